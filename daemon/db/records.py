@@ -1,0 +1,163 @@
+"""What the store hands out and takes in: frozen plain data, safe to keep, compare and print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from daemon.states import Disposition, JobEvent, JobState
+from pipeline.messages import OutputFile, RowCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What one `lstat` said of a file. Two equal ones mean nobody wrote in between."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who dropped the file and with which permissions, as the inbox showed it."""
+
+    uid: int
+    gid: int
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimIntent:
+    """A file we are about to take. `source` is its path relative to the inbox, as bytes."""
+
+    source: bytes
+    fingerprint: Fingerprint
+    owner: Owner
+    parent_id: int | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as it stood when it was read. `*_at_s` are UTC epoch seconds."""
+
+    id: int
+    state: JobState
+    source: bytes
+    fingerprint: Fingerprint
+    owner: Owner
+    parent_id: int | None
+    duplicate_of: int | None
+    sha256: str | None
+    attempts: int
+    not_before_s: float
+    disposition: Disposition | None
+    reason_code: str | None
+    reason_note: str | None
+    reason_details: tuple[str, ...]
+    contract: str | None
+    contract_version: str | None
+    counts: RowCounts | None
+    delivery: str | None
+    created_at_s: float
+    updated_at_s: float
+    finished_at_s: float | None
+
+    @property
+    def label(self) -> str:
+        """The job's name for people, logs and folders: j42."""
+        return f"j{self.id}"
+
+    @property
+    def name(self) -> bytes:
+        """The file's own name, without its folders."""
+        return self.source.rsplit(b"/", 1)[-1]
+
+    @property
+    def shown_source(self) -> str:
+        """The path for people: control characters and bytes that are not UTF-8 escaped."""
+        return shown(self.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One step of one job along the transition table, with everything it changes.
+
+    `changes` are JobRecord fields to set (sha256, fingerprint, attempts, not_before_s,
+    disposition, reason_code, reason_note, reason_details, contract, contract_version, counts,
+    delivery, duplicate_of, parent_id). `outputs` are recorded with ATTEMPT_SUCCEEDED. `detail`
+    goes into the event row: numbers and codes, no names, no values.
+    """
+
+    job: JobRecord
+    event: JobEvent
+    changes: dict[str, Any] = field(default_factory=dict)
+    outputs: tuple[OutputFile, ...] = ()
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One line of a job's history."""
+
+    job_id: int
+    seq: int
+    at_s: float
+    kind: JobEvent
+    from_state: JobState | None
+    to_state: JobState
+    code: str | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try at a job. `outcome` is None while it is open."""
+
+    job_id: int
+    number: int
+    started_at_s: float
+    ended_at_s: float | None
+    outcome: str | None
+    code: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """One line the program said."""
+
+    id: int
+    at_s: float
+    level: str
+    job_id: int | None
+    message: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRecord:
+    """Something an operator asked for. `ok` is None until the daemon has answered."""
+
+    id: int
+    kind: str
+    args: dict[str, Any]
+    requested_by: str
+    created_at_s: float
+    done_at_s: float | None
+    ok: bool | None
+    answer: str | None
+
+
+def shown(path: bytes) -> str:
+    """A path for people: what would not print, or would act on a terminal, is escaped."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def parent_folder(source: bytes) -> PurePosixPath:
+    """The inbox sub-folder a file was dropped in; '.' for the inbox itself."""
+    return PurePosixPath(source.decode("utf-8", "surrogateescape")).parent

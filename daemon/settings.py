@@ -1,0 +1,254 @@
+"""Every setting, typed, with its default, unit and reason. `config/harmonizer.yaml` shows them all.
+
+Precedence: a value in the environment (HARMONIZER_INTAKE__QUIET_PERIOD_S=5) beats the file, the
+file beats the default. Durations end in `_s` (seconds), sizes in `_mb` (1024 * 1024 bytes).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Folders(_Section):
+    """Where files live. Relative paths are below `root`; keep all of them on one filesystem."""
+
+    inbox: Path = Path("inbox")
+    outbox: Path = Path("outbox")
+    archive: Path = Path("archive")
+    error: Path = Path("error")
+    review: Path = Path("review")
+    work: Path = Path("work")
+
+
+class Intake(_Section):
+    """When a dropped file counts as finished."""
+
+    scan_interval_s: float = Field(15.0, gt=0, description="Look at the inbox at least this often.")
+    quiet_period_s: float = Field(
+        2.0, ge=0, description="A file must be unchanged this long where the kernel grants leases."
+    )
+    no_lease_quiet_period_s: float = Field(
+        15.0, ge=0, description="The same, where leases are not to be had (network mounts)."
+    )
+    empty_grace_s: float = Field(
+        300.0, ge=0, description="How long a file of 0 bytes may wait to be filled."
+    )
+    use_watcher: bool = Field(True, description="Let the kernel's events shorten the wait.")
+    use_lease: bool = Field(True, description="Ask the kernel whether a writer has the file open.")
+    canary_interval_s: float = Field(
+        60.0, gt=0, description="How often to prove that the watcher still sees."
+    )
+    claim_ahead: int = Field(
+        16, ge=0, description="Files claimed beyond the free workers; the rest waits in the inbox."
+    )
+    ignore: tuple[str, ...] = Field(
+        (), description="Further names to leave alone, as shell patterns (for example '*.bak')."
+    )
+
+
+class Workers(_Section):
+    """Where files are harmonized, and what one file may cost."""
+
+    count: int | None = Field(None, ge=1, description="Processes; empty means one per CPU.")
+    deadline_s: float = Field(600.0, gt=0, description="Longest time for one attempt.")
+    memory_limit_mb: int = Field(2048, ge=256, description="Most memory for one worker.")
+    tasks_per_worker: int = Field(500, ge=1, description="A worker is replaced after so many.")
+    max_attempts: int = Field(3, ge=1, description="Attempts before a file is set aside.")
+    retry_base_s: float = Field(30.0, ge=0, description="Wait after the first failure; doubles.")
+    retry_cap_s: float = Field(3600.0, ge=0, description="Longest wait between two attempts.")
+    executor: Literal["pool", "inline"] = Field("pool", description="inline: in the daemon itself.")
+
+
+class Output(_Section):
+    """What a delivery looks like."""
+
+    format: Literal["csv", "parquet"] = "csv"
+    file_mode: str = Field(
+        "0640", pattern=r"^0?[0-7]{3}$", description="Octal mode of published files."
+    )
+
+
+class FileLimits(_Section):
+    """Safety limits on one file."""
+
+    max_columns: int = Field(2_000, ge=1)
+    max_cell_bytes: int = Field(1_000_000, ge=1_000)
+    max_record_bytes: int = Field(16_000_000, ge=10_000)
+
+
+class Logs(_Section):
+    """Where log lines go. They hold job ids and numbers, never file names or cell values."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["console", "json"] = "console"
+    file: Path | None = Field(None, description="Also write to this file, rotated.")
+    rotation: str = Field("20 MB", description="Start a new file at this size or age.")
+    retention: str = Field("30 days", description="Delete rotated files after this age.")
+    database_retention_days: float = Field(30.0, gt=0, description="Keep log rows this long.")
+
+
+class Retention(_Section):
+    """How long finished things are kept. Empty means for ever."""
+
+    archive_days: float | None = Field(None, gt=0)
+    backup_interval_s: float = Field(86_400.0, gt=0, description="Time between state backups.")
+    backups_kept: int = Field(7, ge=1)
+
+
+class Service(_Section):
+    """How the daemon behaves as a service."""
+
+    drain_s: float = Field(300.0, ge=0, description="On SIGTERM, wait this long for open attempts.")
+    heartbeat_s: float = Field(5.0, gt=0, description="How often the status page is refreshed.")
+    umask: str = Field("0027", pattern=r"^0?[0-7]{3}$")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; `problems` lists every reason, one line each."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        super().__init__(source, problems)
+        self.source, self.problems = source, problems
+
+    def __str__(self) -> str:
+        return f"{self.source} cannot be used:\n" + "\n".join(f"  - {p}" for p in self.problems)
+
+
+class Settings(BaseSettings):
+    """The whole configuration. `Settings()` alone is a working one below the current folder."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HARMONIZER_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    root: Path = Field(Path(), description="The one directory that holds all folders.")
+    contracts: Path | None = Field(
+        None, description="Folder of *.contract.yaml; empty means the built-in set."
+    )
+    folders: Folders = Folders()
+    intake: Intake = Intake()
+    workers: Workers = Workers()
+    output: Output = Output()
+    limits: FileLimits = FileLimits()
+    logs: Logs = Logs()
+    retention: Retention = Retention()
+    service: Service = Service()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments beat the environment, the environment beats the file."""
+        return (init_settings, env_settings)
+
+    @model_validator(mode="after")
+    def _folders_do_not_overlap(self) -> Settings:
+        paths = {name: self.folder(name) for name in Folders.model_fields}
+        for name, path in paths.items():
+            for other, elsewhere in paths.items():
+                if name != other and (path == elsewhere or elsewhere in path.parents):
+                    raise ValueError(f"folders.{name} lies inside folders.{other}; keep them apart")
+        return self
+
+    def folder(self, name: str) -> Path:
+        """Absolute path of one of the folders, with links resolved so that overlaps show."""
+        relative: Path = getattr(self.folders, name)
+        return (self.root / relative).resolve()
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes to run: as set, else one per CPU this process may use."""
+        return self.workers.count or len(os.sched_getaffinity(0))
+
+
+def load_settings(config: Path | None = None, root: Path | None = None) -> Settings:
+    """Read the settings file (if any), the environment and the defaults.
+
+    A relative `root` in the file is taken from the file's own folder. `root` overrides it.
+
+    Raises:
+        SettingsError: with every problem found, each naming its key.
+    """
+    values = _read_yaml(config) if config else {}
+    if config is not None:  # what a file names, it names from where it stands
+        base = config.resolve().parent
+        values["root"] = base / str(values.get("root", "."))
+        if values.get("contracts"):
+            values["contracts"] = base / str(values["contracts"])
+    overrides: dict[str, Any] = {"root": root.resolve()} if root is not None else {}
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                *super().settings_customise_sources(settings_cls, *sources, **named),
+                InitSettingsSource(settings_cls, values),
+            )
+
+    try:
+        return FromFile(**overrides)
+    except ValidationError as error:
+        problems = [_plain(problem) for problem in error.errors()]
+        raise SettingsError(str(config or "the configuration"), problems) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML  # only who has a file pays for the parser
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(str(path), [f"cannot be read: {error.strerror}"]) from None
+    except (MarkedYAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "not UTF-8 text"
+        raise SettingsError(str(path), [f"{where}{problem}"]) from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise SettingsError(str(path), ["must be a list of 'key: value' lines"])
+    return document
+
+
+def _plain(problem: Any) -> str:
+    """One pydantic finding as a sentence that names the key and, for a typo, the nearest key."""
+    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
+    if problem["type"] != "extra_forbidden":
+        return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+    known = _keys_beside(problem["loc"])
+    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
+    hint = f"did you mean '{nearest[0]}'?" if nearest else f"known here: {', '.join(known)}"
+    return f"{key}: unknown key; {hint}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)
