@@ -6,6 +6,9 @@ Notes written beside a code name columns, counts and positions, never cell value
 
 from __future__ import annotations
 
+import sys
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -272,3 +275,44 @@ class ContentError(PipelineError):
 
 class TransientError(PipelineError):
     """The surroundings are at fault; trying again may help."""
+
+
+_MAX_FRAMES = 20  # of each error, the innermost ones: a recursion has a thousand
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """The error, then what it was raised from or during, outermost first, each once."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        cause = following.__cause__
+        following = cause if cause is not None else following.__context__
+
+
+def trace_of(error: BaseException) -> tuple[str, ...]:
+    """Where an error came from, as `file:line:function` lines, the innermost frame last.
+
+    Its message is left out, and so are source lines and locals: pandas and pyarrow quote the cell
+    they stumbled over. An error it was raised from follows after a line `from <type>`.
+    """
+    lines: list[str] = []
+    for link in chain_of(error):
+        if link is not error:
+            lines.append(f"from {type(link).__qualname__}")
+        frames: deque[str] = deque(maxlen=_MAX_FRAMES)
+        step = link.__traceback__
+        while step is not None:
+            code = step.tb_frame.f_code
+            frames.append(f"{short_path(code.co_filename)}:{step.tb_lineno}:{code.co_qualname}")
+            step = step.tb_next
+        lines.extend(frames)
+    return tuple(lines)
+
+
+def short_path(source_file: str) -> str:
+    """A Python source file's path below the folder it was imported from."""
+    roots = [root.rstrip("/") + "/" for root in sys.path if root.startswith("/")]
+    inside = [root for root in roots if source_file.startswith(root)]
+    return source_file.removeprefix(max(inside, key=len, default=""))

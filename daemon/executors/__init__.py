@@ -1,0 +1,1 @@
+"""Where attempts run: every executor is handed plain data and answers with a stdlib Future."""

@@ -1,0 +1,242 @@
+"""What runs inside a worker process. Imports the pipeline, loguru and the stdlib, nothing else.
+
+Messages are JSON, one a line. In: {"task": {...}, "deadline_s": 600.0}. Out, any number of
+{"log": {...}}, then one of
+    {"ok": {...}}                                      a HarmonizeResult
+    {"refused": {"class", "code", "note", "details"}}  a PipelineError
+    {"lost": {"kind": "memory", "detail"}}             the worker is at its memory limit
+    {"failed": {"type", "trace"}}                      a mistake of ours, without its words
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import faulthandler
+import importlib
+import json
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import forkserver, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from pipeline import errors
+from pipeline.errors import PipelineError, chain_of, trace_of
+from pipeline.messages import HarmonizeResult, HarmonizeTask
+
+if TYPE_CHECKING:
+    from loguru import Message
+
+HARMONIZE = "pipeline.harmonize:harmonize_file"
+# How a want of memory shows when it is no MemoryError. Only these types: others quote the data.
+_MEMORY_TYPES = frozenset({"RuntimeError", "ParserError", "ArrowException", "OSError"})
+_MEMORY_WORDS = (
+    "out of memory",
+    "cannot allocate memory",
+    "failed to launch worker thread",
+    "can't start new thread",
+    "unable to start watchdog thread",
+)
+_MAX_LOG_CHARS = 2_000
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLimits:
+    """What one worker may use and how much it says. `entry` is `module:function`."""
+
+    memory_bytes: int | None = None
+    log_level: str = "INFO"
+    entry: str = HARMONIZE
+
+
+def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
+    """Harmonize one file; every way it can end, short of the process ending, is an answer.
+
+    This function is the whole contract with any engine: give it to a pipe, to Dask, to a shell.
+    """
+    try:
+        result = load_entry(entry)(HarmonizeTask.from_json(task))
+        answer = {"ok": result.to_json()}
+        json.dumps(answer)  # what cannot cross is a mistake of this task, told as one
+    except KeyboardInterrupt:  # not the task's doing; a worker process ignores it
+        raise
+    except BaseException as error:  # noqa: BLE001 - every bug goes to the parent, as plain data
+        return _told(error)
+    return answer
+
+
+def load_entry(entry: str) -> Callable[[HarmonizeTask], HarmonizeResult]:
+    """The function named `module:function`."""
+    module, _, name = entry.partition(":")
+    found: Callable[[HarmonizeTask], HarmonizeResult] = getattr(
+        importlib.import_module(module), name
+    )
+    return found
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    if any(_is_memory(link) for link in chain_of(error)):
+        return {"lost": {"kind": "memory", "detail": f"{type(error).__name__} was raised"}}
+    if isinstance(error, PipelineError):
+        known = (
+            kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__
+        )
+        refusal = {
+            "class": next(known),
+            "code": error.code.value,
+            "note": error.note,
+            "details": error.details,
+        }
+        return {"refused": refusal}
+    return {"failed": {"type": _type_name(error), "trace": trace_of(error)}}
+
+
+def _is_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):  # Arrow's is a subclass
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    if type(error).__name__ not in _MEMORY_TYPES:
+        return False
+    words = str(error).lower()
+    return any(phrase in words for phrase in _MEMORY_WORDS)
+
+
+def _type_name(error: BaseException) -> str:
+    """The type, with the errno of an operating-system error: `OSError ENOSPC`."""
+    name = type(error).__qualname__
+    if isinstance(error, OSError) and error.errno in errno.errorcode:
+        return f"{name} {errno.errorcode[error.errno]}"
+    return name
+
+
+class _Voice:
+    """The worker's side of its pipe. Locked: library threads may log while the answer is sent."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send one message whole; the daemon always listens, so this does not wait for long."""
+        text = json.dumps(message, default=lambda thing: type(thing).__name__)
+        rest = memoryview(text.encode("ascii") + b"\n")
+        with self._lock:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+
+
+def serve(pipe: Connection[Any, Any], noise: Connection[Any, Any], limits: WorkerLimits) -> None:
+    """Answer tasks until the daemon closes the pipe or dies.
+
+    Everything libraries print goes down `noise`, never to the daemon's own output: they quote
+    data. The daemon reads from it only where a crash happened.
+    """
+    os.setsid()  # a group of its own: what a library starts can be killed with the worker
+    for stream in (1, 2):
+        os.dup2(noise.fileno(), stream)
+    noise.close()
+    faulthandler.enable(all_threads=False)
+    _leave_when_the_daemon_dies()
+    _limit(limits)
+    voice = _Voice(pipe.fileno())
+    _log_to(voice, limits.log_level)
+    with contextlib.suppress(Exception):  # the first task will say what is wrong with it
+        load_entry(limits.entry)
+    voice.say({"ready": os.getpid()})
+    with os.fdopen(os.dup(pipe.fileno()), "rb") as orders:
+        for order in orders:
+            voice.say(_obey(json.loads(order), limits.entry))
+
+
+def _obey(order: dict[str, Any], entry: str) -> dict[str, Any]:
+    deadline_s: float = order["deadline_s"]
+    _limit_cpu(deadline_s)
+    try:
+        # A C thread: it fires, leaves the stack and ends the process while a library holds the GIL
+        faulthandler.dump_traceback_later(deadline_s, exit=True)
+    except RuntimeError as error:
+        return _told(error)
+    try:
+        return run_task(order["task"], entry)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _limit(limits: WorkerLimits) -> None:
+    """Own signals and limits. SIGINT is the daemon's business: Ctrl-C reaches every process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the data
+    if limits.memory_bytes is not None:
+        # not RLIMIT_AS: Arrow reserves far more address space than it ever uses
+        _lower(resource.RLIMIT_DATA, limits.memory_bytes)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write("500")  # when the machine runs out, a worker goes before the daemon
+
+
+def _limit_cpu(deadline_s: float) -> None:
+    """The kernel's own backstop: more than the deadline on every CPU cannot be legitimate."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    allowed_s = used.ru_utime + used.ru_stime + deadline_s * (os.cpu_count() or 1) + 5
+    _lower(resource.RLIMIT_CPU, int(allowed_s) + 1)
+
+
+def _lower(limit: int, value: int) -> None:
+    """Set a soft limit, as far as the hard one lets us."""
+    _, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _leave_when_the_daemon_dies() -> None:
+    """Two watches, since neither is enough alone.
+
+    The kernel kills us with our parent, the fork server, even while a library holds the GIL; but
+    the fork server outlives a killed daemon for as long as a worker holds its `alive` pipe, so we
+    let go of that. A thread sees the daemon itself end and takes our whole group along.
+    """
+    server: Any = getattr(forkserver, "_forkserver", None)  # no public way to let go of it
+    alive: int | None = getattr(server, "_forkserver_alive_fd", None)
+    if alive is not None:
+        os.close(alive)
+        server._forkserver_alive_fd = None
+    parent_pid = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent_pid:
+        os.killpg(0, signal.SIGKILL)
+    daemon = parent_process()
+    if daemon is not None:
+        watch = threading.Thread(target=_follow, args=(daemon.sentinel,), daemon=True)
+        watch.start()
+
+
+def _follow(sentinel: int) -> None:
+    wait([sentinel])
+    os.killpg(0, signal.SIGKILL)
+
+
+def _log_to(voice: _Voice, level: str) -> None:
+    """Send what the pipeline logs to the daemon. Of an error, only its type and place."""
+
+    def sink(message: Message) -> None:
+        record = message.record
+        fields = dict(record["extra"])
+        caught = record["exception"]
+        if caught is not None and caught.value is not None:
+            fields["error"] = type(caught.value).__name__
+            fields["trace"] = trace_of(caught.value)
+        text = record["message"][:_MAX_LOG_CHARS]
+        voice.say({"log": {"level": record["level"].name, "message": text, "fields": fields}})
+
+    logger.remove()
+    logger.add(sink, level=level, format="{message}", diagnose=False, backtrace=False, catch=True)
