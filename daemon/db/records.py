@@ -42,7 +42,11 @@ class ClaimIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job as it stood when it was read. `*_at_s` are UTC epoch seconds."""
+    """A job as it stood when it was read. `*_at_s` are UTC epoch seconds.
+
+    `events` counts its history so far. It is also the version an update is checked against: a
+    record that is one event behind cannot move the job, even if the state is the same again.
+    """
 
     id: int
     state: JobState
@@ -65,6 +69,7 @@ class JobRecord:
     created_at_s: float
     updated_at_s: float
     finished_at_s: float | None
+    events: int = 0
 
     @property
     def label(self) -> str:
@@ -124,6 +129,26 @@ class AttemptRecord:
     outcome: str | None
     code: str | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A file we put somewhere ourselves: if it comes back, it belongs to the story of `job_id`."""
+
+    device: int
+    inode: int
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line to be stored. `fields` hold numbers and codes; no names, no values."""
+
+    at_s: float
+    level: str
+    message: str
+    job_id: int | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

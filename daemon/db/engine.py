@@ -1,0 +1,102 @@
+"""How the state database is opened: one writer, several readers, every pragma with its reason.
+
+SQLite begins no transaction for a SELECT by default, so read-modify-write loses updates without an
+error. The writer engine therefore says BEGIN IMMEDIATE itself, and reading has an engine of its
+own, so that a forgotten read can never hold the write lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+BUSY_TIMEOUT_S = 5.0  # readers of the CLI hold nothing that long; a stuck process might
+_WAL_LIMIT_BYTES = 64 * 1024 * 1024  # a long read lets the log grow; afterwards it shrinks to this
+
+
+def writer_engine(path: Path) -> Engine:
+    """An engine whose transactions hold the write lock from their first statement on."""
+
+    def connect() -> sqlite3.Connection:
+        connection = _connect(path, "mode=rw")
+        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+        connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA recursive_triggers = ON")  # INSERT OR REPLACE is a DELETE too
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=1,  # SQLite has one writer; threads queue here, not in the busy timeout
+        max_overflow=0,
+        hide_parameters=True,
+    )
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def reader_engine(path: Path) -> Engine:
+    """An engine that cannot write. It works while a writer is open and while none is."""
+
+    return create_engine(
+        "sqlite://",
+        creator=lambda: connect_to_read(path),
+        poolclass=QueuePool,
+        pool_size=4,
+        max_overflow=12,
+        hide_parameters=True,
+    )
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A plain connection that cannot write."""
+    connection = _connect(path, _reading_mode(path))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def create_file(path: Path) -> None:
+    """Make an empty database file and its directory, for nobody else's eyes (0600, 0700).
+
+    SQLite gives its -wal and -shm files the mode of the database, so all three are covered.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # somebody else owns it; then it is theirs to set
+        path.parent.chmod(0o700)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:  # not opened: closing it would drop every lock this process has on it
+        with contextlib.suppress(PermissionError):
+            path.chmod(0o600)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(os.fsencode(path.absolute()))}?{mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,  # we say BEGIN ourselves
+        check_same_thread=False,  # the pool hands a connection to one thread at a time
+    )
+
+
+def _reading_mode(path: Path) -> str:
+    """Read-write if it may be: a reader of a WAL database has to keep its -shm file in order."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "mode=rw"
+    if path.with_name(path.name + "-wal").exists():
+        return "mode=ro"
+    return "mode=ro&immutable=1"  # a read-only copy with no log beside it: nobody can change it
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""The history of the schema, as alembic revisions. Loaded only when there is something to do."""

@@ -1,0 +1,260 @@
+"""Every question the state database answers. Nothing here writes, and nothing scans all jobs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Select, func, literal_column, select, text
+
+from daemon.db import rows
+from daemon.db.engine import reader_engine
+from daemon.db.errors import JobUnknown, StateMissing, plain_errors
+from daemon.db.models import attempt, command, event, job, known_file, log, meta, output, tally
+from daemon.db.records import (
+    AttemptRecord,
+    CommandRecord,
+    EventRecord,
+    JobRecord,
+    LogRecord,
+)
+from daemon.db.schema import require_head
+from daemon.states import JobState
+from pipeline.messages import OutputFile
+
+# Literal, not bound: SQLite uses a partial index only when it can prove that its rows are meant.
+_IS_DELIVERED = text("state = 'delivered'")
+_IS_QUARANTINED = text("state = 'quarantined'")
+
+_T = TypeVar("_T")
+
+
+class ReadStore:
+    """Reads the state database at `path`, with or without a daemon that is writing it.
+
+    Raises (every method, too):
+        StateMissing: there is no database yet.
+        StateUnavailable, StateCorrupt, StateError: see `daemon.db.errors`.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        if not path.exists():
+            raise StateMissing(
+                "Nothing is recorded here yet: there is no state database",
+                "Start the daemon once with 'harmonizer run', or check --root and --config.",
+            )
+        self.path = path
+        self._clock = clock
+        self._reader: Engine = reader_engine(path)
+        with self._reading() as connection:
+            require_head(connection)
+
+    def get(self, job_id: int) -> JobRecord:
+        """The job as it stands now.
+
+        Raises:
+            JobUnknown: no job has this number.
+        """
+        found = self._jobs(select(job).where(job.c.id == job_id))
+        if not found:
+            raise JobUnknown(job_id)
+        return found[0]
+
+    def in_state(
+        self, *states: JobState, due_by_s: float = math.inf, limit: int | None = None
+    ) -> list[JobRecord]:
+        """Jobs in any of `states` whose `not_before_s` has come, oldest first."""
+        wanted = select(job).where(job.c.state.in_([state.value for state in states]))
+        if due_by_s != math.inf:
+            wanted = wanted.where(job.c.not_before_s <= due_by_s)
+        return self._jobs(wanted.order_by(job.c.id).limit(limit))
+
+    def counts_by_state(self) -> dict[JobState, int]:
+        """How many jobs are in each state; every state is there, with 0 if need be."""
+        jobs = func.sum(tally.c.jobs).label("jobs")
+        wanted = select(tally.c.state, jobs).group_by(tally.c.state)
+        found = {row.state: row.jobs for row in self._all(wanted)}
+        return {state: found.get(state, 0) for state in JobState}
+
+    def error_counts(self) -> dict[str, int]:
+        """How many jobs are quarantined for each code, most frequent first."""
+        wanted = (
+            select(tally.c.code, tally.c.jobs)
+            .where(tally.c.state == JobState.QUARANTINED.value, tally.c.jobs > 0)
+            .order_by(tally.c.jobs.desc(), tally.c.code)
+        )
+        return {row.code: row.jobs for row in self._all(wanted)}
+
+    def jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        since_s: float | None = None,
+        contract: str | None = None,
+        reason: str | None = None,
+        source: bytes | None = None,
+        limit: int | None = 100,
+        before_id: int | None = None,
+    ) -> list[JobRecord]:
+        """Jobs that fit every given filter, newest first.
+
+        `since_s` is compared with the time the file was claimed, `source` with its path below the
+        inbox. `before_id` continues a listing: pass the last id of the page before.
+        """
+        wanted = select(job)
+        if state is not None:
+            wanted = wanted.where(job.c.state == state.value)
+        if contract is not None:
+            wanted = wanted.where(job.c.contract == contract)
+        if reason is not None:
+            wanted = wanted.where(job.c.reason_code == reason)
+        if source is not None:
+            wanted = wanted.where(job.c.source == source)
+        if before_id is not None:
+            wanted = wanted.where(job.c.id < before_id)
+        if since_s is not None:
+            wanted = _since(wanted, since_s)
+        return self._jobs(wanted.order_by(job.c.id.desc()).limit(limit))
+
+    def errors(self, limit: int | None = 100) -> list[JobRecord]:
+        """Quarantined jobs, newest first."""
+        return self.jobs(state=JobState.QUARANTINED, limit=limit)
+
+    def delivered_with(self, sha256: str) -> int | None:
+        """The oldest delivered job that had these bytes."""
+        wanted = select(func.min(job.c.id)).where(job.c.sha256 == sha256, _IS_DELIVERED)
+        return self._one(wanted)
+
+    def quarantined_with(self, sha256: str) -> int | None:
+        """The newest quarantined job that had these bytes."""
+        wanted = select(func.max(job.c.id)).where(job.c.sha256 == sha256, _IS_QUARANTINED)
+        return self._one(wanted)
+
+    def job_of_file(self, device: int, inode: int) -> int | None:
+        """The job that last put this very file somewhere, see `remember_files`."""
+        return self._one(
+            select(known_file.c.job_id).where(
+                known_file.c.device == rows.signed(device), known_file.c.inode == rows.signed(inode)
+            )
+        )
+
+    def story(self, job_id: int) -> list[EventRecord]:
+        """Everything that happened to a job, in order."""
+        wanted = select(event).where(event.c.job_id == job_id).order_by(event.c.seq)
+        return [rows.event_record(row) for row in self._all(wanted)]
+
+    def attempts_of(self, job_id: int) -> list[AttemptRecord]:
+        """Every try at a job, in order; the last may still be open."""
+        wanted = select(attempt).where(attempt.c.job_id == job_id).order_by(attempt.c.id)
+        return [rows.attempt_record(row) for row in self._all(wanted)]
+
+    def outputs_of(self, job_id: int) -> list[OutputFile]:
+        """The files of a job's delivery, by name."""
+        wanted = select(output).where(output.c.job_id == job_id).order_by(output.c.name)
+        return [
+            OutputFile(name=row.name, sha256=row.sha256, size_bytes=row.size_bytes)
+            for row in self._all(wanted)
+        ]
+
+    def children_of(self, job_id: int) -> list[JobRecord]:
+        """The jobs that try this one again, oldest first."""
+        return self._jobs(select(job).where(job.c.parent_id == job_id).order_by(job.c.id))
+
+    def pending_commands(self) -> list[CommandRecord]:
+        """Commands that wait for an answer, oldest first."""
+        wanted = select(command).where(command.c.done_at_s.is_(None)).order_by(command.c.id)
+        return [rows.command_record(row) for row in self._all(wanted)]
+
+    def command(self, command_id: int) -> CommandRecord | None:
+        """A command as it stands, None if there is no such."""
+        found = self._all(select(command).where(command.c.id == command_id))
+        return rows.command_record(found[0]) if found else None
+
+    def logs(
+        self, job_id: int | None = None, *, after_id: int = 0, limit: int | None = 1000
+    ) -> list[LogRecord]:
+        """Log lines in the order they were stored, those after `after_id`."""
+        wanted = select(log).where(log.c.id > after_id)
+        if job_id is not None:
+            wanted = wanted.where(log.c.job_id == job_id)
+        return [rows.log_record(row) for row in self._all(wanted.order_by(log.c.id).limit(limit))]
+
+    def last_logs(self, job_id: int | None = None, *, limit: int = 100) -> list[LogRecord]:
+        """The newest log lines, oldest of them first; follow on with `logs(after_id=…)`."""
+        wanted = select(log).order_by(log.c.id.desc()).limit(limit)
+        if job_id is not None:
+            wanted = wanted.where(log.c.job_id == job_id)
+        return [rows.log_record(row) for row in reversed(self._all(wanted))]
+
+    def meta_get(self, key: str) -> str | None:
+        """The value kept under `key`, None if there is none."""
+        return self._one(select(meta.c.value).where(meta.c.key == key))
+
+    def check(self) -> list[str]:
+        """What is wrong inside the database, one sentence each; empty when nothing is."""
+        with self._reading() as connection:
+            problems = [
+                f"damaged: {finding}"
+                for (finding,) in connection.execute(text("PRAGMA integrity_check"))
+                if finding != "ok"
+            ]
+            problems += [
+                f"a row of {row[0]} points to a row of {row[2]} that is not there"
+                for row in connection.execute(text("PRAGMA foreign_key_check"))
+            ]
+            problems += [f"{found} {what}" for what, found in _contradictions(connection) if found]
+        return problems
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with plain_errors(), self._reader.connect() as connection:
+            yield connection
+
+    def _all(self, wanted: Select[*tuple[Any, ...]]) -> Sequence[rows.AnyRow]:
+        with self._reading() as connection:
+            return connection.execute(wanted).all()
+
+    def _one(self, wanted: Select[_T]) -> _T | None:
+        with self._reading() as connection:
+            return connection.scalar(wanted)
+
+    def _jobs(self, wanted: Select[*tuple[Any, ...]]) -> list[JobRecord]:
+        return [rows.job_record(row) for row in self._all(wanted)]
+
+
+def _since(wanted: Select[*tuple[Any, ...]], since_s: float) -> Select[*tuple[Any, ...]]:
+    """Start at the lowest id of that time on, found by index; then compare each row.
+
+    Both are needed: ids ascend with time, except across a clock that was set back. The plus keeps
+    the second comparison away from the index, which would cost a sort of everything it finds.
+    """
+    first = select(func.min(job.c.id)).where(job.c.created_at_s >= since_s).scalar_subquery()
+    return wanted.where(job.c.id >= first, literal_column("+job.created_at_s") >= since_s)
+
+
+def _contradictions(connection: Connection) -> list[tuple[str, int]]:
+    """Facts that are kept twice, compared."""
+    miscounted = text("""
+        SELECT count(*) FROM (
+            SELECT state, coalesce(reason_code, '') AS code, count(*) AS jobs FROM job GROUP BY 1, 2
+        ) AS seen LEFT JOIN tally USING (state, code) WHERE seen.jobs IS NOT tally.jobs""")
+    untold = text("""
+        SELECT count(*) FROM job WHERE events IS NOT (
+            SELECT max(seq) FROM event WHERE event.job_id = job.id)
+        OR state IS NOT (
+            SELECT to_state FROM event WHERE event.job_id = job.id ORDER BY seq DESC LIMIT 1)""")
+    unattended = text("""
+        SELECT count(*) FROM job WHERE (state = 'running') IS NOT EXISTS (
+            SELECT 1 FROM attempt WHERE attempt.job_id = job.id AND ended_at_s IS NULL)""")
+    return [
+        ("counters differ from the jobs they count", connection.scalar(miscounted) or 0),
+        ("jobs are not where their history says", connection.scalar(untold) or 0),
+        ("jobs run without an attempt, or the reverse", connection.scalar(unattended) or 0),
+    ]

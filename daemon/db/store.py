@@ -1,0 +1,210 @@
+"""The job store: every durable change is one method, one transaction, one event row a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from daemon.db import backup
+from daemon.db.engine import create_file, writer_engine
+from daemon.db.errors import StateError, StateUnavailable, plain_errors
+from daemon.db.models import command, known_file, log, meta
+from daemon.db.moves import apply_moves, insert_jobs
+from daemon.db.queries import ReadStore
+from daemon.db.records import ClaimIntent, JobRecord, KnownFile, LogLine, Move
+from daemon.db.rows import plain_text, signed, to_json
+from daemon.db.schema import migrate
+
+_SLICE = 5_000  # rows deleted in one transaction: the coordinator never waits long for a purge
+
+
+class JobStore(ReadStore):
+    """Jobs and their history in SQLite: all that `ReadStore` reads, and every change.
+
+    `create` makes the database if it is missing and migrates it to the present schema; it is for
+    the daemon. Without it the database must be there and be up to date. `clock` gives UTC epoch
+    seconds. Safe to share between threads.
+
+    Raises (every method, too):
+        StateMissing: there is no database, and `create` is off.
+        StateError: the database is newer than the program, or not ours.
+        StateUnavailable: lock, full disk or read error; whether the change was made must be read
+            again before anything is decided upon it.
+        StateCorrupt: the file is damaged.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float], *, create: bool = True) -> None:
+        if create:
+            _make(path)
+        super().__init__(path, clock)
+        self._writer = writer_engine(path)
+
+    @staticmethod
+    def open_readonly(path: Path, clock: Callable[[], float]) -> ReadStore:
+        """A store that cannot write, for any process, with the daemon up or down."""
+        return ReadStore(path, clock)
+
+    def open_jobs(self, intents: Sequence[ClaimIntent]) -> list[JobRecord]:
+        """Record the intent to claim files, before any of them is touched. One transaction."""
+        if not intents:
+            return []
+        with self._writing() as connection:
+            return insert_jobs(connection, intents, self._clock())
+
+    def advance(self, move: Move) -> JobRecord:
+        """Apply one move and return the job as it then stands; see `advance_all`."""
+        return self.advance_all([move])[0]
+
+    def advance_all(self, moves: Sequence[Move]) -> list[JobRecord]:
+        """Apply all moves with their event rows in one transaction, or none of them.
+
+        Raises:
+            InvalidTransition: an event cannot happen in its job's state.
+            StaleJob: a job is not any more as its record says.
+            ValueError: a change that a move may not make, or outputs without a success.
+        """
+        if not moves:
+            return []
+        with self._writing() as connection:
+            return apply_moves(connection, moves, self._clock())
+
+    def remember_files(self, files: Sequence[KnownFile]) -> None:
+        """Note which file on disk came from which job; the newest note wins."""
+        if not files:
+            return
+        now_s = self._clock()
+        statement = upsert(known_file)
+        statement = statement.on_conflict_do_update(
+            index_elements=["device", "inode"],
+            set_={
+                "job_id": statement.excluded.job_id,
+                "recorded_at_s": statement.excluded.recorded_at_s,
+            },
+        )
+        noted = [
+            {
+                "device": signed(file.device),
+                "inode": signed(file.inode),
+                "job_id": file.job_id,
+                "recorded_at_s": now_s,
+            }
+            for file in files
+        ]
+        with self._writing() as connection:
+            connection.execute(statement, noted)
+
+    def forget_files(self, before_s: float) -> int:
+        """Drop notes older than that: an inode number is used again. Returns how many."""
+        with self._writing() as connection:
+            gone = connection.execute(
+                delete(known_file).where(known_file.c.recorded_at_s < before_s)
+            )
+            return gone.rowcount
+
+    def ask(self, kind: str, args: dict[str, Any], requested_by: str) -> int:
+        """Leave a command for the daemon; returns its id, to look for the answer under."""
+        asked = {
+            "kind": kind,
+            "args": to_json(args),
+            "requested_by": plain_text(requested_by),
+            "created_at_s": self._clock(),
+        }
+        with self._writing() as connection:
+            return int(connection.execute(insert(command), asked).lastrowid)
+
+    def answer(self, command_id: int, ok: bool, answer: str) -> None:
+        """Record how a command ended. The first answer stands."""
+        given = {"ok": int(ok), "answer": plain_text(answer), "done_at_s": self._clock()}
+        with self._writing() as connection:
+            connection.execute(
+                update(command)
+                .where(command.c.id == command_id, command.c.done_at_s.is_(None))
+                .values(given)
+            )
+
+    def add_logs(self, lines: Sequence[LogLine]) -> None:
+        """Store log lines, in order, in one transaction."""
+        if not lines:
+            return
+        stored = [
+            {
+                "at_s": line.at_s,
+                "level": line.level,
+                "job_id": line.job_id,
+                "message": plain_text(line.message),
+                "fields": to_json(line.fields),
+            }
+            for line in lines
+        ]
+        with self._writing() as connection:
+            connection.execute(insert(log), stored)
+
+    def purge_logs(self, before_s: float) -> int:
+        """Delete log lines older than that, in short transactions. Returns how many."""
+        old = select(log.c.id).where(log.c.at_s < before_s).limit(_SLICE)
+        purged = 0
+        while True:
+            with self._writing() as connection:
+                gone = connection.execute(delete(log).where(log.c.id.in_(old))).rowcount
+            purged += gone
+            if gone < _SLICE:
+                return purged
+
+    def meta_set(self, key: str, value: str | None) -> None:
+        """Keep `value` under `key`; None removes it."""
+        with self._writing() as connection:
+            connection.execute(delete(meta).where(meta.c.key == key))
+            if value is not None:
+                connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
+
+    def backup_to(self, path: Path) -> None:
+        """Write a consistent, checked copy to `path`, whole or not at all; work goes on meanwhile.
+
+        Raises:
+            StateCorrupt: the copy does not pass its check; an older file at `path` is kept.
+        """
+        backup.backup_to(self.path, path)
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the database and release the files."""
+        try:
+            with plain_errors(), self._writer.connect() as connection:
+                driver: Any = connection.connection.dbapi_connection
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except StateUnavailable:
+            pass  # the log stays beside the database and is read from there next time
+        finally:
+            self._writer.dispose()
+            super().close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with plain_errors(), self._writer.begin() as connection:
+                yield connection
+        except StateError:
+            self._writer.dispose()  # a connection that met an error may be stuck in it
+            raise
+
+
+def _make(path: Path) -> None:
+    """Make the file if need be, and bring its tables to the present schema."""
+    try:
+        create_file(path)
+    except OSError as error:
+        raise StateUnavailable(
+            f"The state database cannot be created ({error.strerror})",
+            "Check that its folder exists and that the service's user may write there.",
+        ) from None
+    engine = writer_engine(path)
+    try:
+        with plain_errors():
+            migrate(engine)
+    finally:
+        engine.dispose()
+    backup.sync_folder(path.parent)
