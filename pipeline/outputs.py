@@ -1,0 +1,222 @@
+"""Writes finished files: the same rows give the same bytes, hashed on the way, fsynced at the end.
+
+Data is CSV after RFC 4180 (UTF-8, LF, quotes only where needed, empty = no value) or Parquet with
+types. Values are text here: numbers with their digits as reported, dates and times in ISO 8601.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.messages import OutputFile
+
+_PARQUET_TYPES: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "datetime": pa.timestamp("us", tz="UTC"),
+}
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+_ROW_GROUP_ROWS = 131_072  # Parquet's page statistics help readers, a group a batch would not
+
+
+class HashingFile:
+    """A new file in the staging directory that knows its own SHA-256.
+
+    Raises FileExistsError rather than write over something, and OSError when the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO = path.open("xb")
+        self._hash = hashlib.sha256()
+        self._size_bytes = 0
+        self.closed = False  # asked by pa.PythonFile
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+        self._file.write(data)
+        self._hash.update(data)
+        self._size_bytes += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Pass what is buffered to the kernel."""
+        self._file.flush()
+
+    def finish(self) -> OutputFile:
+        """Make the file durable and close it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.discard()
+        return OutputFile(
+            name=self._path.name, sha256=self._hash.hexdigest(), size_bytes=self._size_bytes
+        )
+
+    def discard(self) -> None:
+        """Close without a promise; calling it again does nothing."""
+        self._file.close()
+        self.closed = True
+
+
+class DataWriter(Protocol):
+    """Receives rows as Arrow batches whose columns are the contract's fields, in order."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        ...
+
+    def finish(self) -> OutputFile:
+        """Make the file durable and close it."""
+        ...
+
+    def discard(self) -> None:
+        """Close a file that will not be delivered."""
+        ...
+
+
+class CsvWriter:
+    """Deterministic CSV. `pyarrow.csv` is not used: it quotes every text of a column or none."""
+
+    def __init__(self, path: Path, fields: Sequence[str]) -> None:
+        self._file = HashingFile(path)
+        self._file.write(csv_line(fields))
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        if batch.num_rows:
+            self._file.write(_csv_bytes(batch.columns))
+
+    def finish(self) -> OutputFile:
+        """Make the file durable and close it."""
+        return self._file.finish()
+
+    def discard(self) -> None:
+        """Close a file that will not be delivered."""
+        self._file.discard()
+
+
+class ParquetWriter:
+    """Typed columns. Times are instants in UTC: Parquet has no place for their offset."""
+
+    def __init__(self, path: Path, fields: Mapping[str, str]) -> None:
+        self._file = HashingFile(path)
+        self._types = [_PARQUET_TYPES[kind] for kind in fields.values()]
+        self._schema = pa.schema(list(zip(fields, self._types, strict=True)))
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd"
+        )
+        self._waiting: list[pa.RecordBatch] = []
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        columns = [
+            column.cast(kind) for column, kind in zip(batch.columns, self._types, strict=True)
+        ]
+        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        if sum(waiting.num_rows for waiting in self._waiting) >= _ROW_GROUP_ROWS:
+            self._write_group()
+
+    def finish(self) -> OutputFile:
+        """Make the file durable and close it."""
+        self._write_group()
+        self._writer.close()
+        return self._file.finish()
+
+    def discard(self) -> None:
+        """Close a file that will not be delivered."""
+        self._waiting.clear()
+        self._writer.close()
+        self._file.discard()
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting.clear()
+
+
+def open_data(
+    directory: Path, name: str, fields: Mapping[str, str], output_format: str
+) -> DataWriter:
+    """Begin `<name>.csv` or `<name>.parquet`; `fields` are names with their contract types."""
+    if output_format == "parquet":
+        return ParquetWriter(directory / f"{name}.parquet", fields)
+    return CsvWriter(directory / f"{name}.csv", tuple(fields))
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> OutputFile:
+    """Write a JSON document for people and programs, durably."""
+    file = HashingFile(path)
+    file.write((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
+    return file.finish()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def csv_line(cells: Iterable[object]) -> bytes:
+    """One CSV record. None is an empty cell."""
+    texts = ["" if cell is None else str(cell) for cell in cells]
+    if texts == [""]:
+        return b'""\n'  # a blank line would not be a record
+    return (",".join(_quoted_text(text) for text in texts) + "\n").encode(errors="replace")
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Keep a spreadsheet from running a cell as a formula, so that the text can be got back.
+
+    One apostrophe is put before text that begins with = + - @, tab, carriage return or an
+    apostrophe. Taking one leading apostrophe away, where there is one, gives the text as it stood.
+    """
+    return f"'{text}" if text.startswith((*_FORMULA_SIGNS, "'")) else text
+
+
+def _quoted_text(text: str) -> str:
+    if any(sign in text for sign in ',"\n\r'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _csv_bytes(columns: Sequence[pa.Array]) -> bytes:
+    """Rows as CSV bytes, built column by column."""
+    texts = [_csv_texts(column) for column in columns]
+    if len(texts) == 1:
+        texts = [pc.if_else(pc.equal(texts[0], ""), '""', texts[0])]
+    texts[-1] = pc.binary_join_element_wise(texts[-1], "\n", "")
+    lines = pc.binary_join_element_wise(*texts, ",")
+    return b"".join(_text_bytes(lines))
+
+
+def _text_bytes(lines: pa.Array | pa.ChunkedArray) -> Iterable[bytes]:
+    for chunk in lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]:
+        _, offsets, text = chunk.buffers()
+        bounds = memoryview(offsets).cast("i")
+        yield text[bounds[chunk.offset] : bounds[chunk.offset + len(chunk)]].to_pybytes()
+
+
+def _csv_texts(column: pa.Array) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        return column.cast(pa.string()).fill_null("")
+    texts = column.fill_null("")
+    special = pc.match_substring_regex(texts, '[,"\r\n]')
+    if not pc.any(special).as_py():
+        return texts
+    doubled = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
