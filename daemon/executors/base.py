@@ -87,17 +87,17 @@ class Executor(Protocol):
 
 def settle(future: Future[HarmonizeResult], answer: dict[str, Any]) -> None:
     """Complete `future` with a worker's plain answer (see `daemon.executors.worker`)."""
-    error = _error_in(answer)
-    if error is not None:
-        future.set_exception(error)
-        return
     try:
-        future.set_result(HarmonizeResult.from_json(answer["ok"]))
-    except (KeyError, TypeError) as mistake:  # a result we cannot read is a bug, not an outcome
-        future.set_exception(InternalFailure(type(mistake).__name__, errors.trace_of(mistake)))
+        outcome = _outcome_in(answer)
+    except Exception as mistake:  # noqa: BLE001 - an answer we cannot read must not hang the future
+        outcome = InternalFailure(type(mistake).__name__, errors.trace_of(mistake))
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
-def _error_in(answer: dict[str, Any]) -> Exception | None:
+def _outcome_in(answer: dict[str, Any]) -> HarmonizeResult | Exception:
     match answer:
         case {"refused": refusal}:
             kind: Callable[..., PipelineError] = getattr(errors, refusal["class"], PipelineError)
@@ -106,4 +106,4 @@ def _error_in(answer: dict[str, Any]) -> Exception | None:
             return AttemptLost(loss["kind"], loss["detail"])
         case {"failed": failure}:
             return InternalFailure(failure["type"], tuple(failure["trace"]))
-    return None
+    return HarmonizeResult.from_json(answer["ok"])

@@ -113,10 +113,9 @@ def _is_memory(error: BaseException) -> bool:
 
 def _type_name(error: BaseException) -> str:
     """The type, with the errno of an operating-system error: `OSError ENOSPC`."""
-    name = type(error).__qualname__
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
-        return f"{name} {errno.errorcode[error.errno]}"
-    return name
+    number = (error.errno if isinstance(error, OSError) else None) or 0
+    suffix = f" {errno.errorcode[number]}" if number in errno.errorcode else ""
+    return f"{type(error).__qualname__}{suffix}"
 
 
 class _Voice:
