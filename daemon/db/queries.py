@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, func, literal_column, select, text
+from sqlalchemy import Connection, Engine, Executable, Select, func, literal_column, select, text
 
 from daemon.db import rows
 from daemon.db.engine import reader_engine
@@ -22,12 +22,15 @@ from daemon.db.records import (
     LogRecord,
 )
 from daemon.db.schema import require_head
-from daemon.states import JobState
+from daemon.states import FINISHED, LIVE, JobState
 from pipeline.messages import OutputFile
 
 # Literal, not bound: SQLite uses a partial index only when it can prove that its rows are meant.
 _IS_DELIVERED = text("state = 'delivered'")
 _IS_QUARANTINED = text("state = 'quarantined'")
+
+_LIVE = [state.value for state in LIVE]
+_FINISHED = [state.value for state in FINISHED]
 
 _T = TypeVar("_T")
 
@@ -74,16 +77,17 @@ class ReadStore:
 
     def counts_by_state(self) -> dict[JobState, int]:
         """How many jobs are in each state; every state is there, with 0 if need be."""
-        jobs = func.sum(tally.c.jobs).label("jobs")
-        wanted = select(tally.c.state, jobs).group_by(tally.c.state)
+        live = select(job.c.state, func.count().label("jobs")).where(job.c.state.in_(_LIVE))
+        finished = select(tally.c.state, func.sum(tally.c.jobs)).group_by(tally.c.state)
+        wanted = live.group_by(job.c.state).union_all(finished)
         found = {row.state: row.jobs for row in self._all(wanted)}
-        return {state: found.get(state, 0) for state in JobState}
+        return {state: found.get(state.value, 0) for state in JobState}
 
     def error_counts(self) -> dict[str, int]:
         """How many jobs are quarantined for each code, most frequent first."""
         wanted = (
             select(tally.c.code, tally.c.jobs)
-            .where(tally.c.state == JobState.QUARANTINED.value, tally.c.jobs > 0)
+            .where(tally.c.state == JobState.QUARANTINED.value)
             .order_by(tally.c.jobs.desc(), tally.c.code)
         )
         return {row.code: row.jobs for row in self._all(wanted)}
@@ -159,6 +163,11 @@ class ReadStore:
             for row in self._all(wanted)
         ]
 
+    def live_ids(self) -> set[int]:
+        """The ids of all jobs that are not finished."""
+        wanted = select(job.c.id).where(job.c.state.in_(_LIVE))
+        return {row.id for row in self._all(wanted)}
+
     def children_of(self, job_id: int) -> list[JobRecord]:
         """The jobs that try this one again, oldest first."""
         return self._jobs(select(job).where(job.c.parent_id == job_id).order_by(job.c.id))
@@ -217,7 +226,7 @@ class ReadStore:
         with plain_errors(), self._reader.connect() as connection:
             yield connection
 
-    def _all(self, wanted: Select[*tuple[Any, ...]]) -> Sequence[rows.AnyRow]:
+    def _all(self, wanted: Executable) -> Sequence[rows.AnyRow]:
         with self._reading() as connection:
             return connection.execute(wanted).all()
 
@@ -225,7 +234,7 @@ class ReadStore:
         with self._reading() as connection:
             return connection.scalar(wanted)
 
-    def _jobs(self, wanted: Select[*tuple[Any, ...]]) -> list[JobRecord]:
+    def _jobs(self, wanted: Executable) -> list[JobRecord]:
         return [rows.job_record(row) for row in self._all(wanted)]
 
 
@@ -241,10 +250,19 @@ def _since(wanted: Select[*tuple[Any, ...]], since_s: float) -> Select[*tuple[An
 
 def _contradictions(connection: Connection) -> list[tuple[str, int]]:
     """Facts that are kept twice, compared."""
-    miscounted = text("""
-        SELECT count(*) FROM (
-            SELECT state, coalesce(reason_code, '') AS code, count(*) AS jobs FROM job GROUP BY 1, 2
-        ) AS seen LEFT JOIN tally USING (state, code) WHERE seen.jobs IS NOT tally.jobs""")
+    code = func.coalesce(job.c.reason_code, "").label("code")
+    seen = (
+        select(job.c.state, code, func.count().label("jobs"))
+        .where(job.c.state.in_(_FINISHED))
+        .group_by(job.c.state, code)
+        .subquery()
+    )
+    same = (tally.c.state == seen.c.state) & (tally.c.code == seen.c.code)
+    miscounted = (
+        select(func.count())
+        .select_from(seen.outerjoin(tally, same))
+        .where(seen.c.jobs.is_distinct_from(tally.c.jobs))
+    )
     untold = text("""
         SELECT count(*) FROM job WHERE events IS NOT (
             SELECT max(seq) FROM event WHERE event.job_id = job.id)

@@ -22,6 +22,7 @@ from daemon.states import Disposition, JobEvent, JobState
 from pipeline.messages import RowCounts
 
 AnyRow = Row[*tuple[Any, ...]]
+_ENCODE = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode  # made once: it is hot
 
 
 def signed(number: int) -> int:
@@ -41,7 +42,7 @@ def plain_text(text: str) -> str:
 
 def to_json(document: Any) -> str:
     """JSON text; ASCII only, so that every string can be stored."""
-    return json.dumps(document, separators=(",", ":"), sort_keys=True)
+    return _ENCODE(document)
 
 
 def fingerprint_columns(value: Fingerprint) -> dict[str, Any]:

@@ -12,13 +12,32 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from daemon.db import backup
 from daemon.db.engine import create_file, writer_engine
-from daemon.db.errors import StateError, StateUnavailable, plain_errors
+from daemon.db.errors import (
+    JobUnknown,
+    StaleJob,
+    StateCorrupt,
+    StateError,
+    StateMissing,
+    StateUnavailable,
+    plain_errors,
+)
 from daemon.db.models import command, known_file, log, meta
 from daemon.db.moves import apply_moves, insert_jobs
 from daemon.db.queries import ReadStore
 from daemon.db.records import ClaimIntent, JobRecord, KnownFile, LogLine, Move
 from daemon.db.rows import plain_text, signed, to_json
 from daemon.db.schema import migrate
+
+__all__ = [
+    "JobStore",
+    "JobUnknown",
+    "ReadStore",
+    "StaleJob",
+    "StateCorrupt",
+    "StateError",
+    "StateMissing",
+    "StateUnavailable",
+]
 
 _SLICE = 5_000  # rows deleted in one transaction: the coordinator never waits long for a purge
 

@@ -13,14 +13,43 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-_FINISHED = "('delivered', 'quarantined', 'duplicate', 'withdrawn', 'cancelled', 'lost')"
+_LIVE = ("claiming", "queued", "running", "held", "finalizing")
+_DISPOSITIONS = ("delivered", "quarantined", "duplicate", "cancelled", "lost")
+_KINDS = (
+    "claim_intended",
+    "claim_confirmed",
+    "claim_abandoned",
+    "duplicate_found",
+    "attempt_started",
+    "attempt_succeeded",
+    "attempt_refused",
+    "attempt_failed",
+    "attempt_interrupted",
+    "attempts_exhausted",
+    "input_refused",
+    "input_changed",
+    "input_lost",
+    "question_asked",
+    "answer_confirmed",
+    "answer_refused",
+    "cancel_requested",
+    "finalized_delivered",
+    "finalized_quarantined",
+    "finalized_duplicate",
+    "finalized_cancelled",
+    "finalized_lost",
+)
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> str:
+    """`column IN (words)`, spelled so that SQLite compares: for IN it builds a table every time."""
+    return "(" + " OR ".join(f"{column} = '{word}'" for word in words) + ")"
+
 
 _JOB = f"""
 CREATE TABLE job (
     id INTEGER NOT NULL PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN (
-        'claiming', 'queued', 'running', 'held', 'finalizing',
-        'delivered', 'quarantined', 'duplicate', 'withdrawn', 'cancelled', 'lost')),
+    state TEXT NOT NULL,
     events INTEGER NOT NULL CHECK (events >= 1),   -- rows in `event`; every update checks it
     source BLOB NOT NULL,                          -- path below the inbox, as the kernel gave it
     source_shown TEXT NOT NULL,                    -- the same, printable; may name a person
@@ -36,8 +65,7 @@ CREATE TABLE job (
     sha256 TEXT CHECK (length(sha256) = 64),
     attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     not_before_s REAL NOT NULL DEFAULT 0,
-    disposition TEXT CHECK (disposition IN (
-        'delivered', 'quarantined', 'duplicate', 'cancelled', 'lost')),
+    disposition TEXT CHECK (disposition IS NULL OR {_one_of("disposition", _DISPOSITIONS)}),
     reason_code TEXT,
     reason_note TEXT,
     reason_details TEXT NOT NULL DEFAULT '[]',     -- JSON list of sentences
@@ -53,30 +81,24 @@ CREATE TABLE job (
     created_at_s REAL NOT NULL,                    -- times are UTC epoch seconds
     updated_at_s REAL NOT NULL,
     finished_at_s REAL,
-    CONSTRAINT finished_has_a_time CHECK ((finished_at_s IS NOT NULL) = (state IN {_FINISHED})),
+    CONSTRAINT live_or_ended_as_committed CHECK (
+        CASE WHEN finished_at_s IS NULL THEN {_one_of("state", _LIVE)}
+        ELSE state = coalesce(disposition, 'withdrawn') END),
     CONSTRAINT ending_is_known_before_files_move CHECK (
-        state <> 'finalizing' OR disposition IS NOT NULL),
-    CONSTRAINT ends_as_it_was_committed CHECK (
-        state NOT IN {_FINISHED} OR state = coalesce(disposition, 'withdrawn'))
+        state <> 'finalizing' OR disposition IS NOT NULL)
 )
 """
 
-_EVENT = """
+_EVENT = f"""
 CREATE TABLE event (
     job_id INTEGER NOT NULL REFERENCES job (id),
     seq INTEGER NOT NULL CHECK (seq >= 1),
     at_s REAL NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN (
-        'claim_intended', 'claim_confirmed', 'claim_abandoned', 'duplicate_found',
-        'attempt_started', 'attempt_succeeded', 'attempt_refused', 'attempt_failed',
-        'attempt_interrupted', 'attempts_exhausted', 'input_refused', 'input_changed',
-        'input_lost', 'question_asked', 'answer_confirmed', 'answer_refused',
-        'cancel_requested', 'finalized_delivered', 'finalized_quarantined',
-        'finalized_duplicate', 'finalized_cancelled', 'finalized_lost')),
+    kind TEXT NOT NULL CHECK {_one_of("kind", _KINDS)},
     from_state TEXT CHECK ((from_state IS NULL) = (seq = 1)),
     to_state TEXT NOT NULL,
     code TEXT,
-    detail TEXT NOT NULL DEFAULT '{}',             -- JSON: numbers and codes
+    detail TEXT NOT NULL DEFAULT '{{}}',           -- JSON: numbers and codes
     PRIMARY KEY (job_id, seq)
 ) WITHOUT ROWID
 """
@@ -105,10 +127,10 @@ CREATE TABLE output (
 """
 
 _TALLY = """
-CREATE TABLE tally (                               -- kept by triggers: counting must not scan
-    state TEXT NOT NULL,
-    code TEXT NOT NULL,                            -- reason_code, '' for none
-    jobs INTEGER NOT NULL,
+CREATE TABLE tally (                               -- finished jobs, counted by a trigger: their
+    state TEXT NOT NULL,                           -- number only grows, and counting a million
+    code TEXT NOT NULL,                            -- rows takes too long. code: reason_code or ''
+    jobs INTEGER NOT NULL CHECK (jobs >= 1),
     PRIMARY KEY (state, code)
 ) WITHOUT ROWID
 """
@@ -167,19 +189,13 @@ _INDICES = (
     "CREATE INDEX log_by_time ON log (at_s)",
 )
 
-_COUNT_NEW = """
-    INSERT INTO tally (state, code, jobs) VALUES (NEW.state, coalesce(NEW.reason_code, ''), 1)
-    ON CONFLICT (state, code) DO UPDATE SET jobs = jobs + 1;
-"""
-
 _TRIGGERS = (
-    f"CREATE TRIGGER job_counted AFTER INSERT ON job BEGIN {_COUNT_NEW} END",
-    f"""CREATE TRIGGER job_recounted AFTER UPDATE OF state, reason_code ON job
-    WHEN OLD.state <> NEW.state OR OLD.reason_code IS NOT NEW.reason_code BEGIN
-    UPDATE tally SET jobs = jobs - 1
-    WHERE state = OLD.state AND code = coalesce(OLD.reason_code, '');
-    {_COUNT_NEW} END""",  # noqa: S608 - constants above, no input
-    f"""CREATE TRIGGER job_finished_is_final BEFORE UPDATE ON job WHEN OLD.state IN {_FINISHED}
+    """CREATE TRIGGER job_starts_as_an_intent BEFORE INSERT ON job WHEN NEW.state <> 'claiming'
+    BEGIN SELECT RAISE(ABORT, 'a job begins with the intent to claim its file'); END""",
+    """CREATE TRIGGER job_is_counted AFTER UPDATE OF state ON job WHEN NEW.finished_at_s IS NOT NULL
+    BEGIN INSERT INTO tally (state, code, jobs) VALUES (NEW.state, coalesce(NEW.reason_code, ''), 1)
+    ON CONFLICT (state, code) DO UPDATE SET jobs = jobs + 1; END""",
+    """CREATE TRIGGER job_finished_is_final BEFORE UPDATE ON job WHEN OLD.finished_at_s IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'a finished job never changes'); END""",
     """CREATE TRIGGER job_is_kept BEFORE DELETE ON job
     BEGIN SELECT RAISE(ABORT, 'a job is never deleted'); END""",
