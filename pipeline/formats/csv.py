@@ -1,0 +1,174 @@
+"""Delimited text, streamed: memory does not depend on the size of the file.
+
+Records are found first (`structure`), so that every one has its number and line; then Arrow parses
+the cells of a whole block at once. Cells are text as it stood. Nothing becomes null here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.errors import ContentError, FileCode, RowCode
+from pipeline.formats.base import BadRecord, TextBatch
+from pipeline.formats.cells import (
+    blank_rows,
+    equal_rows,
+    longest_cell,
+    parse_cells,
+    without_rows,
+)
+from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
+from pipeline.formats.layout import Layout, decide_layout
+from pipeline.formats.sample import SAMPLE_BYTES, take_sample
+from pipeline.formats.structure import Block, RecordSplitter
+from pipeline.formats.window import Window
+from pipeline.messages import Limits
+
+BLOCK_BYTES = 4 << 20
+
+
+@dataclass(slots=True)
+class _Position:
+    """How much was read: records below the header, and the next physical line."""
+
+    records: int
+    line: int
+
+
+class DelimitedReader:
+    """A table in delimited text; see `TableReader`. `block_bytes` bounds a batch of usual rows.
+
+    Raises:
+        ContentError, TransientError: when opened, and while iterating (TRUNCATED,
+            LIMIT_EXCEEDED, EMPTY).
+    """
+
+    def __init__(self, path: Path, limits: Limits, block_bytes: int = BLOCK_BYTES) -> None:
+        self._path = path
+        self._limits = limits
+        self._block_bytes = block_bytes
+        encoding: TextEncoding = detect_encoding(path)
+        sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
+        self._layout: Layout = decide_layout(sample, encoding, limits)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Column labels as they stand in the file."""
+        return self._layout.header
+
+    def describe(self) -> dict[str, Any]:
+        """How the file is read, by which evidence; plain data without cell values."""
+        return self._layout.describe()
+
+    def batches(self) -> Iterator[TextBatch]:
+        """Yield the records in order; about one block of text a batch."""
+        layout = self._layout
+        splitter = RecordSplitter(layout.delimiter, layout.shapes, self._limits)
+        window = self._open_window()
+        position = _Position(records=0, line=layout.data_line)
+        seen = 0
+        while end := self._next_block(window, position):
+            block = splitter.split(window, end, position.line)
+            batch = self._batch(block, position)
+            seen += len(batch.records) + len(batch.bad)
+            position.records += len(block.first_lines)
+            position.line += block.lines
+            window.drop(int(block.starts[-1]))
+            yield batch
+        if not seen:
+            raise ContentError(FileCode.EMPTY, "the file has a header and no rows")
+
+    def _open_window(self) -> Window:
+        chunks = utf8_chunks(self._path, self._layout.encoding, max(self._block_bytes, 1))
+        window = Window(chunks, self._block_bytes)
+        while len(window.data) < self._layout.data_offset and not window.complete:
+            window.grow()
+        window.drop(self._layout.data_offset)
+        return window
+
+    def _next_block(self, window: Window, position: _Position) -> int:
+        end = window.whole_lines(self._limits.max_record_bytes)
+        if end is None:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"line {position.line} is longer than {self._limits.max_record_bytes} bytes",
+            )
+        return end
+
+    def _batch(self, block: Block, position: _Position) -> TextBatch:
+        columns, rows, ragged = parse_cells(block, len(self.header), self._layout.delimiter)
+        if np.diff(block.starts).max(initial=0) > self._limits.max_cell_bytes:
+            self._check_cells(columns, block, ragged, position)
+        bad, blank_records = self._shape_faults(block, ragged, position)
+        blank, repeated = blank_rows(columns), equal_rows(columns, self.header)
+        if len(blank) or len(repeated):
+            left_out = np.concatenate((blank, repeated))
+            columns, rows = without_rows(columns, left_out), np.delete(rows, left_out)
+        skipped = {"blank": blank_records + len(blank), "repeated-header": len(repeated)}
+        return TextBatch(
+            columns=columns,
+            records=rows + (position.records + 1),
+            lines=block.first_lines[rows] + position.line,
+            raw=_RawText(block, rows),
+            bad=bad,
+            skipped={reason: count for reason, count in skipped.items() if count},
+        )
+
+    def _shape_faults(
+        self, block: Block, ragged: dict[int, int], position: _Position
+    ) -> tuple[list[BadRecord], int]:
+        """The records that have not the table's shape, and how many of those are blank."""
+        bad: list[BadRecord] = []
+        blank = 0
+        for record in sorted([*block.unbalanced, *ragged]):
+            raw = block.raw(record).decode()
+            if record in ragged and not raw.replace(self._layout.delimiter.decode(), "").strip():
+                blank += 1
+                continue
+            code, sentence = self._fault(ragged.get(record))
+            number = position.records + record + 1
+            line = position.line + int(block.first_lines[record])
+            bad.append(BadRecord(record=number, line=line, raw=raw, code=code, sentence=sentence))
+        return bad, blank
+
+    def _fault(self, width: int | None) -> tuple[RowCode, str]:
+        if width is None:
+            sentence = "a quote in this line is opened and not closed as it should be"
+            return RowCode.UNBALANCED_QUOTE, sentence
+        expected = len(self.header)
+        code = RowCode.MISSING_CELL if width < expected else RowCode.EXTRA_CELL
+        return code, f"the record has {width} cells, the header has {expected}"
+
+    def _check_cells(
+        self,
+        columns: list[pa.StringArray],
+        block: Block,
+        ragged: dict[int, int],
+        position: _Position,
+    ) -> None:
+        pieces = (block.raw(record).split(self._layout.delimiter) for record in ragged)
+        longest = max((len(cell) for cells in pieces for cell in cells), default=0)
+        if max(longest, longest_cell(columns)) > self._limits.max_cell_bytes:
+            lines = f"{position.line} and {position.line + block.lines - 1}"
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"a cell between lines {lines} is longer than {self._limits.max_cell_bytes} bytes",
+            )
+
+
+class _RawText:
+    """Gives the text of a batch's records as it stood; holds on to the block."""
+
+    def __init__(self, block: Block, rows: npt.NDArray[np.int64]) -> None:
+        self._block = block
+        self._rows = rows
+
+    def __call__(self, at: int) -> str:
+        return self._block.raw(int(self._rows[at])).decode()

@@ -1,0 +1,49 @@
+"""Which reader opens a file, decided by its content. A format is registered by one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats import signatures
+from pipeline.formats.base import TableReader
+from pipeline.formats.csv import DelimitedReader
+from pipeline.formats.encoding import marked_codec
+from pipeline.formats.source import open_source
+from pipeline.messages import Limits
+
+READERS: dict[str, Callable[[Path, Limits], TableReader]] = {
+    signatures.DELIMITED_TEXT: DelimitedReader,
+}
+
+
+def open_table(path: Path, limits: Limits) -> TableReader:
+    """Open the table in `path` with the reader for its content; the file's name says nothing.
+
+    Raises:
+        ContentError: UNSUPPORTED when no reader is registered for the content; EMPTY, ENCODING,
+            TRUNCATED, LAYOUT_UNCLEAR, HEADER_MISSING, HEADER_MISMATCH or LIMIT_EXCEEDED.
+        TransientError: INPUT_MISSING or STORAGE when the file cannot be read now.
+    """
+    kind = recognise(path)
+    reader = READERS.get(kind)
+    if reader is None:
+        raise ContentError(FileCode.UNSUPPORTED, f"the content is {kind}, not delimited text")
+    return reader(path, limits)
+
+
+def recognise(path: Path) -> str:
+    """Name the kind of content in `path`, in the words of `signatures`.
+
+    Raises:
+        ContentError: EMPTY when there is none.
+        TransientError: the file cannot be read now.
+    """
+    with open_source(path) as source:
+        head = source.read(signatures.HEAD_BYTES)
+    if not head:
+        raise ContentError(FileCode.EMPTY, "the file has 0 bytes")
+    codec = marked_codec(head)
+    binary = None if codec else signatures.name_binary(head)
+    return binary or signatures.name_text(head.decode(codec or "utf-8", errors="replace"))

@@ -1,0 +1,223 @@
+"""Where records begin and end. Found before any cell is parsed, so that numbering cannot shift.
+
+Nearly every line proves by itself that it is one whole record: it has no quote, or its quotes pair
+up and each opens right after a delimiter and closes right before one. That is checked for a whole
+block at once. Only the other lines are read one by one (`quoting`): a quote in the middle of a
+cell, a cell that spans lines, a quote that never closes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats.quoting import Broken, Record, RecordGrammar, quote
+from pipeline.formats.shapes import ColumnShapes
+from pipeline.formats.window import Window
+from pipeline.messages import Limits
+
+Offsets = npt.NDArray[np.int64]
+
+_LF, _CR, _QUOTE = 10, 13, 34
+_BOM = b"\xef\xbb\xbf"
+_JUDGED_LINES = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """Some whole records.
+
+    text: the window's data; the block is its first `starts[-1]` bytes. starts: offset of each
+    record, then the block's end. first_lines: each record's first physical line, 0 for the block's
+    first. lines: how many physical lines the block has. unbalanced: records with a bad quote.
+    rewritten: records whose text a fast parser could misread, in plain quoting.
+    """
+
+    text: bytes
+    starts: Offsets
+    first_lines: Offsets
+    lines: int
+    has_quotes: bool
+    unbalanced: list[int] = field(default_factory=list)
+    rewritten: dict[int, bytes] = field(default_factory=dict)
+
+    def raw(self, record: int) -> bytes:
+        """The text of a record as it stood, without its line end."""
+        text = self.text[self.starts[record] : self.starts[record + 1]]
+        if text.endswith(b"\r\n"):
+            return text[:-2]
+        return text[:-1] if text.endswith((b"\n", b"\r")) else text
+
+
+class RecordSplitter:
+    """Finds the records of a table in a window."""
+
+    def __init__(self, delimiter: bytes, shapes: ColumnShapes, limits: Limits) -> None:
+        self._delimiter = delimiter
+        self._grammar = RecordGrammar(delimiter)
+        self._shapes = shapes
+        self._limits = limits
+        self._beside_quote = np.zeros(256, dtype=np.bool_)
+        self._beside_quote[[delimiter[0], _LF, _CR, _QUOTE]] = True
+
+    def split(self, window: Window, end: int, first_line: int) -> Block:
+        """Find the records in the first `end` bytes, which are whole lines.
+
+        A record that begins there and ends later makes the block longer. `first_line` is the
+        number of the block's first line in the file, for error messages.
+
+        Raises:
+            ContentError: LIMIT_EXCEEDED, or TRUNCATED when the file ends within a quoted cell.
+        """
+        codes = np.frombuffer(window.data, dtype=np.uint8, count=end)
+        starts = line_starts(codes)
+        self._check_length(starts, first_line)
+        quotes = np.flatnonzero(codes == _QUOTE)
+        suspects = self._suspects(codes, starts, quotes)
+        if window.data.startswith(_BOM):
+            # The fast parser would take a no-break mark here for a byte order mark and drop it.
+            suspects = np.union1d(suspects, [0])
+        if len(suspects) == 0:
+            lines = np.arange(len(starts) - 1)
+            return Block(
+                text=window.data,
+                starts=starts,
+                first_lines=lines,
+                lines=len(lines),
+                has_quotes=len(quotes) > 0,
+            )
+        return self._resolve(window, starts, suspects, first_line)
+
+    def _check_length(self, starts: Offsets, first_line: int) -> None:
+        lengths = np.diff(starts)
+        if lengths.max(initial=0) > self._limits.max_record_bytes:
+            line = first_line + int(lengths.argmax())
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"line {line} is longer than {self._limits.max_record_bytes} bytes",
+            )
+
+    def _suspects(self, codes: npt.NDArray[np.uint8], starts: Offsets, quotes: Offsets) -> Offsets:
+        """Lines that are not provably one record, ascending."""
+        if len(quotes) == 0:
+            return quotes
+        first_quote = np.searchsorted(quotes, starts)
+        per_line = np.diff(first_quote)
+        odd = per_line & 1
+        rank = np.arange(len(quotes))
+        if odd.any():
+            rank -= np.repeat(first_quote[:-1], per_line)
+        opens = (rank & 1) == 0
+        neighbour = np.where(opens, quotes - 1, quotes + 1)
+        at_edge = (neighbour < 0) | (neighbour == len(codes))
+        neighbour[at_edge] = 0
+        proper = self._beside_quote[codes[neighbour]] | at_edge
+        improper = quotes[~proper]
+        by_place = np.searchsorted(starts, improper, side="right") - 1
+        return np.union1d(by_place, np.flatnonzero(odd))
+
+    def _resolve(
+        self, window: Window, starts: Offsets, suspects: Offsets, first_line: int
+    ) -> Block:
+        """Read the suspect lines one by one."""
+        continues = np.zeros(len(starts) - 1, dtype=np.bool_)  # lines within a record
+        unbalanced: list[int] = []
+        rewritten: dict[int, bytes] = {}
+        behind = 0
+        for line in suspects.tolist():
+            start = int(starts[line])
+            if start < behind:
+                continue
+            record = self._read(window, start, int(starts[line + 1]), first_line + line)
+            if record is None:
+                unbalanced.append(line)
+                continue
+            rewritten[line] = quote(record.cells, self._delimiter)
+            behind = record.end
+            continues[line + 1 : int(np.searchsorted(starts, behind))] = True
+        lines = len(starts) - 1
+        if behind > starts[-1]:
+            overhang = np.frombuffer(window.data, dtype=np.uint8, count=behind)[starts[-1] :]
+            lines += len(line_starts(overhang)) - 1
+            starts = np.append(starts[:-1], behind)
+        first_lines = np.flatnonzero(~continues)
+        number = np.cumsum(~continues) - 1
+        return Block(
+            text=window.data,
+            starts=np.append(starts[first_lines], starts[-1]),
+            first_lines=first_lines,
+            lines=lines,
+            has_quotes=True,
+            unbalanced=[int(number[line]) for line in unbalanced],
+            rewritten={int(number[line]): text for line, text in rewritten.items()},
+        )
+
+    def _read(self, window: Window, start: int, line_end: int, line: int) -> Record | None:
+        """Read the record at `start`; None when its quotes are unbalanced."""
+        width = self._shapes.columns
+        longest = start + self._limits.max_record_bytes
+        while True:
+            record = self._grammar.read(window.data, start, width, complete=window.complete)
+            undecided = record is Broken.OPEN or (
+                isinstance(record, Record) and record.end > longest
+            )
+            if not undecided or window.complete or len(window.data) > longest:
+                break
+            window.grow()
+        if isinstance(record, Record) and record.end <= longest:
+            self._check_cells(record.cells, line)
+            return record
+        if undecided:
+            self._judge_open(window, line_end, longest, line)
+        return None
+
+    def _check_cells(self, cells: list[bytes], line: int) -> None:
+        if max(map(len, cells)) > self._limits.max_cell_bytes:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"a cell of the record at line {line} is longer than "
+                f"{self._limits.max_cell_bytes} bytes",
+            )
+
+    def _judge_open(self, window: Window, line_end: int, longest: int, line: int) -> None:
+        """Tell a single bad quote, after which good rows follow, from a cell that never ends."""
+        if self._rows_follow(window.data[line_end:longest]):
+            return
+        if len(window.data) > longest:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"the record at line {line} is longer than {self._limits.max_record_bytes} bytes",
+            )
+        raise ContentError(
+            FileCode.TRUNCATED,
+            f"the file ends within a quoted cell that was opened at line {line}",
+        )
+
+    def _rows_follow(self, text: bytes) -> bool:
+        """Tell whether most of the next lines are rows of this table, each by itself."""
+        if self._shapes.columns == 1:
+            return False  # any line would do as a row of one cell: it proves nothing
+        lines = [line for line in text.splitlines()[:_JUDGED_LINES] if line.strip()]
+        good = sum(map(self._is_row, lines))
+        return good * 2 > len(lines)
+
+    def _is_row(self, line: bytes) -> bool:
+        record = self._grammar.read(line, 0, self._shapes.columns, complete=True)
+        if not isinstance(record, Record):
+            return False
+        return self._shapes.fits([cell.decode(errors="replace") for cell in record.cells])
+
+
+def line_starts(codes: npt.NDArray[np.uint8]) -> Offsets:
+    r"""Offset of each physical line, then the end of the text. Lines end with \n, \r\n or \r."""
+    ends = np.flatnonzero(codes == _LF)
+    returns = np.flatnonzero(codes == _CR)
+    if len(returns):
+        following = np.minimum(returns + 1, len(codes) - 1)
+        lone = returns[codes[following] != _LF]
+        ends = np.union1d(ends, lone) if len(lone) else ends
+    starts = np.concatenate(([0], ends + 1))
+    return starts if starts[-1] == len(codes) else np.append(starts, len(codes))
