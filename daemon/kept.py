@@ -1,0 +1,190 @@
+"""Where finished originals are kept, how they come back from there, and when they go for good.
+
+Part of the spool: nothing else calls what moves or deletes here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+from daemon.db.records import JobRecord, KnownFile
+from daemon.files import copy_verified, fsync_dir, move_into_place
+from daemon.filing import place_in
+from daemon.names import SIDECARS
+from daemon.policy import meaning
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NAME_BYTES = 255
+_INDEX_HEADER = ("job", "failed_at", "file", "code", "what_happened", "note", "folder")
+
+
+def archive_place(job: JobRecord) -> str:
+    """<date>/<job>, below the archive. The day is the arrival's, in UTC."""
+    return f"{_day(job)}/{job.label}"
+
+
+def error_place(job: JobRecord) -> str:
+    """<date>/<job>__<CODE>, below the error folder."""
+    return f"{_day(job)}/{job.label}__{job.reason_code or 'INTERNAL'}"
+
+
+def _day(job: JobRecord) -> str:
+    return datetime.fromtimestamp(job.created_at_s, UTC).date().isoformat()
+
+
+def known_file(folder: Path, job: JobRecord) -> KnownFile | None:
+    """How to recognise an original when it comes back; None when it is not in its folder."""
+    with contextlib.suppress(OSError):
+        seen = place_in(folder, os.fsdecode(job.name)).lstat()
+        return KnownFile(device=seen.st_dev, inode=seen.st_ino, job_id=job.id)
+    return None
+
+
+def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) -> bool:
+    """Bring the original of `parent` to `target`, from where it is kept. Idempotent.
+
+    `error` and `archive` are the folders as first named; `-2` and so on are looked for too.
+    """
+    name = os.fsdecode(parent.name)
+    for folder in _namesakes(error):
+        place = place_in(folder, name)
+        if not os.path.lexists(target) and os.path.lexists(place):
+            move_into_place(place, target)
+        if not os.path.lexists(place):
+            remove_papers(folder)
+    if os.path.lexists(target):
+        return True
+    for folder in _namesakes(archive):
+        if os.path.lexists(place_in(folder, name)):
+            copy_verified(place_in(folder, name), target)
+            return True
+    return False
+
+
+def _namesakes(folder: Path) -> list[Path]:
+    """The folder, and those that were numbered because its name was taken; newest first."""
+    found = [folder] if folder.is_dir() else []
+    for number in count(2):
+        other = folder.with_name(f"{folder.name}-{number}")
+        if not other.is_dir():
+            break
+        found.insert(0, other)
+    return [path for path in found if not path.is_symlink()]
+
+
+def remove_papers(folder: Path) -> None:
+    """Remove what we wrote beside an original that is gone, and the folder if nothing is left.
+
+    A paper that somebody edited is theirs now, and stays.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        written = json.loads((folder / "reason.json").read_bytes()).get("sidecars", {})
+        for name, digest in written.items():
+            paper = folder / name
+            if name.encode() in SIDECARS and not paper.is_symlink():
+                with contextlib.suppress(FileNotFoundError):
+                    if sha256(paper.read_bytes()).hexdigest() == digest:
+                        paper.unlink()
+        (folder / "reason.json").unlink()
+    with contextlib.suppress(OSError):
+        (folder / "original").rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        fsync_dir(folder.parent)
+
+
+def originals_in(*folders: Path) -> list[Path]:
+    """The originals in a job's private folders: neither our papers nor half a copy."""
+    found = []
+    for folder in folders:
+        if folder.is_dir() and not folder.is_symlink():
+            found += [
+                path
+                for path in sorted(folder.iterdir())
+                if path.name != "original"
+                and os.fsencode(path.name) not in SIDECARS
+                and not path.name.startswith(".harmonizer-")
+            ]
+            if (folder / "original").is_dir():
+                found += sorted((folder / "original").iterdir())
+    return found
+
+
+def give_back(original: Path, inbox: Path, prefix: str) -> Path:
+    """Move an original to the inbox under a name that is free there. Returns its place."""
+    for number in count(1):
+        start = prefix if number == 1 else f"{prefix}{number}-"
+        stem, dot, extension = original.name.rpartition(".")
+        tail = os.fsencode(dot + extension)[-64:] if stem else b""
+        body = os.fsencode(stem or original.name)
+        room = _NAME_BYTES - len(start.encode()) - len(tail)
+        target = inbox / os.fsdecode(start.encode() + body[:room] + tail)
+        with contextlib.suppress(FileExistsError):
+            move_into_place(original, target)
+            return target
+    raise AssertionError("unreachable")
+
+
+def prune_days(archive: Path, before: date) -> int:
+    """Delete the archive's days before `before`. Returns the number of jobs that were in them.
+
+    Only folders named as days are looked at; links are neither followed nor removed.
+    """
+    removed = 0
+    for day in sorted(archive.iterdir()):
+        if not _DAY.fullmatch(day.name) or day.is_symlink() or not day.is_dir():
+            continue
+        with contextlib.suppress(ValueError):  # 2026-02-31 is not ours
+            if date.fromisoformat(day.name) < before:
+                removed += sum(1 for _ in day.iterdir())
+                shutil.rmtree(day)
+    if removed:
+        fsync_dir(archive)
+    return removed
+
+
+def index_of_errors(jobs: Iterable[JobRecord], error: Path) -> bytes:
+    """The content of error/INDEX.csv: one row a refused file."""
+    rows: list[Sequence[str]] = [_INDEX_HEADER]
+    for job in jobs:
+        place = error_place(job)
+        failed_at = datetime.fromtimestamp(job.finished_at_s or job.updated_at_s, UTC)
+        rows.append(
+            (
+                job.label,
+                failed_at.astimezone().strftime("%Y-%m-%d %H:%M:%S %z"),
+                job.shown_source,
+                job.reason_code or "INTERNAL",
+                meaning(job.reason_code or "INTERNAL"),
+                job.reason_note or "",
+                place if (error / place).is_dir() else "taken away",
+            )
+        )
+    return table_for_spreadsheets(rows)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Text that no spreadsheet takes for a formula (OWASP: CSV injection)."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def table_for_spreadsheets(rows: Sequence[Sequence[str]]) -> bytes:
+    """A CSV that opens right in Excel: UTF-8 with a mark, CRLF, every cell quoted."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerows([spreadsheet_safe(cell) for cell in row] for row in rows)
+    return stream.getvalue().encode("utf-8-sig", "backslashreplace")

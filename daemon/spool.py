@@ -1,0 +1,322 @@
+"""The spool: the only module that moves or deletes a file. Everyone else asks it to.
+
+inbox/     the sender's. We read names and stats, and take files away.
+work/      ours, private. One folder a job (j42/input, j42/attempt-1), and state/.
+outbox/    the consumer's. A delivery appears whole, by one rename.
+archive/   every original we ever took and did not refuse: <date>/j42/.
+error/     originals that were refused, each with its reason: <date>/j42__CODE/.
+
+Every verb may be repeated after a crash, and is durable when it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from daemon.claim import Claiming
+from daemon.db.records import Fingerprint, JobRecord, KnownFile
+from daemon.files import (
+    FileChanged,
+    FileVanished,
+    fingerprint_of,
+    fsync_dir,
+    move_into_place,
+    read_lease,
+    sha256_of,
+    write_atomically,
+)
+from daemon.filing import (
+    Modes,
+    OutsideFolder,
+    Papers,
+    jailed,
+    make_folders,
+    publish,
+    set_modes,
+    shelve,
+    was_published,
+)
+from daemon.kept import (
+    archive_place,
+    error_place,
+    give_back,
+    index_of_errors,
+    known_file,
+    originals_in,
+    prune_days,
+    take_back,
+)
+from daemon.names import safe_stem
+from daemon.scan import Scan, scan_inbox
+from daemon.settle import Candidate, Lease
+
+__all__ = ["OutsideFolder", "Spool", "SpoolFolders"]
+
+_JOB_FOLDER = re.compile(r"j([1-9][0-9]{0,17})")
+_STEM_BYTES = 120  # leaves room for the job, a counter and a consumer's own suffixes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolFolders:
+    """Absolute paths of the six folders, and the mode of published files."""
+
+    inbox: Path
+    outbox: Path
+    archive: Path
+    error: Path
+    review: Path
+    work: Path
+    file_mode: int = 0o640
+
+
+class Spool:
+    """The folders, and every verb that changes them."""
+
+    def __init__(self, folders: SpoolFolders, extra_ignore: Sequence[str] = ()) -> None:
+        self._folders = folders
+        self._extra_ignore = tuple(extra_ignore)
+        self._modes = Modes(folders.file_mode)
+
+    @property
+    def folders(self) -> SpoolFolders:
+        """Where everything is."""
+        return self._folders
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of the state database."""
+        return self._folders.work / "state"
+
+    def create(self) -> None:
+        """Make the folders that are missing; work/ is private whatever the umask."""
+        names = self._folders
+        for path in (names.inbox, names.outbox, names.archive, names.error, names.review):
+            path.mkdir(parents=True, exist_ok=True)
+        for path in (names.work, self.state_dir):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+
+    # -- the inbox --------------------------------------------------------------------------
+
+    def scan(self) -> Scan:
+        """Look at the inbox; touches nothing."""
+        return scan_inbox(self._folders.inbox, self._extra_ignore)
+
+    def probe(self, candidate: Candidate) -> Lease:
+        """Ask the kernel whether anybody writes to the candidate, and whether it is unchanged."""
+        if candidate.kind != "file":  # opening a pipe or device would be felt at its other end
+            return Lease.FREE
+        return read_lease(os.fsencode(self._folders.inbox) + b"/" + candidate.source, candidate)
+
+    def claim_all(self, jobs: Sequence[JobRecord]) -> dict[int, str]:
+        """Move each job's file from the inbox to work/. Renames first, then one sync a folder.
+
+        Returns, for those that could not be taken, the job's id and the reason as a sentence.
+        """
+        refusals: dict[int, str] = {}
+        with Claiming(self._folders.inbox) as claiming:
+            for job in jobs:
+                try:
+                    self.input_dir(job.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+                    claiming.take(job, self.input_path(job))
+                    claiming.swallow_sidecars(job.source)
+                except FileVanished:
+                    refusals[job.id] = "it is no longer in the inbox"
+                except OSError as error:
+                    refusals[job.id] = _refusal(error)
+            claiming.make_durable()
+        return refusals
+
+    def unclaim(self, job: JobRecord) -> bool:
+        """Give a claimed file back to the inbox. False when its name is taken there by now."""
+        relative = os.fsdecode(job.source)
+        above = relative.rpartition("/")[0]
+        if above:
+            make_folders(self._folders.inbox, above, self._modes.folder)
+        target = jailed(self._folders.inbox, relative)
+        try:
+            move_into_place(self.input_path(job), target)
+        except FileExistsError:
+            return False
+        return True
+
+    # -- work -------------------------------------------------------------------------------
+
+    def job_dir(self, job_id: int) -> Path:
+        """The job's private folder."""
+        return self._folders.work / f"j{job_id}"
+
+    def input_dir(self, job_id: int) -> Path:
+        """Where the job's original lies until the job is finished."""
+        return self.job_dir(job_id) / "input"
+
+    def input_path(self, job: JobRecord) -> Path:
+        """The claimed original, under its own name."""
+        return self.input_dir(job.id) / os.fsdecode(job.name)
+
+    def staging_dir(self, job_id: int, attempt: int) -> Path:
+        """The only folder that attempt may write. A zombie worker can spoil no other."""
+        return self.job_dir(job_id) / f"attempt-{attempt}"
+
+    def stat_input(self, job: JobRecord) -> tuple[Fingerprint, int] | None:
+        """Fingerprint and st_mode of the claimed original; None when it is not in work/."""
+        try:
+            seen = self.input_path(job).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return fingerprint_of(seen), seen.st_mode
+
+    def fingerprint(self, job: JobRecord) -> Fingerprint | None:
+        """Fingerprint of the claimed original; None when it is not in work/."""
+        known = self.stat_input(job)
+        return None if known is None else known[0]
+
+    def digest(self, job: JobRecord) -> tuple[str, Fingerprint]:
+        """Hash the claimed original and make its bytes durable.
+
+        Raises:
+            FileVanished, FileChanged, OSError: as `files.sha256_of`.
+        """
+        return sha256_of(self.input_path(job), durable=True)
+
+    def prepare_staging(self, job_id: int, attempt: int) -> Path:
+        """The attempt's staging folder, empty."""
+        path = self.staging_dir(job_id, attempt)
+        _remove_tree(path)
+        path.mkdir(mode=0o700)
+        return path
+
+    def clear(self, job_id: int) -> None:
+        """Remove what is left of the job under work/."""
+        path = self.job_dir(job_id)
+        if os.path.lexists(path):
+            _remove_tree(path)
+            fsync_dir(self._folders.work)
+
+    # -- out of work ------------------------------------------------------------------------
+
+    def deliver(self, job: JobRecord) -> str:
+        """Publish the winning attempt as outbox/<contract>/<stem>.<job>/, by one rename.
+
+        Returns the delivery's path below the outbox, also when a consumer has taken it away.
+
+        Raises:
+            FileVanished: the results are gone from work/ and were never published.
+        """
+        ready = self.staging_dir(job.id, job.attempts)
+        contract = safe_stem((job.contract or "unknown").encode(), _STEM_BYTES)
+        name = f"{safe_stem(job.name, _STEM_BYTES)}.{job.label}"
+        if os.path.lexists(ready):
+            set_modes(ready, self._modes)
+        return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes)
+
+    def retire(self, job: JobRecord, document: Mapping[str, Any]) -> str:
+        """File the original, bit for bit, with job.json as archive/<date>/<job>/.
+
+        An original that somebody removed from work/ leaves job.json alone, marked so. Returns the
+        folder below the archive.
+        """
+        papers = Papers(document=document, document_name="job.json")
+        return self._file(job, papers, self._folders.archive, archive_place(job))
+
+    def quarantine(
+        self,
+        job: JobRecord,
+        text: Callable[[Sequence[str]], str],
+        document: Mapping[str, Any],
+    ) -> KnownFile | None:
+        """File the original as error/<date>/<job>__<CODE>/ with REASON.txt and reason.json.
+
+        rejects.csv and report.json come along when the last attempt left them; `text` is called
+        with the names that did. Returns how to recognise the original when it comes back.
+        """
+        staging = self.staging_dir(job.id, job.attempts)
+        papers = Papers(document=document, document_name="reason.json", text=text, staging=staging)
+        place = self._file(job, papers, self._folders.error, error_place(job))
+        return known_file(self._folders.error / place, job)
+
+    def write_error_index(self, jobs: Iterable[JobRecord]) -> None:
+        """Replace error/INDEX.csv, the list of refused files that opens in a spreadsheet."""
+        content = index_of_errors(jobs, self._folders.error)
+        write_atomically(self._folders.error / "INDEX.csv", content, self._modes.file)
+
+    def prune_archive(self, before: date) -> int:
+        """Delete archived originals that arrived before that day. Returns the number of jobs."""
+        return prune_days(self._folders.archive, before)
+
+    # -- and back ---------------------------------------------------------------------------
+
+    def reclaim(self, job: JobRecord, parent: JobRecord) -> bool:
+        """Take a finished job's original as the input of its retry. False when it is nowhere.
+
+        Out of the error folder it is moved, and the folder with its papers goes; in the archive
+        it stays and is copied.
+        """
+        self.input_dir(job.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        taken = take_back(
+            parent,
+            self.input_path(job),
+            error=self._folders.error / error_place(parent),
+            archive=self._folders.archive / archive_place(parent),
+        )
+        fsync_dir(self.job_dir(job.id))
+        fsync_dir(self._folders.work)
+        return taken
+
+    def orphans(self, live: Container[int]) -> list[int]:
+        """Numbers of the folders in work/ that no live job owns."""
+        names = (_JOB_FOLDER.fullmatch(entry.name) for entry in os.scandir(self._folders.work))
+        numbers = sorted(int(name[1]) for name in names if name)
+        return [number for number in numbers if number not in live]
+
+    def offer_again(self, orphan: int) -> int:
+        """Give the originals in an orphan's folder back to the inbox; clear it. Returns how many.
+
+        They are called recovered-j42-<name> there, and settle like anything else.
+        """
+        originals = originals_in(self.input_dir(orphan), self._shelf(orphan))
+        for original in originals:
+            give_back(original, self._folders.inbox, f"recovered-j{orphan}-")
+        self.clear(orphan)
+        return len(originals)
+
+    def _shelf(self, job_id: int) -> Path:
+        return self.job_dir(job_id) / "filed"
+
+    def _file(self, job: JobRecord, papers: Papers, folder: Path, target: str) -> str:
+        shelf = self._shelf(job.id)
+        if os.path.lexists(shelf) or not was_published(shelf):
+            self.job_dir(job.id).mkdir(mode=0o700, exist_ok=True)
+            shelve(self.input_path(job), shelf, papers, self._modes)
+        return publish(shelf, folder, target, self._modes)
+
+
+def _refusal(error: OSError) -> str:
+    """Why a file could not be taken, for people; names the setting to look at, never the file."""
+    if isinstance(error, FileChanged):
+        return str(error.strerror)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            "the service may not take it out of its folder; give its user write permission there "
+            "(and mind a sticky bit)"
+        )
+    return f"it cannot be taken: {error.strerror or type(error).__name__}"
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a folder of ours, whatever is in it. Links are removed, never followed."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
