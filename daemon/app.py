@@ -1,0 +1,333 @@
+"""The composition root: build the daemon from its settings, run its loop, stop it in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from daemon import logs, notify
+from daemon.coordinator import Coordinator
+from daemon.db.errors import StateError, StateUnavailable
+from daemon.db.store import JobStore
+from daemon.errors import ExitCode, Refused
+from daemon.executors.base import Executor
+from daemon.executors.inline import InlineExecutor
+from daemon.executors.pool import WorkerPool
+from daemon.files import ignore_lease_signals
+from daemon.lock import DaemonLock, LockHeld
+from daemon.settings import Settings, SettingsError
+from daemon.shell import Shell
+from daemon.spool import Spool, SpoolFolders
+from daemon.status import StatusPage
+from daemon.timers import Chore, Timers
+from daemon.watch import InboxWatcher
+from pipeline.contract import BUILT_IN, ContractError, load_contracts
+
+_STATE_PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database cannot be written
+
+Observer = Callable[[dict[str, Any]], None]
+
+
+def folders_of(settings: Settings) -> SpoolFolders:
+    """The spool's folders as absolute paths."""
+    names = ("inbox", "outbox", "archive", "error", "review", "work")
+    return SpoolFolders(
+        **{name: settings.folder(name) for name in names},
+        file_mode=int(settings.output.file_mode, 8),
+    )
+
+
+def state_path(settings: Settings) -> Path:
+    """Where the state database lives."""
+    return settings.folder("work") / "state" / "harmonizer.db"
+
+
+def contracts_dir(settings: Settings) -> Path:
+    """The folder of the contracts in force."""
+    return settings.contracts or BUILT_IN
+
+
+class Daemon:
+    """One running service. Other threads may only append to its queues and set its wake event."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        adopt: bool = False,
+        reload: Callable[[], Settings] | None = None,
+        observe: Observer = lambda page: None,
+    ) -> None:
+        self._settings = settings
+        self._adopt = adopt
+        self._reload = reload
+        self._observe = observe
+        self._wake = threading.Event()
+        self._chores: deque[Chore] = deque()
+        self._arrivals: deque[bytes] = deque()
+        self._signals: deque[int] = deque()
+
+    def run(self, *, until_idle: bool = False) -> ExitCode:
+        """Serve until a signal, or until nothing is left to do.
+
+        Raises:
+            Refused: the daemon must not start like this.
+        """
+        os.umask(int(self._settings.service.umask, 8))
+        ignore_lease_signals()
+        check_contracts(self._settings)
+        with _locked(self._settings), self._state() as store, self._signals_caught():
+            spool = Spool(folders_of(self._settings), self._settings.intake.ignore)
+            _check_inbox(store, spool, adopt=self._adopt)
+            spool.create()
+            return self._serve(store, spool, until_idle=until_idle)
+
+    @contextmanager
+    def _state(self) -> Iterator[JobStore]:
+        try:
+            store = JobStore(state_path(self._settings), time.time)
+        except StateError as error:
+            raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
+        database = logs.configure(self._settings.logs, write=store.add_logs)
+        try:
+            yield store
+        finally:
+            database.close()
+            store.close()
+
+    def _serve(self, store: JobStore, spool: Spool, *, until_idle: bool) -> ExitCode:
+        shell = Shell(
+            store=store,
+            spool=spool,
+            settings=self._settings,
+            clock=time.time,
+            monotonic=time.monotonic,
+        )
+        executor = self._executor()
+        coordinator = Coordinator(
+            shell=shell,
+            executor=executor,
+            contracts_dir=str(contracts_dir(self._settings)),
+            wake=self._wake,
+        )
+        watcher = InboxWatcher(spool.folders.inbox, self._saw)
+        timers = Timers(self._settings, self._post)
+        page = StatusPage(spool.state_dir, shell, coordinator, executor, watcher, self._observe)
+        try:
+            coordinator.recover(progress=page.recovering)
+            if self._settings.intake.use_watcher:
+                watcher.start()
+            timers.start()
+            logger.bind(workers=executor.capacity).info("daemon started")
+            self._loop(shell, coordinator, watcher, page, until_idle=until_idle)
+            self._drain(coordinator, page)
+        finally:
+            notify.stopping()
+            timers.stop()
+            watcher.stop()
+            executor.stop()
+            coordinator.close()
+        logger.info("daemon stopped")
+        page.ended()
+        return ExitCode.OK
+
+    def _executor(self) -> Executor:
+        if self._settings.workers.executor == "inline":
+            return InlineExecutor(on_done=self._wake.set)
+        return WorkerPool(
+            self._settings.worker_count,
+            memory_limit_mb=self._settings.workers.memory_limit_mb,
+            tasks_per_worker=self._settings.workers.tasks_per_worker,
+            on_log=logs.repeat,
+            on_done=self._wake.set,
+        )
+
+    def _loop(
+        self,
+        shell: Shell,
+        coordinator: Coordinator,
+        watcher: InboxWatcher,
+        page: StatusPage,
+        *,
+        until_idle: bool,
+    ) -> None:
+        failures = 0
+        was_idle = False
+        while not self._stop_is_asked(shell, coordinator):
+            self._pass_on(coordinator, watcher)
+            try:
+                coordinator.step()
+            except StateUnavailable as error:
+                shell.troubles.note("state", str(error), shell.monotonic())
+                self._pause(_STATE_PAUSES_S[min(failures, len(_STATE_PAUSES_S) - 1)])
+                failures += 1
+                continue
+            if failures:
+                shell.troubles.over("state")
+                failures = 0
+            page.refresh()
+            is_idle = coordinator.is_idle
+            if until_idle and is_idle and was_idle:
+                return
+            if until_idle and is_idle:
+                coordinator.look_soon()  # one more look: something may have come meanwhile
+            was_idle = is_idle
+            self._pause(0.0 if until_idle and is_idle else coordinator.wait_s())
+
+    def _drain(self, coordinator: Coordinator, page: StatusPage) -> None:
+        """Let open attempts finish; a second signal, or the time limit, ends the wait."""
+        coordinator.draining = True
+        patience_s = time.monotonic() + self._settings.service.drain_s
+        while coordinator.attempts.in_flight and time.monotonic() < patience_s:
+            if self._signals:
+                break
+            page.refresh()
+            self._pause(0.2)
+            coordinator.step()
+        coordinator.give_back()
+
+    def _pass_on(self, coordinator: Coordinator, watcher: InboxWatcher) -> None:
+        while self._arrivals:
+            source = self._arrivals.popleft()
+            if source:
+                coordinator.intake.arrived_by_rename(source)
+            coordinator.look_soon()
+        while self._chores:
+            chore = self._chores.popleft()
+            if chore is Chore.CANARY and self._settings.intake.use_watcher:
+                watcher.check(time.monotonic())
+            coordinator.do(chore)
+
+    def _stop_is_asked(self, shell: Shell, coordinator: Coordinator) -> bool:
+        while self._signals:
+            if self._signals.popleft() != signal.SIGHUP:
+                return True
+            self._reconfigure(shell, coordinator)
+        return False
+
+    def _reconfigure(self, shell: Shell, coordinator: Coordinator) -> None:
+        """SIGHUP: take over what can change while running; bad settings change nothing."""
+        if self._reload is None:
+            return
+        notify.reloading()
+        try:
+            settings = self._reload()
+            check_contracts(settings)
+        except (SettingsError, Refused) as error:
+            logger.error("new configuration refused, the old one stays: {}", type(error).__name__)
+            shell.troubles.note("config", f"new configuration refused: {error}", shell.monotonic())
+        else:
+            shell.troubles.over("config")
+            self._settings = settings
+            coordinator.reconfigure(settings, str(contracts_dir(settings)))
+            logger.info("configuration reloaded")
+        notify.ready()
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _post(self, chore: Chore) -> None:
+        self._chores.append(chore)
+        self._wake.set()
+
+    def _saw(self, source: bytes | None, renamed: bool) -> None:
+        self._arrivals.append(source if source is not None and renamed else b"")
+        self._wake.set()
+
+    @contextmanager
+    def _signals_caught(self) -> Iterator[None]:
+        def note(number: int, _frame: object) -> None:
+            self._signals.append(number)
+            self._wake.set()
+
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        before = {number: signal.signal(number, note) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    work = settings.folder("work")
+    try:
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = DaemonLock(work)
+        lock.acquire()
+    except LockHeld as held:
+        raise Refused(
+            ExitCode.LOCKED,
+            f"Another daemon (process {held.pid}) already serves {settings.root}.",
+            "Stop it first, or give this one another --root.",
+        ) from None
+    except OSError as error:
+        raise Refused(
+            ExitCode.CONFIG,
+            f"The work folder {work} cannot be used: {error.strerror}.",
+            "Check its permissions with 'harmonizer doctor'.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_contracts(settings: Settings) -> list[str]:
+    """Names of the contracts in force.
+
+    Raises:
+        Refused: one of them has a mistake.
+    """
+    try:
+        return sorted(load_contracts(contracts_dir(settings)))
+    except ContractError as error:
+        raise Refused(
+            ExitCode.CONFIG, str(error), "Correct the contract, then run 'harmonizer config check'."
+        ) from None
+
+
+def prepare(settings: Settings, *, adopt: bool = False) -> None:
+    """Make the folders and the state database, ready for a first start.
+
+    Raises:
+        Refused: the inbox holds somebody's files and `adopt` is off, or a folder cannot be made.
+    """
+    with _locked(settings):
+        try:
+            store = JobStore(state_path(settings), time.time)
+        except StateError as error:
+            raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
+        try:
+            spool = Spool(folders_of(settings), settings.intake.ignore)
+            _check_inbox(store, spool, adopt=adopt)
+            spool.create()
+        finally:
+            store.close()
+
+
+def _check_inbox(store: JobStore, spool: Spool, *, adopt: bool) -> None:
+    """A first start takes nothing out of a folder that was somebody else's until now."""
+    if adopt or store.meta_get("adopted") is not None:
+        store.meta_set("adopted", str(spool.folders.inbox))
+        return
+    scan = spool.scan()
+    if scan.candidates:
+        raise Refused(
+            ExitCode.CONFIG,
+            f"{spool.folders.inbox} already holds {len(scan.candidates)} files, and this is the "
+            "first start here: every one of them would be moved and processed.",
+            "If that is what you want, start once with --adopt.",
+        )
+    store.meta_set("adopted", str(spool.folders.inbox))

@@ -1,0 +1,29 @@
+"""All verbs, gathered; the families live in the modules beside this one."""
+
+from __future__ import annotations
+
+import typer
+
+from daemon.cli import asking, planning, reading, setup, workings
+from daemon.cli.common import ConfigOption, RootOption
+
+app = typer.Typer(
+    help="Drop a data file into a folder; a moment later the harmonized data is there.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a pretty traceback prints local variables: patient data
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(context: typer.Context, root: RootOption = None, config: ConfigOption = None) -> None:
+    """Drop a data file into a folder; a moment later the harmonized data is there."""
+    context.obj = {"root": root, "config": config}
+
+
+setup.register(app)
+workings.register(app)
+reading.register(app)
+asking.register(app)
+planning.register(app)

@@ -1,0 +1,90 @@
+"""What operators ask for, carried out in the order they asked, each answered in one sentence.
+
+A command stays pending until it is done, so a crash in the middle repeats it; all are idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loguru import logger
+
+from daemon.attempts import Attempts
+from daemon.db.errors import JobUnknown
+from daemon.db.records import CommandRecord, JobRecord, Move
+from daemon.intake import Intake
+from daemon.shell import Shell
+from daemon.states import Disposition, JobEvent, JobState
+
+Answer = tuple[bool, str]
+_RETRIABLE = (
+    JobState.QUARANTINED,
+    JobState.DELIVERED,
+    JobState.DUPLICATE,
+    JobState.CANCELLED,
+)
+
+
+class Commands:
+    """Carries out `command` rows. One thread calls it."""
+
+    def __init__(self, shell: Shell, intake: Intake, attempts: Attempts) -> None:
+        self._shell = shell
+        self._intake = intake
+        self._attempts = attempts
+        self._verbs: dict[str, Callable[[CommandRecord], Answer | None]] = {
+            "retry": self._retry,
+            "cancel": self._cancel,
+            "pause": self._pause,
+            "resume": self._resume,
+        }
+
+    def obey(self) -> None:
+        """Carry out every pending command; one that needs more time stays pending."""
+        for command in self._shell.store.pending_commands():
+            verb = self._verbs.get(command.kind)
+            try:
+                answer = verb(command) if verb else (False, f"'{command.kind}' is not a command")
+            except JobUnknown:
+                answer = (False, "there is no such job")
+            except OSError as error:
+                answer = (False, f"the file cannot be moved: {error.strerror}")
+            if answer is not None:
+                self._shell.store.answer(command.id, *answer)
+                logger.bind(command=command.kind, ok=answer[0]).info("command answered")
+
+    def _retry(self, command: CommandRecord) -> Answer:
+        parent = self._shell.store.get(int(command.args["job"]))
+        if parent.state not in _RETRIABLE:
+            return False, f"{parent.label} is {parent.state}; only a finished job can be retried"
+        asked = self._retry_under_way(parent, command)
+        job = asked or self._intake.take_again(parent, command.id)
+        return True, f"{job.label} tries {parent.label} again"
+
+    def _retry_under_way(self, parent: JobRecord, command: CommandRecord) -> JobRecord | None:
+        """The job that this very command opened before a crash, if it did."""
+        for child in self._shell.store.children_of(parent.id):
+            if self._shell.store.story(child.id)[0].detail.get("command") == command.id:
+                return child
+        return None
+
+    def _cancel(self, command: CommandRecord) -> Answer | None:
+        job = self._shell.store.get(int(command.args["job"]))
+        if job.state is JobState.RUNNING:
+            self._attempts.cancel(job.id)
+            return None  # once its worker is gone the job is queued again, and cancelled there
+        if job.state not in (JobState.QUEUED, JobState.HELD):
+            if job.state is JobState.CANCELLED or job.disposition is Disposition.CANCELLED:
+                return True, f"{job.label} is cancelled; its original goes to the archive"
+            return False, f"{job.label} is {job.state} and can no longer be cancelled"
+        changes = {"disposition": Disposition.CANCELLED}
+        self._shell.store.advance(Move(job=job, event=JobEvent.CANCEL_REQUESTED, changes=changes))
+        return True, f"{job.label} is cancelled; its original goes to the archive"
+
+    def _pause(self, command: CommandRecord) -> Answer:
+        self._shell.store.meta_set("paused", str(command.args.get("reason") or "no reason given"))
+        return True, "paused: no new file is claimed; running ones finish"
+
+    def _resume(self, _command: CommandRecord) -> Answer:
+        self._shell.store.meta_set("paused", None)
+        return True, "resumed"

@@ -1,0 +1,160 @@
+"""One turn of the crank: obey, collect, finish, look, claim, confirm, start.
+
+The only place where decisions meet effects, run by one thread. Other threads (watchdog,
+APScheduler, worker futures, signals) never call in here: they wake the loop, and the loop looks. A
+lost wake-up costs latency, never a file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from loguru import logger
+
+from daemon.attempts import Attempts
+from daemon.commands import Commands
+from daemon.executors.base import Executor
+from daemon.finishing import Finishing
+from daemon.housekeeping import Housekeeping
+from daemon.intake import Intake
+from daemon.settings import Settings
+from daemon.shell import Shell
+from daemon.states import JobState
+from daemon.timers import Chore
+
+_LEAST_SCAN_PAUSE_S = 0.05  # events come in thousands; a scan answers all of them at once
+_SCAN_SHARE = 10  # ... and scanning may take a tenth of the time
+_LONGEST_WAIT_S = 1.0
+
+
+class Coordinator:
+    """Owns every decision about every job. Not thread-safe, by design: one thread calls it."""
+
+    def __init__(
+        self, *, shell: Shell, executor: Executor, contracts_dir: str, wake: threading.Event
+    ) -> None:
+        self._shell = shell
+        self._executor = executor
+        self.intake = Intake(shell, wake.set)
+        self.attempts = Attempts(shell, executor, contracts_dir)
+        self.finishing = Finishing(shell)
+        self.housekeeping = Housekeeping(shell)
+        self._commands = Commands(shell, self.intake, self.attempts)
+        self._look_is_wanted = True
+        self._scan_took_s = 0.0
+        self.draining = False
+
+    def recover(self, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
+        """Make disk and rows agree after a stop of any kind. Run once, before `step`.
+
+        Claims and moves under way are finished by the ordinary steps; only attempts that were
+        open when the daemon was lost, and folders no job knows, need a decision of their own.
+        """
+        live = self._shell.store.in_state(
+            JobState.CLAIMING, JobState.RUNNING, JobState.FINALIZING, JobState.HELD
+        )
+        total = len(live)
+        progress(0, total)
+        self.attempts.take_back()
+        self.finishing.finish()
+        self.intake.confirm()
+        self.housekeeping.offer_orphans_again()
+        progress(total, total)
+        if total:
+            logger.bind(jobs=total).info("recovered")
+
+    def step(self) -> None:
+        """Advance everything that can advance."""
+        self._commands.obey()
+        self.attempts.collect()
+        self.finishing.finish()
+        self._look_if_due()
+        if not self.draining and not self.is_paused:
+            self.intake.claim(self._room())
+            self.intake.confirm()
+            self.attempts.start()
+        self.attempts.collect()  # an inline attempt has ended already
+        self.finishing.finish()
+        self.finishing.refresh_index()
+
+    def do(self, chore: Chore) -> None:
+        """Carry out what a timer says is due."""
+        match chore:
+            case Chore.RESCAN:
+                self.look_soon()
+            case Chore.LOG_RETENTION:
+                self.housekeeping.forget_old_logs()
+            case Chore.ARCHIVE_RETENTION:
+                self.housekeeping.prune_archive()
+            case Chore.BACKUP:
+                self.housekeeping.back_up()
+            case Chore.RETRIES | Chore.HEARTBEAT | Chore.CANARY:
+                pass  # being awake is all they are for
+
+    def look_soon(self) -> None:
+        """Scan the inbox in the next step."""
+        self._look_is_wanted = True
+
+    @property
+    def is_paused(self) -> bool:
+        """True while an operator has stopped new work."""
+        return self._shell.store.meta_get("paused") is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing waits in the inbox and no job is queued, running or moving."""
+        counts = self._shell.store.counts_by_state()
+        live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
+        return not any(counts[state] for state in live) and not self.intake.has_candidates
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the system refuses just now, one sentence each."""
+        return [what for what, _ in self._shell.troubles.shown()]
+
+    def wait_s(self) -> float:
+        """Seconds the loop may sleep unless something wakes it."""
+        now_s = self._shell.monotonic()
+        due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s())
+        if self._look_is_wanted:
+            due_s = min(due_s, self.intake.looked_at_s + self._scan_pause_s)
+        return min(_LONGEST_WAIT_S, max(0.0, due_s - now_s))
+
+    def reconfigure(self, settings: Settings, contracts_dir: str) -> None:
+        """Take over settings that may change while running; folders and workers need a restart."""
+        self._shell.settings = settings
+        self.intake.reconfigure()
+        self.attempts.contracts_dir = contracts_dir
+
+    def give_back(self) -> None:
+        """At a stop: end the open attempts and give each back to its job."""
+        self._executor.stop()
+        self.attempts.collect()
+        self.finishing.finish()
+        self.finishing.refresh_index(at_once=True)
+
+    def close(self) -> None:
+        """Release what this object started."""
+        self.intake.close()
+
+    @property
+    def _scan_pause_s(self) -> float:
+        return max(_LEAST_SCAN_PAUSE_S, _SCAN_SHARE * self._scan_took_s)
+
+    def _look_if_due(self) -> None:
+        now_s = self._shell.monotonic()
+        since_s = now_s - self.intake.looked_at_s
+        wanted = self._look_is_wanted and since_s >= self._scan_pause_s
+        if wanted or since_s >= self._shell.settings.intake.scan_interval_s:
+            self._look_is_wanted = False
+            self.intake.look()
+            self._scan_took_s = self._shell.monotonic() - now_s
+
+    def _room(self) -> int:
+        """How many files may be claimed now: for free workers, and a few for the next ones."""
+        counts = self._shell.store.counts_by_state()
+        ours = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING)
+        under_way = sum(counts[state] for state in ours) - self.attempts.deferred
+        ahead = self._shell.settings.intake.claim_ahead
+        return max(0, self._executor.capacity + ahead - under_way)

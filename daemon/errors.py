@@ -1,0 +1,41 @@
+"""How the program ends when it cannot go on, in words for people and numbers for systemd."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ends. Numbers as in sysexits.h, so that scripts and units can tell."""
+
+    OK = 0
+    CRASHED = 1
+    USAGE = 64
+    NOT_FOUND = 66
+    UNAVAILABLE = 69
+    LOCKED = 73
+    TEMPORARY = 75
+    CONFIG = 78
+
+
+EXIT_CODES: dict[ExitCode, str] = {
+    ExitCode.OK: "Done.",
+    ExitCode.CRASHED: "A mistake of the program; the log has the place.",
+    ExitCode.USAGE: "The command line is wrong.",
+    ExitCode.NOT_FOUND: "There is no such job or file.",
+    ExitCode.UNAVAILABLE: "The state database cannot be used.",
+    ExitCode.LOCKED: "Another daemon already serves this folder.",
+    ExitCode.TEMPORARY: "Not done now; the same command may work later.",
+    ExitCode.CONFIG: "The configuration, a contract or a folder is wrong; restarting cannot help.",
+}
+
+
+class Refused(Exception):
+    """The command cannot be carried out. `hint` is what to do next."""
+
+    def __init__(self, code: ExitCode, sentence: str, hint: str) -> None:
+        super().__init__(code, sentence, hint)
+        self.code, self.sentence, self.hint = code, sentence, hint
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.hint}"

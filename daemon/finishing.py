@@ -1,0 +1,98 @@
+"""From a decision to its files: deliver, retire, quarantine, clear, and only then record.
+
+Every step may be repeated; a crash anywhere leaves a `finalizing` job whose steps are repeated.
+"""
+
+from __future__ import annotations
+
+from loguru import logger
+
+from daemon.db.records import JobRecord, Move
+from daemon.explain import job_document, reason_text
+from daemon.shell import Shell
+from daemon.states import FINALIZED, Disposition, JobState
+
+_INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
+
+
+class Finishing:
+    """Owns the moves out of work/. One thread calls it."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._index_is_stale = True
+        self._index_written_at_s = float("-inf")
+
+    def finish(self) -> None:
+        """Move the files of every finalizing job and record it as finished."""
+        moves = []
+        now_s = self._shell.monotonic()
+        for job in self._shell.store.in_state(JobState.FINALIZING):
+            if self._shell.troubles.is_pausing(("finish", job.id), now_s):
+                continue
+            try:
+                moves.append(self._moved(job))
+            except OSError as error:
+                what = f"results cannot be put in place: {error.strerror or type(error).__name__}"
+                self._shell.troubles.note(("finish", job.id), what, now_s)
+        for job in self._shell.store.advance_all(moves) if moves else ():
+            self._shell.troubles.over(("finish", job.id))
+            self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
+            logger.bind(job=job.label, code=job.reason_code).info(str(job.state))
+
+    def refresh_index(self, *, at_once: bool = False) -> None:
+        """Rewrite error/INDEX.csv when it is stale, not more often than every few seconds."""
+        now_s = self._shell.monotonic()
+        if not self._index_is_stale:
+            return
+        if not at_once and now_s - self._index_written_at_s < _INDEX_PAUSE_S:
+            return
+        try:
+            self._shell.spool.write_error_index(self._shell.store.errors())
+        except OSError as error:
+            what = f"error/INDEX.csv cannot be written: {error.strerror}"
+            self._shell.troubles.note("index", what, now_s)
+        else:
+            self._shell.troubles.over("index")
+            self._index_is_stale = False
+        self._index_written_at_s = now_s
+
+    @property
+    def index_is_stale(self) -> bool:
+        """True while error/INDEX.csv lags behind the database."""
+        return self._index_is_stale
+
+    def _moved(self, job: JobRecord) -> Move:
+        disposition = job.disposition or Disposition.QUARANTINED
+        changes = {}
+        match disposition:
+            case Disposition.DELIVERED:
+                changes["delivery"] = self._shell.spool.deliver(job)
+                self._retire(job)
+            case Disposition.QUARANTINED:
+                self._quarantine(job)
+            case Disposition.DUPLICATE | Disposition.CANCELLED:
+                self._retire(job)
+            case Disposition.LOST:
+                pass  # there is nothing left to move
+        self._shell.spool.clear(job.id)
+        return Move(job=job, event=FINALIZED[disposition], changes=changes)
+
+    def _retire(self, job: JobRecord) -> None:
+        self._shell.spool.retire(job, self._document(job))
+
+    def _quarantine(self, job: JobRecord) -> None:
+        known = self._shell.spool.quarantine(
+            job, lambda beside: reason_text(job, beside), self._document(job)
+        )
+        if known is not None:  # so that the file is recognised when somebody moves it back
+            self._shell.store.remember_files([known])
+
+    def _document(self, job: JobRecord) -> dict[str, object]:
+        store = self._shell.store
+        return job_document(
+            job,
+            outputs=store.outputs_of(job.id),
+            attempts=store.attempts_of(job.id),
+            story=store.story(job.id),
+        )

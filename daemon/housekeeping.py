@@ -1,0 +1,57 @@
+"""What keeps a daemon healthy for years: retention, backups, and folders no job knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from loguru import logger
+
+from daemon.db.backup import backup_name, prune_backups
+from daemon.db.errors import StateError
+from daemon.shell import Shell
+
+_DAY_S = 86_400.0
+
+
+class Housekeeping:
+    """Owns the slow chores. One thread calls it; a failure is shown and tried at the next call."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def forget_old_logs(self) -> None:
+        """Delete log rows past their retention."""
+        days = self._shell.settings.logs.database_retention_days
+        self._shell.store.purge_logs(self._shell.clock() - days * _DAY_S)
+
+    def prune_archive(self) -> None:
+        """Delete archived originals past their retention; without one they are kept for ever."""
+        days = self._shell.settings.retention.archive_days
+        if days is None:
+            return
+        today = datetime.fromtimestamp(self._shell.clock(), UTC).date()
+        removed = self._shell.spool.prune_archive(today - timedelta(days=days))
+        if removed:
+            logger.bind(entries=removed).info("archive pruned")
+
+    def back_up(self) -> None:
+        """Copy the state database, checked, beside itself; keep the last few."""
+        key = "backup"
+        folder = self._shell.spool.state_dir / "backups"
+        try:
+            self._shell.store.backup_to(folder / backup_name(self._shell.clock()))
+            prune_backups(folder, self._shell.settings.retention.backups_kept)
+        except StateError as error:
+            self._shell.troubles.note(key, str(error), self._shell.monotonic())
+        else:
+            self._shell.troubles.over(key)
+
+    def offer_orphans_again(self) -> None:
+        """Give files in work/ that no live job knows back to the inbox, under a telling name.
+
+        It happens when the state database was restored from a backup or removed.
+        """
+        live = self._shell.store.live_ids()
+        for orphan in self._shell.spool.orphans(live):
+            self._shell.spool.offer_again(orphan)
+            logger.bind(job=f"j{orphan}").warning("a folder without a live job was found")

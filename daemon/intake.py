@@ -1,0 +1,227 @@
+"""From the inbox to the queue: look, claim by rename, confirm by hash.
+
+An intent row is committed before a file moves, so that whatever a crash leaves behind (the file
+still in the inbox, or already in work/) is finished by `confirm`, which is also all the recovery
+there is.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from loguru import logger
+
+from daemon.db.errors import JobUnknown
+from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
+from daemon.db.store import JobStore
+from daemon.files import FileChanged, FileVanished, Lease
+from daemon.names import resubmitted_job
+from daemon.scan import Candidate, Scan
+from daemon.settle import SettleTracker, Waiting
+from daemon.shell import Shell
+from daemon.states import JobEvent, JobState
+
+_HASHED_AT_ONCE_BYTES = 8 * 1024 * 1024  # about 10 ms; larger files are hashed beside the loop
+
+Digest = tuple[str, Fingerprint]
+
+
+def was_asked_for(store: JobStore, job: JobRecord) -> bool:
+    """True for a retry that a person asked for: it is done even if the bytes were delivered."""
+    return job.parent_id is not None and bool(store.story(job.id)[0].detail.get("command"))
+
+
+class Intake:
+    """Owns the settle clocks and the claims under way. One thread calls it."""
+
+    def __init__(self, shell: Shell, wake: Callable[[], None]) -> None:
+        self._shell = shell
+        self._wake = wake
+        self._settle = _settle_tracker(shell)
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._hashing: dict[int, Future[Digest]] = {}
+        self.scan = Scan()
+        self.looked_at_s = float("-inf")
+
+    def look(self) -> None:
+        """Scan the inbox and tell the settle clocks what is there."""
+        now_s = self._shell.monotonic()
+        self.scan = self._shell.spool.scan()
+        self.looked_at_s = now_s
+        self._settle.observe(self.scan.candidates, now_s)
+
+    def arrived_by_rename(self, source: bytes) -> None:
+        """The watcher saw a whole file appear under this name at once."""
+        self._settle.arrived_by_rename(source)
+
+    def claim(self, room: int) -> int:
+        """Take up to `room` finished files out of the inbox. Returns how many it tried to take."""
+        ready = self._ready(room)
+        if not ready:
+            return 0
+        jobs = self._shell.store.open_jobs([self._intent(candidate) for candidate in ready])
+        refusals = self._shell.spool.claim_all(jobs)
+        now_s = self._shell.monotonic()
+        for candidate, job in zip(ready, jobs, strict=True):
+            refusal = refusals.get(job.id)
+            if refusal is None:
+                self._settle.forget(candidate.source)
+                self._shell.troubles.over(("claim", candidate.source))
+            else:
+                self._shell.troubles.note(("claim", candidate.source), refusal, now_s)
+        return len(jobs)
+
+    def take_again(self, parent: JobRecord, command_id: int) -> JobRecord:
+        """Open a new job for a finished one's original, at a person's request."""
+        intent = ClaimIntent(
+            source=parent.source,
+            fingerprint=parent.fingerprint,
+            owner=parent.owner,
+            parent_id=parent.id,
+            detail={"command": command_id},
+        )
+        [job] = self._shell.store.open_jobs([intent])
+        self._shell.spool.reclaim(job, parent)
+        return job
+
+    def confirm(self) -> None:
+        """Move every claim that is in work/ and hashed to the queue; give up the ones that lost."""
+        moves = []
+        now_s = self._shell.monotonic()
+        for job in self._shell.store.in_state(JobState.CLAIMING):
+            if self._shell.troubles.is_pausing(("confirm", job.id), now_s):
+                continue
+            try:
+                digest = self._digest(job)
+            except FileVanished:  # the inbox copy, if there is one, must settle again
+                moves.append(Move(job=job, event=JobEvent.CLAIM_ABANDONED))
+            except FileChanged:
+                self._note(job, "the file changed while it was read; it is read again")
+            except OSError as error:
+                self._note(job, f"a claimed file cannot be read: {error.strerror}")
+            else:
+                if digest is not None:
+                    moves.append(self._confirmed(job, *digest))
+        if moves:
+            for job in self._shell.store.advance_all(moves):
+                self._shell.troubles.over(("confirm", job.id))
+                if job.state is JobState.QUEUED:
+                    logger.bind(job=job.label, size_bytes=job.fingerprint.size_bytes).info(
+                        "claimed"
+                    )
+
+    @property
+    def has_candidates(self) -> bool:
+        """True while anything that could be taken lies in the inbox."""
+        return len(self._settle) > 0
+
+    def reconfigure(self) -> None:
+        """Start all settle clocks anew, with the periods now in force."""
+        self._settle = _settle_tracker(self._shell)
+        self._settle.observe(self.scan.candidates, self._shell.monotonic())
+
+    def waiting(self) -> list[Waiting]:
+        """Every candidate that is still in the inbox, with the reason."""
+        return self._settle.waiting(self._shell.monotonic())
+
+    def next_look_s(self) -> float:
+        """Monotonic time at which a waiting file may have become ready."""
+        return self._settle.next_look_s(self._shell.monotonic())
+
+    def close(self) -> None:
+        """Stop hashing; a half-read file is hashed again after the next start."""
+        self._hasher.shutdown(wait=True, cancel_futures=True)
+
+    def _ready(self, room: int) -> list[Candidate]:
+        now_s = self._shell.monotonic()
+        ready: list[Candidate] = []
+        for candidate in self._settle.due(now_s):
+            if len(ready) >= room:
+                break
+            if self._shell.troubles.is_pausing(("claim", candidate.source), now_s):
+                continue
+            lease = self._probe(candidate)
+            if self._settle.decide(candidate, lease, now_s).ready:
+                ready.append(candidate)
+        return ready
+
+    def _probe(self, candidate: Candidate) -> Lease:
+        if candidate.kind != "file" or not self._shell.settings.intake.use_lease:
+            return Lease.UNKNOWN if candidate.kind == "file" else Lease.FREE
+        return self._shell.spool.probe(candidate)
+
+    def _intent(self, candidate: Candidate) -> ClaimIntent:
+        fingerprint = candidate.fingerprint
+        parent_id = resubmitted_job(candidate.source) or self._shell.store.job_of_file(
+            fingerprint.device, fingerprint.inode
+        )
+        if parent_id is not None and not self._is_finished(parent_id):
+            parent_id = None  # a folder that only looks like one of ours
+        return ClaimIntent(
+            source=candidate.source,
+            fingerprint=fingerprint,
+            owner=candidate.owner,
+            parent_id=parent_id,
+        )
+
+    def _is_finished(self, job_id: int) -> bool:
+        try:
+            return self._shell.store.get(job_id).state.is_finished
+        except JobUnknown:
+            return False
+
+    def _digest(self, job: JobRecord) -> tuple[str | None, Fingerprint] | None:
+        """Hash and fingerprint of a claimed input; None while the hash is being computed."""
+        known = self._shell.spool.stat_input(job)
+        if known is None:
+            if not self._retaken(job):
+                raise FileVanished(job.label)
+            known = self._shell.spool.stat_input(job)
+            if known is None:
+                raise FileVanished(job.label)
+        fingerprint, mode = known
+        if not stat.S_ISREG(mode):
+            return None if mode == 0 else (None, fingerprint)
+        if fingerprint.size_bytes <= _HASHED_AT_ONCE_BYTES:
+            return self._shell.spool.digest(job)
+        future = self._hashing.get(job.id)
+        if future is None:
+            future = self._hasher.submit(self._shell.spool.digest, job)
+            self._hashing[job.id] = future
+            future.add_done_callback(lambda _: self._wake())
+            return None
+        if not future.done():
+            return None
+        del self._hashing[job.id]
+        return future.result()
+
+    def _retaken(self, job: JobRecord) -> bool:
+        """Repeat the move of a retry whose crash came between its intent and its move."""
+        if job.parent_id is None or not was_asked_for(self._shell.store, job):
+            return False
+        return self._shell.spool.reclaim(job, self._shell.store.get(job.parent_id))
+
+    def _confirmed(self, job: JobRecord, sha256: str | None, fingerprint: Fingerprint) -> Move:
+        parent_id = job.parent_id
+        if parent_id is None and sha256 is not None:
+            parent_id = self._shell.store.quarantined_with(sha256)
+        return Move(
+            job=job,
+            event=JobEvent.CLAIM_CONFIRMED,
+            changes={"sha256": sha256, "fingerprint": fingerprint, "parent_id": parent_id},
+            detail={"size_bytes": fingerprint.size_bytes},
+        )
+
+    def _note(self, job: JobRecord, what: str) -> None:
+        self._shell.troubles.note(("confirm", job.id), what, self._shell.monotonic())
+
+
+def _settle_tracker(shell: Shell) -> SettleTracker:
+    intake = shell.settings.intake
+    return SettleTracker(
+        quiet_period_s=intake.quiet_period_s,
+        no_lease_quiet_period_s=intake.no_lease_quiet_period_s,
+        empty_grace_s=intake.empty_grace_s,
+    )

@@ -1,0 +1,161 @@
+"""The status page: what only the daemon knows, written beside the database for others to read.
+
+It is a view, not state: replaced whole every few seconds, never fsynced, ignored when stale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from daemon import notify
+from daemon.coordinator import Coordinator
+from daemon.db.records import shown
+from daemon.executors.base import Executor
+from daemon.shell import Shell
+from daemon.watch import InboxWatcher
+
+NAME = "status.json"
+_LEAST_PAUSE_S = 0.5
+_MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file
+_STALE_SCANS = 3.0  # a scan this many intervals old means the loop is stuck
+
+
+class StatusPage:
+    """Writes the page, tells systemd, and shows the observer (a progress bar) the same."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        shell: Shell,
+        coordinator: Coordinator,
+        executor: Executor,
+        watcher: InboxWatcher,
+        observe: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._path = state_dir / NAME
+        self._shell = shell
+        self._coordinator = coordinator
+        self._executor = executor
+        self._watcher = watcher
+        self._observe = observe
+        self._started_at_s = shell.clock()
+        self._written_s = float("-inf")
+        self._is_ready = False
+
+    def recovering(self, done: int, total: int) -> None:
+        """Progress of the recovery after a start."""
+        notify.status(f"recovering {done} of {total} jobs")
+        self._observe({"phase": "recovering", "done": done, "total": total})
+
+    def refresh(self) -> None:
+        """Write the page if the last one is old enough, and feed the service watchdog."""
+        now_s = self._shell.monotonic()
+        if now_s - self._written_s < _LEAST_PAUSE_S:
+            return
+        self._written_s = now_s
+        page = self._page(now_s)
+        _replace(self._path, page)
+        self._observe(page)
+        if not self._is_ready:
+            notify.ready()
+            self._is_ready = True
+        jobs = page["jobs"]
+        notify.status(
+            f"{page['phase']}: {page['waiting']['count']} waiting, "
+            f"{jobs.get('running', 0)} running, {jobs.get('quarantined', 0)} in error"
+        )
+        if self._sees(now_s):
+            notify.watchdog()
+
+    def ended(self) -> None:
+        """Say that no daemon stands behind the page any more."""
+        page = self._page(self._shell.monotonic())
+        _replace(self._path, {**page, "phase": "stopped"})
+
+    def _sees(self, now_s: float) -> bool:
+        """Alive but blind is not alive: systemd hears from us only while scans are fresh."""
+        interval_s = self._shell.settings.intake.scan_interval_s
+        return now_s - self._coordinator.intake.looked_at_s <= _STALE_SCANS * interval_s
+
+    def _page(self, now_s: float) -> dict[str, Any]:
+        clock_s = self._shell.clock()
+        coordinator = self._coordinator
+        to_clock = clock_s - now_s  # settle clocks are monotonic; people want the time of day
+        waiting = coordinator.intake.waiting()
+        scan = coordinator.intake.scan
+        health = self._watcher.health
+        return {
+            "phase": _phase(coordinator),
+            "pid": os.getpid(),
+            "at_s": clock_s,
+            "started_at_s": self._started_at_s,
+            "scan": {
+                "at_s": coordinator.intake.looked_at_s + to_clock,
+                "inbox": scan.inbox_identity is not None,
+                "unreadable": [shown(path) for path in scan.unreadable[:_MOST_ENTRIES]],
+            },
+            "watcher": {
+                "state": health.state,
+                "why": health.why,
+                "since_s": health.since_s + to_clock,
+            },
+            "workers": {
+                "capacity": self._executor.capacity,
+                "busy": [
+                    {"job": job, "pid": pid, "since_s": since_s + to_clock}
+                    for job, pid, since_s in self._executor.busy()
+                ],
+            },
+            "troubles": [
+                {"what": what, "since_s": since_s + to_clock}
+                for what, since_s in self._shell.troubles.shown()
+            ],
+            "waiting": {
+                "count": len(waiting),
+                "oldest_s": min((w.since_s for w in waiting), default=now_s) + to_clock,
+                "entries": [
+                    {
+                        "source": shown(w.source),
+                        "reason": w.reason,
+                        "since_s": w.since_s + to_clock,
+                        "size_bytes": w.size_bytes,
+                    }
+                    for w in waiting[:_MOST_ENTRIES]
+                ],
+            },
+            "ignored": {
+                "count": len(scan.ignored),
+                "entries": [
+                    {"source": shown(i.source), "reason": i.reason}
+                    for i in scan.ignored[:_MOST_ENTRIES]
+                ],
+            },
+            "jobs": {str(k): v for k, v in self._shell.store.counts_by_state().items()},
+        }
+
+
+def read_status(state_dir: Path) -> dict[str, Any] | None:
+    """The page as last written, or None when there is none that can be read."""
+    try:
+        page = json.loads((state_dir / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return page if isinstance(page, dict) else None
+
+
+def _phase(coordinator: Coordinator) -> str:
+    if coordinator.draining:
+        return "draining"
+    return "paused" if coordinator.is_paused else "running"
+
+
+def _replace(path: Path, page: dict[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(page, stream)
+    partial.replace(path)

@@ -1,0 +1,118 @@
+"""`why`: one sentence for any file or job, whatever has become of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from daemon.db.records import shown
+from daemon.errors import ExitCode, Refused
+from daemon.inbox_view import condition
+from daemon.names import ignored_reason
+from daemon.operations import Operations
+from daemon.scan import scan_inbox
+from daemon.settings import Settings
+
+_JOB = re.compile(r"j?([1-9][0-9]{0,17})")
+_JOB_IN_PATH = re.compile(r"(?:^|\.)j([1-9][0-9]*)(?:__[A-Z0-9_]+)?(?:-[0-9]+)?$")
+
+
+def why(settings: Settings, what: str) -> dict[str, Any]:
+    """Answer for a job (j42), a path anywhere in the tree, or the name of a file once dropped.
+
+    Raises:
+        Refused: nothing here has to do with it.
+    """
+    operations = Operations(settings)
+    found = _JOB.fullmatch(what)
+    if found and not os.path.lexists(what):
+        return operations.why_job(int(found[1]))
+    source = _source(settings, what)
+    if source is not None and os.path.lexists(_inbox_path(settings, source)):
+        return _why_waiting(operations, source)
+    job_id = _job_of_path(settings, what)
+    if job_id is None:
+        job_id = _newest_job(operations, source if source is not None else os.fsencode(what))
+    if job_id is None:
+        raise Refused(
+            ExitCode.NOT_FOUND,
+            f"Nothing is known of '{shown(os.fsencode(what))}'.",
+            "Name a file in the inbox, a file that was dropped there, or a job like j42.",
+        )
+    return operations.why_job(job_id)
+
+
+def _source(settings: Settings, what: str) -> bytes | None:
+    """The path relative to the inbox, when `what` may name something there."""
+    inbox = settings.folder("inbox")
+    absolute = Path(os.path.abspath(what))  # noqa: PTH100 - resolve() would follow a dropped link
+    real = absolute.parent.resolve() / absolute.name
+    for path in (absolute, real):
+        if path.is_relative_to(inbox) and path != inbox:
+            return os.fsencode(path.relative_to(inbox))
+    return None if Path(what).is_absolute() else os.fsencode(os.path.normpath(what))
+
+
+def _inbox_path(settings: Settings, source: bytes) -> Path:
+    return settings.folder("inbox") / os.fsdecode(source)
+
+
+def _why_waiting(operations: Operations, source: bytes) -> dict[str, Any]:
+    settings = operations.settings
+    answer: dict[str, Any] = {"source": shown(source), "job": None, "state": "waiting"}
+    reason = ignored_reason(source, settings.intake.ignore)
+    if reason is not None:
+        return {**answer, "state": "ignored", "why": f"It is left alone: {reason}."}
+    if _inbox_path(settings, source).is_dir() and not _inbox_path(settings, source).is_symlink():
+        return {
+            **answer,
+            "state": "folder",
+            "why": "A folder: the files in it are taken one by one.",
+        }
+    page = operations.page
+    if page is not None:
+        for entry in page["waiting"]["entries"]:
+            if entry["source"] == shown(source):
+                sentence = entry["reason"][:1].upper() + entry["reason"][1:]
+                paused = page["phase"] == "paused"
+                return {
+                    **answer,
+                    "since_s": entry["since_s"],
+                    "why": sentence + (". The service is paused." if paused else "."),
+                    "seen_now": _condition(settings, source),
+                }
+    seen = _condition(settings, source)
+    service = (
+        "it is looked at in the next scan"
+        if page is not None
+        else "no daemon is running to take it"
+    )
+    return {**answer, "why": f"{seen}; {service}."}
+
+
+def _condition(settings: Settings, source: bytes) -> str:
+    for candidate in scan_inbox(settings.folder("inbox"), settings.intake.ignore).candidates:
+        if candidate.source == source:
+            return condition(settings, candidate)
+    return "It has just left the inbox"
+
+
+def _job_of_path(settings: Settings, what: str) -> int | None:
+    """The job whose number stands in the path of one of our own folders."""
+    path = Path(what).resolve()
+    for name in ("outbox", "archive", "error", "review", "work"):
+        folder = settings.folder(name)
+        if path.is_relative_to(folder):
+            for part in reversed(path.relative_to(folder).parts):
+                found = _JOB_IN_PATH.search(part)
+                if found:
+                    return int(found[1])
+    return None
+
+
+def _newest_job(operations: Operations, source: bytes) -> int | None:
+    with operations.reading() as store:
+        found = store.jobs(source=source, limit=1)
+    return found[0].id if found else None

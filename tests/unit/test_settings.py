@@ -1,0 +1,77 @@
+"""Settings: typed, complete, and wrong ones are refused all at once with the key that is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon.settings import Settings, SettingsError, load_settings
+
+SHIPPED = Path(__file__).resolve().parents[2] / "config" / "harmonizer.yaml"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "harmonizer.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_file_shows_every_setting_with_its_default() -> None:
+    shipped = load_settings(SHIPPED).model_dump()
+    defaults = Settings().model_dump()
+    assert shipped.pop("root").resolve() == SHIPPED.parents[1]
+    defaults.pop("root")
+    assert shipped == defaults
+    text = SHIPPED.read_text(encoding="utf-8")
+    for section, values in defaults.items():
+        for key in values if isinstance(values, dict) else [section]:
+            assert f"{key}:" in text, f"{section}.{key} is not shown"
+
+
+def test_every_mistake_is_named_at_once_with_the_nearest_key(tmp_path: Path) -> None:
+    path = written(tmp_path, "intake: {quiet_period: 5, scan_interval_s: -1}\nwrokers: 3\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert caught.value.problems == [
+        "intake.scan_interval_s: Input should be greater than 0",
+        "intake.quiet_period: unknown key; did you mean 'quiet_period_s'?",
+        "wrokers: unknown key; did you mean 'workers'?",
+    ]
+
+
+def test_text_that_is_not_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(written(tmp_path, "intake:\n  quiet_period_s: [2\n"))
+    assert "line" in caught.value.problems[0]
+
+
+def test_the_environment_beats_the_file_and_an_argument_beats_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "root: data\nworkers: {count: 5, max_attempts: 2}\n")
+    monkeypatch.setenv("HARMONIZER_WORKERS__MAX_ATTEMPTS", "7")
+    settings = load_settings(path)
+    assert (settings.workers.count, settings.workers.max_attempts) == (5, 7)
+    assert settings.root == tmp_path / "data"
+    assert load_settings(path, root=tmp_path / "other").root == tmp_path / "other"
+
+
+@pytest.mark.parametrize(
+    ("folders", "inner"),
+    [
+        ("{outbox: inbox/out}", "outbox"),
+        ("{archive: inbox}", "archive"),
+        ("{inbox: work/inbox}", "inbox"),
+    ],
+)
+def test_folders_that_overlap_are_refused(tmp_path: Path, folders: str, inner: str) -> None:
+    with pytest.raises(SettingsError, match=f"folders.{inner} lies inside|keep them apart"):
+        load_settings(written(tmp_path, f"folders: {folders}\n"))
+
+
+def test_a_link_does_not_hide_an_overlap(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "inbox")
+    with pytest.raises(SettingsError, match="keep them apart"):
+        load_settings(written(tmp_path, "folders: {outbox: elsewhere}\n"))
