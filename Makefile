@@ -19,7 +19,7 @@ setup: .venv/.ready  ## Create .venv and install everything, pinned by hash (onc
 	@touch $@
 
 run: setup  ## Set up, then run the daemon on ./inbox (Ctrl-C drains and stops)
-	@exec $(BIN)/harmonizer run --config config/harmonizer.yaml
+	@exec $(BIN)/harmonizer run --config config/harmonizer.yaml --adopt
 
 test: setup  ## Set up, then run every test (real processes, real kills)
 	$(BIN)/python -m pytest
