@@ -91,7 +91,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _reading_mode(path: Path) -> str:
     """Read-write if it may be: a reader of a WAL database has to keep its -shm file in order."""
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+    if all(os.access(place, os.W_OK, effective_ids=True) for place in (path, path.parent)):
         return "mode=rw"
     if path.with_name(path.name + "-wal").exists():
         return "mode=ro"

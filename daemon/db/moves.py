@@ -12,11 +12,23 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Update, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Integer,
+    Update,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 
 from daemon.db.errors import StaleJob
-from daemon.db.models import attempt, event, job, output
+from daemon.db.models import attempt, event, job, meta, output
 from daemon.db.records import ClaimIntent, JobRecord, Move, shown
 from daemon.db.rows import (
     changed_columns,
@@ -27,6 +39,11 @@ from daemon.db.rows import (
 )
 from daemon.states import JobEvent, JobState, advance
 
+SKIPPED_IDS = "skipped_ids"  # key in `meta`
+_IDS_IN_USE = union_all(
+    select(func.coalesce(func.max(job.c.id), 0)),
+    select(cast(meta.c.value, Integer)).where(meta.c.key == SKIPPED_IDS),
+)
 _INSERT_JOB = insert(job)
 _INSERT_EVENT = insert(event)
 _INSERT_ATTEMPT = insert(attempt)
@@ -47,7 +64,7 @@ def insert_jobs(
     connection: Connection, intents: Sequence[ClaimIntent], now_s: float
 ) -> list[JobRecord]:
     """Insert a `claiming` job and its first event for each intent; ids ascend in their order."""
-    last = connection.scalar(select(func.max(job.c.id))) or 0
+    last = max(connection.scalars(_IDS_IN_USE), default=0)
     opened = [_opened(last + n, intent, now_s) for n, intent in enumerate(intents, start=1)]
     _run(connection, _INSERT_JOB, [_new_row(record) for record in opened])
     _run(
@@ -66,7 +83,7 @@ def apply_moves(connection: Connection, moves: Sequence[Move], now_s: float) -> 
 
     Raises:
         InvalidTransition: an event that cannot happen in its job's state.
-        StaleJob: some jobs are not as their records say; names them.
+        StaleJob: some of these jobs are not as their records say.
         ValueError: a change that a move may not make.
     """
     moved = [_moved(move, now_s) for move in moves]
@@ -128,7 +145,7 @@ def _update_jobs(connection: Connection, moves: Sequence[Move], moved: Sequence[
         )
     for names, rows in groups.items():
         if _run(connection, _update_of(names), rows) != len(rows):
-            raise StaleJob(_stale(connection, moves))
+            raise StaleJob(tuple(move.job.id for move in moves))
 
 
 @cache
@@ -144,18 +161,6 @@ def _update_of(names: tuple[str, ...]) -> Update:
         )
         .values({name: bindparam(f"new_{name}") for name in columns})
     )
-
-
-def _stale(connection: Connection, moves: Sequence[Move]) -> tuple[int, ...]:
-    """The jobs whose rows are neither as recorded nor as this transaction has just made them."""
-    expected = {move.job.id: move.job.events for move in moves}
-    wanted = select(job.c.id, job.c.events).where(job.c.id.in_(expected))
-    found: dict[int, int] = {row.id: row.events for row in connection.execute(wanted)}
-    return tuple(
-        job_id
-        for job_id, events in sorted(expected.items())
-        if found.get(job_id) not in (events, events + 1)
-    ) or tuple(sorted(expected))
 
 
 def _write_attempts(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Executable, Select, func, literal_col
 
 from daemon.db import rows
 from daemon.db.engine import reader_engine
-from daemon.db.errors import JobUnknown, StateMissing, plain_errors
+from daemon.db.errors import JobUnknown, StateError, StateMissing, StateUnavailable, plain_errors
 from daemon.db.models import attempt, command, event, job, known_file, log, meta, output, tally
 from daemon.db.records import (
     AttemptRecord,
@@ -44,16 +44,16 @@ class ReadStore:
     """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        if not path.exists():
-            raise StateMissing(
-                "Nothing is recorded here yet: there is no state database",
-                "Start the daemon once with 'harmonizer run', or check --root and --config.",
-            )
+        _require_file(path)
         self.path = path
         self._clock = clock
         self._reader: Engine = reader_engine(path)
-        with self._reading() as connection:
-            require_head(connection)
+        try:
+            with self._reading() as connection:
+                require_head(connection)
+        except StateError:
+            self._reader.dispose()
+            raise
 
     def get(self, job_id: int) -> JobRecord:
         """The job as it stands now.
@@ -236,6 +236,21 @@ class ReadStore:
 
     def _jobs(self, wanted: Executable) -> list[JobRecord]:
         return [rows.job_record(row) for row in self._all(wanted)]
+
+
+def _require_file(path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StateMissing(
+            "Nothing is recorded here yet: there is no state database",
+            "Start the daemon once with 'harmonizer run', or check --root and --config.",
+        ) from None
+    except OSError as error:
+        raise StateUnavailable(
+            f"The state database cannot be opened ({error.strerror})",
+            "Run the command as the service's own user, or as root.",
+        ) from None
 
 
 def _since(wanted: Select[*tuple[Any, ...]], since_s: float) -> Select[*tuple[Any, ...]]:

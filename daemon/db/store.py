@@ -21,8 +21,8 @@ from daemon.db.errors import (
     StateUnavailable,
     plain_errors,
 )
-from daemon.db.models import command, known_file, log, meta
-from daemon.db.moves import apply_moves, insert_jobs
+from daemon.db.models import command, job, known_file, log, meta
+from daemon.db.moves import SKIPPED_IDS, apply_moves, insert_jobs
 from daemon.db.queries import ReadStore
 from daemon.db.records import ClaimIntent, JobRecord, KnownFile, LogLine, Move
 from daemon.db.rows import plain_text, signed, to_json
@@ -75,6 +75,14 @@ class JobStore(ReadStore):
         with self._writing() as connection:
             return insert_jobs(connection, intents, self._clock())
 
+    def skip_ids(self, highest: int) -> None:
+        """Give no new job a number up to `highest`: folders on disk already bear them.
+
+        Needed after a backup was put in place, which knows nothing of the jobs since.
+        """
+        if highest > int(self.meta_get(SKIPPED_IDS) or 0):
+            self.meta_set(SKIPPED_IDS, str(highest))
+
     def advance(self, move: Move) -> JobRecord:
         """Apply one move and return the job as it then stands; see `advance_all`."""
         return self.advance_all([move])[0]
@@ -84,13 +92,16 @@ class JobStore(ReadStore):
 
         Raises:
             InvalidTransition: an event cannot happen in its job's state.
-            StaleJob: a job is not any more as its record says.
+            StaleJob: names the jobs that are not any more as their records say.
             ValueError: a change that a move may not make, or outputs without a success.
         """
         if not moves:
             return []
-        with self._writing() as connection:
-            return apply_moves(connection, moves, self._clock())
+        try:
+            with self._writing() as connection:
+                return apply_moves(connection, moves, self._clock())
+        except StaleJob as stale:
+            raise StaleJob(self._outdated(moves) or stale.job_ids) from None
 
     def remember_files(self, files: Sequence[KnownFile]) -> None:
         """Note which file on disk came from which job; the newest note wins."""
@@ -200,6 +211,12 @@ class JobStore(ReadStore):
         finally:
             self._writer.dispose()
             super().close()
+
+    def _outdated(self, moves: Sequence[Move]) -> tuple[int, ...]:
+        expected = {move.job.id: move.job.events for move in moves}
+        wanted = select(job.c.id, job.c.events).where(job.c.id.in_(expected))
+        found = {row.id: row.events for row in self._all(wanted)}
+        return tuple(job_id for job_id in expected if found.get(job_id) != expected[job_id])
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
