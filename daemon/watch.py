@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     from watchdog.observers.inotify import InotifyObserver
 
 Wake = Callable[[bytes | None, bool], None]
+WatchState = Literal["watching", "blind", "off"]
 
 _CANARY_INTERVAL_S = 60.0
 _CANARY_DEADLINE_S = 10.0
 _RETRY_S = 60.0  # watch limits are raised by people, not by the minute
+_LONGEST_STOP_S = 10.0
 _LIBRARY_LOG = "watchdog.observers.inotify_c"  # the only place that says "overflow"
 
 
 class WatchHealth(NamedTuple):
     """Whether events can be relied on to come soon. `since_s` is monotonic."""
 
-    state: Literal["watching", "blind", "off"]
+    state: WatchState
     why: str
     since_s: float
 
@@ -146,7 +148,7 @@ class InboxWatcher:
 
     def _send_canary(self, now_s: float) -> WatchHealth:
         try:
-            _touch_and_remove(os.fsencode(self._inbox) + b"/" + CANARY)
+            _touch_and_remove(self._inbox / CANARY.decode())
         except OSError as error:
             self._canary_due_s = now_s + self._canary_interval_s
             why = f"the watcher cannot be tested, since the inbox cannot be written: {_said(error)}"
@@ -202,7 +204,7 @@ class _Handler(FileSystemEventHandler):
     def __init__(
         self,
         inbox: Path,
-        on_event: Callable[[bytes | None, bool], None],
+        on_event: Wake,
         on_fault: Callable[[], None],
     ) -> None:
         self._prefix = os.fsencode(inbox) + b"/"
@@ -254,14 +256,14 @@ def _is_alive(observer: InotifyObserver) -> bool:
 def _end(observer: InotifyObserver) -> None:
     observer.stop()
     if observer.ident is not None:
-        observer.join()
+        observer.join(_LONGEST_STOP_S)
 
 
-def _touch_and_remove(path: bytes) -> None:
+def _touch_and_remove(path: Path) -> None:
     """Make, close and remove a file; its event carries the name although it is gone by then."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     os.close(os.open(path, flags, 0o600))
-    os.unlink(path)
+    path.unlink()
 
 
 def _said(error: BaseException) -> str:
