@@ -1,0 +1,72 @@
+"""How the dates of a column are to be read, as plain data: a decision, and what people confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+from pipeline.standardize.civil import Century
+
+DateKind = Literal["date", "datetime"]
+ORDER_NAMES = {"dmy": "day-month-year", "mdy": "month-day-year", "ymd": "year-month-day"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateHint:
+    """What a person confirmed about a column; it answers questions, it does not bend proof.
+
+    orders: shape -> "dmy", "mdy" or "ymd"; order: the same for every other shape.
+    languages: codes of `datewords.LANGUAGES` whose month names occur.
+    zones: abbreviation -> offset ("-05:00") or IANA zone.
+    serials: day numbers count from 1900 or from 1904.
+    """
+
+    orders: Mapping[str, str] = field(default_factory=dict)
+    order: str | None = None
+    languages: tuple[str, ...] = ()
+    zones: Mapping[str, str] = field(default_factory=dict)
+    serials: Literal["1900", "1904"] | None = None
+
+    def order_of(self, shape: str) -> str | None:
+        """The confirmed order of a shape, if any."""
+        return self.orders.get(shape, self.order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateDecision:
+    """How the dates of one column are read. Plain data; conversion obeys it and nothing else.
+
+    orders: shape -> "dmy", "mdy", "ymd", "named" or "serial".
+    timezone: zone of times that name none; None rejects them. today: decides two-digit years.
+    parse_share: share of the values present that look like dates at all, the impossible ones
+        included: low where the column holds something else.
+    """
+
+    kind: DateKind
+    orders: Mapping[str, str]
+    timezone: str | None
+    century: Century
+    today: date
+    languages: tuple[str, ...] = ()
+    zones: Mapping[str, str] = field(default_factory=dict)
+    serials: Literal["1900", "1904"] | None = None
+    sentences: tuple[str, ...] = ()
+    parse_share: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, fit for `json.dumps`."""
+        return {**asdict(self), "today": self.today.isoformat()}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> DateDecision:
+        """Inverse of `to_dict`."""
+        return cls(
+            **{
+                **document,
+                "today": date.fromisoformat(document["today"]),
+                "languages": tuple(document["languages"]),
+                "sentences": tuple(document["sentences"]),
+            }
+        )

@@ -1,0 +1,282 @@
+"""One decision for each shape of a column, by evidence; without proof, a question.
+
+The order of day and month belongs to a shape, not to a column and never to a value: one source
+writes one shape one way, and a column may come from several sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from pipeline.errors import FileCode
+from pipeline.standardize.base import Question
+from pipeline.standardize.civil import Century
+from pipeline.standardize.datedecision import ORDER_NAMES, DateDecision, DateHint, DateKind
+from pipeline.standardize.dateevidence import DateEvidence, ShapeCount
+from pipeline.standardize.datelayout import Family
+
+# Of real dates about six in ten prove their order. When more dates than a year has of both-way
+# days (12 x 12) read both ways and under one in a hundred as many values prove one order, those
+# few are more likely slips in a column of first-of-month dates than proof.
+_DATES_READ_BOTH_WAYS = 12 * 12
+_FEW_PROOFS = 100
+_CONSISTENT_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """About one shape: how it is read (None: not at all), why, and whether that is a question."""
+
+    order: str | None
+    sentence: str
+    is_open: bool = False
+    date_like: int = 0
+
+
+def decide_dates(
+    evidence: DateEvidence,
+    *,
+    column: str,
+    kind: DateKind,
+    timezone: str | None,
+    century: Century,
+    today: date,
+    hint: DateHint | None = None,
+) -> DateDecision | list[Question]:
+    """Decide how a column is read, or return what its values leave open (DATE_AMBIGUOUS)."""
+    hint = hint or DateHint()
+    verdicts = {name: _judge(evidence.shapes[name], kind, hint) for name in sorted(evidence.shapes)}
+    open_sentences = [verdict.sentence for verdict in verdicts.values() if verdict.is_open]
+    open_sentences += _open_languages(evidence, hint)
+    if open_sentences:
+        return [
+            Question(code=FileCode.DATE_AMBIGUOUS, column=column, sentence=sentence)
+            for sentence in open_sentences
+        ]
+    orders = {name: v.order for name, v in verdicts.items() if v.order is not None}
+    date_like = sum(verdict.date_like for verdict in verdicts.values())
+    sentences = [verdict.sentence for verdict in verdicts.values() if verdict.sentence]
+    return DateDecision(
+        kind=kind,
+        orders=orders,
+        timezone=timezone,
+        century=century,
+        today=today,
+        languages=hint.languages,
+        zones=dict(hint.zones),
+        serials=(hint.serials or "1900") if "serial" in orders.values() else None,
+        sentences=(*sentences, *_further(evidence, kind, timezone, century)),
+        parse_share=date_like / evidence.values if evidence.values else 1.0,
+    )
+
+
+def _judge(found: ShapeCount, kind: DateKind, hint: DateHint) -> _Verdict:
+    counts, name = found.counts, found.shape.name
+    values = counts["values"]
+    match found.shape.family:
+        case Family.NUMBER:
+            return _judge_numbers(found, kind, hint)
+        case Family.COMPACT:
+            return _judge_compact(found, kind)
+        case Family.PARTIAL:
+            sentence = f"{_so_many(values, 'names', 'name')} no day: no whole date"
+            return _Verdict(None, sentence, date_like=values - counts["other"])
+        case Family.NAMED:
+            sentence = f"dates written {name} name their month ({_so_many(values)})"
+            return _Verdict("named", sentence, date_like=values)
+        case Family.YEAR_FIRST:
+            sentence = f"dates written {name} are year-month-day ({_so_many(values)})"
+            return _Verdict("ymd", sentence, date_like=values)
+    return _judge_ordered(found, kind, hint)
+
+
+def _judge_ordered(found: ShapeCount, kind: DateKind, hint: DateHint) -> _Verdict:
+    """Find the order of a shape with two numbers and a year at its end."""
+    counts, name = found.counts, found.shape.name
+    values = counts["values"]
+    if _is_refused_anyway(found, kind):
+        return _Verdict(None, "", date_like=values)
+    confirmed = hint.order_of(name)
+    if confirmed is not None:
+        return _judge_confirmed(found, confirmed)
+    if found.shape.year_digits == 2 and (verdict := _judge_year_first(found)) is not None:
+        return verdict
+    day, month = counts["day-first"], counts["month-first"]
+    if day and month:
+        return _open(
+            f"dates written {name} contradict each other: {day} of {values} values can only be "
+            f"day-month-year and {month} only month-day-year"
+        )
+    if day or month:
+        return _judge_proven(found)
+    if counts["either"]:
+        return _open(
+            f"dates written {name} may be day-month-year or month-day-year: in none of "
+            f"{_so_many(values)} is a part above 12"
+        )
+    reason = "in every one day and month are equal" if counts["same"] else "none is in the calendar"
+    sentence = f"the order of dates written {name} makes no difference: {reason} ({values})"
+    return _Verdict("dmy", sentence, date_like=values)
+
+
+def _is_refused_anyway(found: ShapeCount, kind: DateKind) -> bool:
+    """Say whether no value of a shape can become one of `kind`, so that nobody need be asked."""
+    if kind == "datetime":
+        return not found.shape.timed
+    return found.shape.timed and not found.counts["midnight"]
+
+
+def _judge_proven(found: ShapeCount) -> _Verdict:
+    """All proof points one way; say how much there is, and ask when it is too little."""
+    counts, name = found.counts, found.shape.name
+    values, day, month = counts["values"], counts["day-first"], counts["month-first"]
+    order, proofs = ("dmy", day) if day else ("mdy", month)
+    part, other = ("first", "second") if day else ("second", "first")
+    different = found.as_dict().get("different", 0)
+    if different > _DATES_READ_BOTH_WAYS and different > _FEW_PROOFS * proofs:
+        return _open(
+            f"dates written {name} are hardly proven to be {ORDER_NAMES[order]}: only {proofs} of "
+            f"{values} values have a {part} part above 12, and {different} different dates read "
+            "both ways"
+        )
+    sentence = (
+        f"dates written {name} are {ORDER_NAMES[order]}: {proofs} of "
+        f"{_so_many(values, 'has', 'have')} a {part} part above 12, none a {other} part above 12"
+    )
+    return _Verdict(order, sentence, date_like=values)
+
+
+def _judge_year_first(found: ShapeCount) -> _Verdict | None:
+    """Look whether a two-digit year may stand first; None when it does not.
+
+    Only when every value fits: then either most values fit nothing else, or, when the last part
+    varies more than the first as days do and years do not, it is a question.
+    """
+    counts, name = found.counts, found.shape.name
+    values, only = counts["values"], counts["year-first"]
+    possible = values - counts["impossible"]
+    if not possible or counts["fits-year-first"] < possible:
+        return None
+    if 2 * only >= possible:
+        sentence = (
+            f"dates written {name} are year-month-day: {only} of {_so_many(values)} can be "
+            "nothing else, and all can be that"
+        )
+        return _Verdict("ymd", sentence, date_like=values)
+    firsts, lasts = found.spreads()
+    if only or lasts > firsts:
+        return _open(
+            f"dates written {name} may have the year first or last: all {values} values can be "
+            "year-month-day"
+        )
+    return None
+
+
+def _judge_confirmed(found: ShapeCount, order: str) -> _Verdict:
+    counts, name = found.counts, found.shape.name
+    against = {"dmy": counts["month-first"], "mdy": counts["day-first"], "ymd": 0}[order]
+    in_favour = {"dmy": counts["day-first"], "mdy": counts["month-first"], "ymd": 0}[order]
+    if order == "ymd":
+        against = counts["values"] - counts["impossible"] - counts["fits-year-first"]
+        in_favour = counts["year-first"]
+    if against > in_favour:
+        return _open(
+            f"dates written {name} were confirmed as {ORDER_NAMES[order]}, but {against} of "
+            f"{counts['values']} values can only be read otherwise"
+        )
+    sentence = (
+        f"dates written {name} are {ORDER_NAMES[order]}, as confirmed: {in_favour} of "
+        f"{_so_many(counts['values'])} can be nothing else, {against} cannot be that"
+    )
+    return _Verdict(order, sentence, date_like=counts["values"])
+
+
+def _judge_compact(found: ShapeCount, kind: DateKind) -> _Verdict:
+    """Digits without separators are dates only when nearly all of them can be."""
+    values, other = found.counts["values"], found.counts["other"]
+    name = found.shape.name
+    if _is_refused_anyway(found, kind):
+        return _Verdict(None, "", date_like=values - other)
+    if values == other:
+        return _Verdict(None, f"{_so_many(values)} written {name} can be no year-month-day")
+    if values - other < _CONSISTENT_SHARE * values:
+        return _open(
+            f"digits written {name} are not all dates: {other} of {_so_many(values)} can be no "
+            "year-month-day"
+        )
+    sentence = f"digits written {name} are year-month-day: {values - other} of {values} can be that"
+    return _Verdict("ymd", sentence, date_like=values)
+
+
+def _judge_numbers(found: ShapeCount, kind: DateKind, hint: DateHint) -> _Verdict:
+    """Plain numbers are a spreadsheet's day numbers only when all of them can be."""
+    counts, values = found.counts, found.counts["values"]
+    numbers = counts["serial"] + counts["small"]
+    misfits = counts["year-like"] + counts["other"]
+    is_confirmed = hint.serials is not None
+    if not is_confirmed and (
+        not counts["serial"] or (kind == "datetime" and not found.shape.timed)
+    ):
+        sentence = (
+            f"{_so_many(values, 'is a plain number', 'are plain numbers')}, not whole dates"
+            f" ({counts['year-like']} may be a year)"
+        )
+        date_like = counts["year-like"] + (counts["serial"] if kind == "datetime" else 0)
+        return _Verdict(None, sentence, date_like=date_like)
+    if misfits and not is_confirmed:
+        return _open(
+            f"{counts['serial']} of {_so_many(values)} written as plain numbers can be day numbers "
+            f"of a spreadsheet, but {misfits} cannot"
+        )
+    sentence = (
+        f"plain numbers are day numbers of a spreadsheet, counted from {hint.serials or '1900'}: "
+        f"{counts['serial']} of {_so_many(values)} between 10000 and 80000, {misfits} can be none"
+    )
+    return _Verdict("serial", sentence, date_like=numbers + counts["year-like"])
+
+
+def _open_languages(evidence: DateEvidence, hint: DateHint) -> list[str]:
+    return [
+        f"{_so_many(count, 'names its', 'name their')} month in a language that nobody confirmed: "
+        f"{' or '.join(sorted(needed))}"
+        for needed, count in sorted(evidence.languages.items(), key=lambda item: sorted(item[0]))
+        if needed and count and not needed & set(hint.languages)
+    ]
+
+
+def _further(
+    evidence: DateEvidence, kind: DateKind, timezone: str | None, century: Century
+) -> list[str]:
+    """Say what else conversion will do: centuries, zones, times and dates that do not belong."""
+    shapes = evidence.shapes.values()
+    sentences = []
+    if any(found.shape.year_digits == 2 for found in shapes if found.shape.family != "partial"):
+        meaning = {
+            "past": "are never after today",
+            "future": "run from ten years before today to ninety ahead",
+            "nearest": "lie within fifty years of today",
+        }[century]
+        sentences.append(f"two-digit years {meaning}")
+    no_offset = sum(found.counts["no-offset"] for found in shapes if found.shape.timed)
+    untimed = sum(f.counts["values"] for f in shapes if not f.shape.timed)
+    timed = sum(f.counts["values"] - f.counts["midnight"] for f in shapes if f.shape.timed)
+    if kind == "datetime" and no_offset:
+        told = f"are local times of {timezone}" if timezone else "are refused: no zone is known"
+        sentences.append(f"times without an offset {told} ({_so_many(no_offset)})")
+    if kind == "datetime" and untimed:
+        sentences.append(f"{_so_many(untimed, 'has', 'have')} no time of day, and none is invented")
+    if kind == "date" and timed:
+        sentences.append(f"{_so_many(timed, 'has', 'have')} a time of day, which is not dropped")
+    if evidence.unreadable:
+        sentences.append(f"{_so_many(evidence.unreadable, 'is', 'are')} not written as a date")
+    return sentences
+
+
+def _open(sentence: str) -> _Verdict:
+    return _Verdict(None, sentence, is_open=True)
+
+
+def _so_many(count: int, verb: str = "", verbs: str = "") -> str:
+    noun, form = ("value", verb) if count == 1 else ("values", verbs)
+    return f"{count} {noun} {form}".rstrip()
