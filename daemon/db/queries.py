@@ -256,10 +256,12 @@ def _require_file(path: Path) -> None:
 def _since(wanted: Select[*tuple[Any, ...]], since_s: float) -> Select[*tuple[Any, ...]]:
     """Start at the lowest id of that time on, found by index; then compare each row.
 
-    Both are needed: ids ascend with time, except across a clock that was set back. The plus keeps
-    the second comparison away from the index, which would cost a sort of everything it finds.
+    Both are needed: ids ascend with time, except across a clock that was set back. A plus before a
+    column keeps SQLite from using it: from looking for the lowest id by walking the table, and
+    from sorting all that the second comparison would find by index.
     """
-    first = select(func.min(job.c.id)).where(job.c.created_at_s >= since_s).scalar_subquery()
+    lowest = func.min(literal_column("+job.id"))
+    first = select(lowest).where(job.c.created_at_s >= since_s).scalar_subquery()
     return wanted.where(job.c.id >= first, literal_column("+job.created_at_s") >= since_s)
 
 

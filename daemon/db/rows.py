@@ -136,7 +136,7 @@ def job_record(row: AnyRow) -> JobRecord:
         disposition=None if row.disposition is None else Disposition(row.disposition),
         reason_code=row.reason_code,
         reason_note=row.reason_note,
-        reason_details=tuple(json.loads(row.reason_details)),
+        reason_details=() if row.reason_details == "[]" else tuple(json.loads(row.reason_details)),
         contract=row.contract,
         contract_version=row.contract_version,
         counts=_counts(row),

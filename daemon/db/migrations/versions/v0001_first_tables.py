@@ -176,6 +176,7 @@ _INDICES = (
     "CREATE INDEX job_by_state ON job (state)",
     "CREATE INDEX job_by_created ON job (created_at_s)",
     "CREATE INDEX job_by_contract ON job (contract) WHERE contract IS NOT NULL",
+    "CREATE INDEX job_by_contract_and_state ON job (contract, state) WHERE contract IS NOT NULL",
     "CREATE INDEX job_by_reason ON job (reason_code) WHERE reason_code IS NOT NULL",
     "CREATE INDEX job_by_source ON job (source)",
     "CREATE INDEX job_by_parent ON job (parent_id) WHERE parent_id IS NOT NULL",
