@@ -21,6 +21,7 @@ CANDIDATES = (",", ";", "\t", "|")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 _RIVAL_RATIO = 0.6  # a second reading this close to the best one makes the layout unclear
+_CLEAR_CELLS = 0.9
 _JUDGED_ROWS = 200
 _SEP_LINE = re.compile(r'"?sep=([!-/:-@\[-`{-~\t])"?[ ,;|\t]*', re.IGNORECASE)
 _ONE_NAME = re.compile(r"[^\W\d_][\w ./()%#°µ²³:&+*'’-]{0,63}")
@@ -34,6 +35,50 @@ class Dialect:
     confidence: float
     scores: dict[str, float]
     evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How good a table one delimiter makes; the last three are shares, 0 to 1."""
+
+    delimiter: str
+    width: int
+    rows: int
+    as_wide: float
+    single_cells: float
+    single_names: float
+
+    @classmethod
+    def of(cls, table: Table) -> _Reading:
+        cells = [cell for row in table.rows[:_JUDGED_ROWS] for cell in row if cell.strip()]
+        return cls(
+            delimiter=table.delimiter,
+            width=table.width,
+            rows=len(table.rows),
+            as_wide=_share_as_wide(table),
+            single_cells=_mean([_looks_single(cell, table.delimiter) for cell in cells]),
+            single_names=_mean([_looks_single(cell, table.delimiter) for cell in table.records[0]]),
+        )
+
+    @property
+    def score(self) -> float:
+        return self.as_wide * self.single_cells * self.single_names
+
+    def challenges(self, best: _Reading) -> bool:
+        """True when nothing speaks clearly for `best` and against this reading."""
+        if self.score and self.score >= _RIVAL_RATIO * best.score:
+            return True
+        # All rows as wide as the header under both: then the cells themselves must tell.
+        both_regular = min(self.as_wide, best.as_wide) >= 0.9 and self.rows > 0
+        return both_regular and (
+            best.single_cells < _CLEAR_CELLS or self.single_cells > _RIVAL_RATIO
+        )
+
+    def sentence(self) -> str:
+        return (
+            f"separated by {name(self.delimiter)}, {self.as_wide:.0%} of the first {self.rows} "
+            f"rows have as many cells as the header ({self.width})"
+        )
 
 
 def sep_line(line: str) -> str | None:
@@ -51,25 +96,27 @@ def decide_delimiter(lines: Sequence[str], declared: str | None) -> Dialect:
     tables = [sampling.split(lines, candidate) for candidate in CANDIDATES]
     if declared is not None:
         return _declared(lines, declared, tables)
-    scores = {table.delimiter: _score(table) for table in tables if table.width > 1}
-    if not scores:
-        return _one_column(lines, tables)
-    ranked = sorted(scores, key=lambda candidate: -scores[candidate])
-    best = ranked[0]
-    rival = scores[ranked[1]] if len(ranked) > 1 else 0.0
-    if rival and rival >= _RIVAL_RATIO * scores[best]:
-        raise ContentError(
-            FileCode.LAYOUT_UNCLEAR,
-            f"separated by {name(best)} and by {name(ranked[1])} the lines make equally good "
-            f"tables (scores {scores[best]:.2f} and {rival:.2f})",
-        )
-    table = next(table for table in tables if table.delimiter == best)
-    sentence = (
-        f"separated by {name(best)}, {_share_as_wide(table):.0%} of the first {len(table.rows)} "
-        f"rows have as many cells as the header ({table.width})"
+    readings = sorted(
+        (_Reading.of(table) for table in tables if table.width > 1),
+        key=lambda reading: -reading.score,
     )
-    confidence = round(scores[best] * (1 - rival / scores[best]) if scores[best] else 0.0, 3)
-    return Dialect(best, confidence, scores, (sentence,))
+    if not readings:
+        return _one_column(lines, tables)
+    best, rivals = readings[0], readings[1:]
+    for rival in rivals:
+        if rival.challenges(best):
+            raise ContentError(
+                FileCode.LAYOUT_UNCLEAR,
+                f"separated by {name(best.delimiter)} and by {name(rival.delimiter)} the lines "
+                f"make equally good tables (scores {best.score:.2f} and {rival.score:.2f})",
+            )
+    lead = 1 - rivals[0].score / best.score if rivals and best.score else 1.0
+    return Dialect(
+        best.delimiter,
+        round(best.score * lead, 3),
+        {reading.delimiter: round(reading.score, 4) for reading in readings},
+        (best.sentence(),),
+    )
 
 
 def _declared(lines: Sequence[str], declared: str, tables: Sequence[Table]) -> Dialect:
@@ -87,17 +134,6 @@ def _declared(lines: Sequence[str], declared: str, tables: Sequence[Table]) -> D
 def name(delimiter: str) -> str:
     """The delimiter in words."""
     return NAMES.get(delimiter, f"'{delimiter}'")
-
-
-def _score(table: Table) -> float:
-    rows = table.rows[:_JUDGED_ROWS]
-    cells = [cell for row in rows for cell in row if cell.strip()]
-    return round(
-        _share_as_wide(table)
-        * _mean([_looks_single(cell, table.delimiter) for cell in cells])
-        * _mean([_looks_single(cell, table.delimiter) for cell in table.records[0]]),
-        4,
-    )
 
 
 def _share_as_wide(table: Table) -> float:

@@ -58,8 +58,8 @@ class RecordGrammar:
                 opened = self._unclosed.match(text, at) is not None
                 return Broken.OPEN if opened else Broken.TEXT_AFTER_QUOTE
             cell, at = match
-            if at == len(text) and not complete:
-                return Broken.OPEN
+            if not complete and text[at : at + 2] in (b"", b"\r"):
+                return Broken.OPEN  # what follows may belong to the cell, or \n to the line end
             spans_lines = spans_lines or b"\n" in cell or b"\r" in cell
             cells.append(cell)
             if text[at : at + 1] == self._delimiter:

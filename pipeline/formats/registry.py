@@ -46,4 +46,5 @@ def recognise(path: Path) -> str:
         raise ContentError(FileCode.EMPTY, "the file has 0 bytes")
     codec = marked_codec(head)
     binary = None if codec else signatures.name_binary(head)
-    return binary or signatures.name_text(head.decode(codec or "utf-8", errors="replace"))
+    text = head.decode(codec or "utf-8", errors="replace").removeprefix("\ufeff")
+    return binary or signatures.name_text(text)

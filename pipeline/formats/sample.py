@@ -61,12 +61,13 @@ def take_sample(chunks: Iterator[bytes], limits: Limits) -> Sample:
     text = bytearray()
     for chunk in chunks:
         text += chunk
-        if len(text) >= SAMPLE_BYTES and (b"\n" in text or b"\r" in text[:-1]):
+        has_line = b"\n" in text or b"\r" in text[:-1]
+        if len(text) >= SAMPLE_BYTES and has_line:
             end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
             if text[end - 1 : end + 1] == b"\r\n":
                 end += 1
             return _sample(bytes(text[:end]), complete=False)
-        if len(text) > limits.max_record_bytes:
+        if len(text) > limits.max_record_bytes and not has_line:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED,
                 f"the first line is longer than {limits.max_record_bytes} bytes",

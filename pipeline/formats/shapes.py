@@ -1,4 +1,4 @@
-"""What kind of text a cell holds, by its outward shape. Only layouts are judged by it, no values."""
+"""What kind of text a cell holds, by its outward shape. It judges layouts, never values."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from pipeline.messages import Limits
 
 Offsets = npt.NDArray[np.int64]
 
-_LF, _CR, _QUOTE = 10, 13, 34
+_LF, _CR, _SPACE, _QUOTE = 10, 13, 32, 34
 _BOM = b"\xef\xbb\xbf"
 _JUDGED_LINES = 100
 
@@ -62,6 +62,8 @@ class RecordSplitter:
         self._limits = limits
         self._beside_quote = np.zeros(256, dtype=np.bool_)
         self._beside_quote[[delimiter[0], _LF, _CR, _QUOTE]] = True
+        self._before_opening = np.zeros(256, dtype=np.bool_)
+        self._before_opening[[delimiter[0], _LF, _CR, _SPACE]] = True
 
     def split(self, window: Window, end: int, first_line: int) -> Block:
         """Find the records in the first `end` bytes, which are whole lines.
@@ -116,8 +118,13 @@ class RecordSplitter:
         neighbour[at_edge] = 0
         proper = self._beside_quote[codes[neighbour]] | at_edge
         improper = quotes[~proper]
-        by_place = np.searchsorted(starts, improper, side="right") - 1
-        return np.union1d(by_place, np.flatnonzero(odd))
+        suspects = np.union1d(_line_of(improper, starts), np.flatnonzero(odd))
+        if len(suspects) == 0:
+            return suspects
+        # A line all of whose quotes stand within cells has only text: 5" pipe.
+        before = quotes - 1
+        opens = self._before_opening[codes[before]] | (before < 0)
+        return np.intersect1d(suspects, _line_of(quotes[opens], starts))
 
     def _resolve(
         self, window: Window, starts: Offsets, suspects: Offsets, first_line: int
@@ -221,3 +228,8 @@ def line_starts(codes: npt.NDArray[np.uint8]) -> Offsets:
         ends = np.union1d(ends, lone) if len(lone) else ends
     starts = np.concatenate(([0], ends + 1))
     return starts if starts[-1] == len(codes) else np.append(starts, len(codes))
+
+
+def _line_of(offsets: Offsets, starts: Offsets) -> Offsets:
+    """The line that each offset lies in, repeats included."""
+    return np.searchsorted(starts, offsets, side="right") - 1

@@ -41,6 +41,8 @@ def _classes() -> npt.NDArray[np.uint8]:
 _CLASS = _classes()
 _IS_LETTER = np.isin(np.arange(10), (_LOWER, _UPPER, _HIGH_LOWER, _HIGH_UPPER))
 _IS_HIGH_LETTER = np.isin(np.arange(10), (_HIGH_LOWER, _HIGH_UPPER))
+# Above 127 and, unlike dashes, apostrophes and no-break spaces, never three in a row.
+_IS_DENSE = np.isin(np.arange(10), (_HIGH_LOWER, _HIGH_UPPER, _SIGN, _FOREIGN))
 _IS_LONE = np.isin(np.arange(256), list(_LONE.encode("cp1252")))
 
 
@@ -104,14 +106,16 @@ def _implausible(codes: npt.NDArray[np.uint8], at: npt.NDArray[np.int64]) -> npt
     inside_word = letter_before & letter_after
     is_letter = _IS_HIGH_LETTER[kind]
 
-    three_in_a_row = _IS_HIGH_LETTER[before] & _IS_HIGH_LETTER[after]
+    three_in_a_row = _IS_DENSE[before] & _IS_DENSE[kind] & _IS_DENSE[after]
     alone = ~letter_before & ~letter_after & ~_IS_LONE[codes[at]]
     beside_digit = (before == _DIGIT) | ((after == _DIGIT) & ~_IS_LONE[codes[at]])
     capital_inside = (kind == _HIGH_UPPER) & (
         (before == _LOWER) | (letter_before & (after == _LOWER))
     )
-    bad_letter = is_letter & (three_in_a_row | alone | beside_digit | capital_inside)
+    bad_letter = is_letter & (alone | beside_digit | capital_inside)
     bad_sign = (kind == _SIGN) & inside_word
     bad_quote = (kind == _OPENING_QUOTE) & letter_before
-    result: npt.NDArray[np.bool_] = bad_letter | bad_sign | bad_quote | (kind == _FOREIGN)
+    result: npt.NDArray[np.bool_] = (
+        three_in_a_row | bad_letter | bad_sign | bad_quote | (kind == _FOREIGN)
+    )
     return result

@@ -1,0 +1,144 @@
+"""The encoding is proved by the whole file, or the file is refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats import open_table
+from pipeline.messages import Limits
+
+TEXT = "id,name,temp\n1,José Müller,37°C 5 µg/L\n2,O’Brien – 5 €,½ £\n3,Ångström,±2\n"
+
+
+def cells(path: Path, content: bytes) -> list[list[str]]:
+    path.write_bytes(content)
+    reader = open_table(path, Limits())
+    return [column.to_pylist() for batch in reader.batches() for column in batch.columns]
+
+
+def refusal(path: Path, content: bytes) -> ContentError:
+    with pytest.raises(ContentError) as caught:
+        cells(path, content)
+    return caught.value
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-32"])
+def test_every_proved_encoding_gives_the_same_cells(tmp_path: Path, codec: str) -> None:
+    found = cells(tmp_path / "t", TEXT.encode(codec))
+
+    assert found[1] == ["José Müller", "O’Brien – 5 €", "Ångström"]
+    assert found[2] == ["37°C 5 µg/L", "½ £", "±2"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "codec"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")]
+)
+def test_both_byte_orders_are_read(tmp_path: Path, mark: bytes, codec: str) -> None:
+    path = tmp_path / "t"
+    assert cells(path, mark + TEXT.encode(codec))[0] == ["1", "2", "3"]
+    assert open_table(path, Limits()).describe()["encoding"] == codec
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"\xef\xbb\xbfpatient_id,dob\n1,2020-01-01\n")
+    assert open_table(path, Limits()).header == ("patient_id", "dob")
+
+
+def test_the_last_byte_of_a_large_file_decides_too(tmp_path: Path) -> None:
+    content = b"id,name\n" + b"1,x\n" * 700_000 + b"2,Jos\xe9\n"
+    path = tmp_path / "t"
+    path.write_bytes(content)
+    reader = open_table(path, Limits())
+
+    assert reader.describe()["encoding"] == "cp1252"
+    assert any("cp1252" in sentence for sentence in reader.describe()["evidence"])
+    assert list(reader.batches())[-1].columns[1][-1].as_py() == "José"
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("id,name\n1,Michał Łódź\n2,Gdańsk\n", "cp1250"),
+        ("id,name\n1,Москва\n2,Иван\n", "cp1251"),
+        ("id,name\n1,Αθήνα\n", "cp1253"),
+        ("id,name\n1,José Müller\n2,37°C\n", "cp850"),
+        ("id,temp\n1,37°C\n2,36°C\n", "cp437"),
+        ("id,name\n1,José\n2,Müller\n", "mac_roman"),
+        ("id,name\n1,東京\n", "shift_jis"),
+        ("id,name\n1,北京市\n", "gbk"),
+    ],
+)
+def test_text_that_is_not_western_is_refused(tmp_path: Path, text: str, codec: str) -> None:
+    assert refusal(tmp_path / "t", text.encode(codec)).code is FileCode.ENCODING
+
+
+def test_two_encodings_in_one_file_are_refused(tmp_path: Path) -> None:
+    content = "id,name\n1,José\n2,Zoë\n".encode() + "3,Müller\n".encode("cp1252")
+    assert refusal(tmp_path / "t", content).code is FileCode.ENCODING
+
+
+def test_utf16_without_its_mark_is_refused(tmp_path: Path) -> None:
+    for codec in ("utf-16-le", "utf-16-be"):
+        error = refusal(tmp_path / "t", "id,name\n1,Ann\n".encode(codec))
+        assert error.code is FileCode.ENCODING
+        assert "UTF-16" in error.note
+
+
+def test_a_file_cut_within_a_character_is_truncated(tmp_path: Path) -> None:
+    whole = "id,name\n1,Zoë\n2,José".encode()
+    assert refusal(tmp_path / "t", whole[:-1]).code is FileCode.TRUNCATED
+    assert refusal(tmp_path / "t", TEXT.encode("utf-16")[:-1]).code is FileCode.TRUNCATED
+
+
+def test_a_reserved_but_never_written_file_is_truncated(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "t", b"\0" * 10_000).code is FileCode.TRUNCATED
+
+
+def _zip(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return buffer.getvalue()
+
+
+def _parquet() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"a": [1]}), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (_zip("[Content_Types].xml", "xl/workbook.xml"), "Excel"),
+        (_zip("labs.csv"), "ZIP"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 512, "Office"),
+        (_parquet(), "Parquet"),
+        (gzip.compress(b"id,v\n1,2\n"), "gzip"),
+        (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
+        (b'{"id": 1}', "JSON"),
+        (b'[{"id": 1}]', "JSON"),
+        (b'{"id":1}\n{"id":2}\n', "JSON"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><a/>', "XML"),
+        (b"<html><table><tr><td>1</td></tr></table>", "HTML"),
+        (b"MSH|^~\\&|LAB|X\rPID|1\r", "HL7"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "PNG"),
+        (bytes(range(256)) * 20, "binary"),
+        ("<?xml version='1.0'?><a/>".encode("utf-16"), "XML"),
+    ],
+)
+def test_other_formats_are_refused_by_name(tmp_path: Path, content: bytes, seen: str) -> None:
+    error = refusal(tmp_path / "labs.csv", content)
+
+    assert error.code is FileCode.UNSUPPORTED
+    assert seen in error.note
