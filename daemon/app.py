@@ -83,6 +83,7 @@ class Daemon:
             Refused: the daemon must not start like this.
         """
         os.umask(int(self._settings.service.umask, 8))
+        logs.guard_tracebacks()
         ignore_lease_signals()
         check_contracts(self._settings)
         with _locked(self._settings), self._state() as store, self._signals_caught():
@@ -119,13 +120,17 @@ class Daemon:
             contracts_dir=str(contracts_dir(self._settings)),
             wake=self._wake,
         )
-        watcher = InboxWatcher(spool.folders.inbox, self._saw)
+        watcher = InboxWatcher(
+            spool.folders.inbox,
+            self._saw,
+            canary_interval_s=self._settings.intake.canary_interval_s,
+        )
         timers = Timers(self._settings, self._post)
         page = StatusPage(spool.state_dir, shell, coordinator, executor, watcher, self._observe)
         try:
             coordinator.recover(progress=page.recovering)
             if self._settings.intake.use_watcher:
-                watcher.start()
+                watcher.start(time.monotonic())
             timers.start()
             logger.bind(workers=executor.capacity).info("daemon started")
             self._loop(shell, coordinator, watcher, page, until_idle=until_idle)
@@ -203,7 +208,7 @@ class Daemon:
             coordinator.look_soon()
         while self._chores:
             chore = self._chores.popleft()
-            if chore is Chore.CANARY and self._settings.intake.use_watcher:
+            if chore in (Chore.CANARY, Chore.HEARTBEAT) and self._settings.intake.use_watcher:
                 watcher.check(time.monotonic())
             coordinator.do(chore)
 
@@ -223,7 +228,7 @@ class Daemon:
             settings = self._reload()
             check_contracts(settings)
         except (SettingsError, Refused) as error:
-            logger.error("new configuration refused, the old one stays: {}", type(error).__name__)
+            logger.bind(error=type(error).__name__).error("new configuration refused")
             shell.troubles.note("config", f"new configuration refused: {error}", shell.monotonic())
         else:
             shell.troubles.over("config")

@@ -101,7 +101,7 @@ class StatusPage:
             "watcher": {
                 "state": health.state,
                 "why": health.why,
-                "since_s": health.since_s + to_clock,
+                "since_s": max(health.since_s + to_clock, self._started_at_s),
             },
             "workers": {
                 "capacity": self._executor.capacity,
