@@ -207,7 +207,9 @@ class RowCode(StrEnum):
     UNIT_UNKNOWN = "unit-unknown"
     UNIT_NOT_CONVERTIBLE = "unit-not-convertible"
     UNIT_INFERRED = "unit-inferred"
+    PANEL_RESULT = "panel-result"
     PHONE_NOT_VALID = "phone-not-valid"
+    PHONE_REPAIRED = "phone-repaired"
     CHECK_DIGIT = "check-digit"
     PRECISION_LOST = "precision-lost"
     MIXED_SCRIPT = "mixed-script"
@@ -239,7 +241,9 @@ ROW_CODES: dict[RowCode, str] = {
     RowCode.UNIT_UNKNOWN: "The unit's spelling is not known.",
     RowCode.UNIT_NOT_CONVERTIBLE: "No way from the given unit to the field's unit is known.",
     RowCode.UNIT_INFERRED: "The unit was missing; the value fits only one.",
+    RowCode.PANEL_RESULT: "The result stands under the name of a group of tests; kept as it came.",
     RowCode.PHONE_NOT_VALID: "The telephone number is not one that is assigned.",
+    RowCode.PHONE_REPAIRED: "The telephone number had become a decimal number; it was turned back.",
     RowCode.CHECK_DIGIT: "The identifier's check digit is wrong.",
     RowCode.PRECISION_LOST: "The number has more digits than a spreadsheet keeps.",
     RowCode.MIXED_SCRIPT: "Letters of two alphabets that look alike stand in one identifier.",

@@ -1,0 +1,158 @@
+"""Telephone numbers, e-mail addresses and US postal codes: bring to one form or leave alone.
+
+A number that is possible but not assigned is kept and marked, never refused: in real files two in
+five are. A text that is no number at all stays as it was, marked too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import RowCode
+from pipeline.standardize.base import Converted, Rows
+from pipeline.standardize.distinct import Distinct, read_distinct
+
+_FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
+# Only what is nothing but one number is parsed: the library drops words and second numbers.
+_ONE_NUMBER = re.compile(
+    r"(?:\+|\(\+|\()?[0-9][0-9()\s.\-–‐‑]*(?:\s*(?:x|ext\.?|extension|;ext=)\s*[0-9]{1,7})?", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Phone:
+    text: str
+    change: str | None = None
+    mark: RowCode | None = None
+
+
+def convert_phones(values: pa.StringArray, region: str | None = None) -> Converted:
+    """E.164 (+14059014744), an extension behind it as `;ext=12` (RFC 3966).
+
+    region: ISO 3166 country of numbers written without country code; without it only numbers
+    with + are read. Marked phone-not-valid: possible numbers that are not assigned (in E.164 all
+    the same) and texts that are no possible number (as given). A number that a spreadsheet made a
+    decimal, `4059014744.0`, is repaired and marked phone-repaired.
+    """
+    phones = read_distinct(values, lambda text: _read_phone(text, region))
+    return _converted(
+        phones,
+        marked={
+            RowCode.PHONE_NOT_VALID: phones.rows(lambda p: p.mark is RowCode.PHONE_NOT_VALID),
+            RowCode.PHONE_REPAIRED: phones.rows(lambda p: p.change == "float-repaired"),
+        },
+    )
+
+
+def _read_phone(text: str, region: str | None) -> _Phone:
+    repaired = _FLOAT_ACCIDENT.fullmatch(text)
+    written = repaired[1] if repaired else text
+    change = "float-repaired" if repaired else "phone-reformatted"
+    if _ONE_NUMBER.fullmatch(written):
+        try:
+            number = phonenumbers.parse(written, region)
+        except phonenumbers.NumberParseException:
+            number = None
+    else:
+        number = None
+    kept = _Phone(written, change if repaired else None, RowCode.PHONE_NOT_VALID)
+    if number is None:
+        return kept
+    valid = phonenumbers.is_valid_number(number)
+    if not valid and (not _has_right_length(number) or number.italian_leading_zero):
+        return kept  # a country code before it would only make it look right
+    formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if number.extension:
+        formatted += f";ext={number.extension}"
+    return _Phone(
+        formatted,
+        change if formatted != text else None,
+        None if valid else RowCode.PHONE_NOT_VALID,
+    )
+
+
+def _has_right_length(number: phonenumbers.PhoneNumber) -> bool:
+    """True for a whole number; seven digits without area code are not one."""
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)
+
+
+def _converted(
+    phones: Distinct[_Phone],
+    *,
+    marked: dict[RowCode, Rows] | None = None,
+) -> Converted:
+    changed: dict[str, int] = {}
+    for phone, count in phones.counted():
+        if phone.change is not None:
+            changed[phone.change] = changed.get(phone.change, 0) + count
+    return Converted(
+        values=phones.spread(lambda phone: phone.text, pa.string()),
+        marked={code: rows for code, rows in (marked or {}).items() if len(rows)},
+        changed=changed,
+    )
+
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])$"
+_MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3
+_MAX_LOCAL = 64  # RFC 5321, 4.5.3.1.1
+
+
+def convert_emails(values: pa.StringArray) -> Converted:
+    """Addresses with the domain in lower case; the part before @ keeps its case (RFC 5321).
+
+    What is not one plain address (dot-atom@domain.tld, RFC 5322 without comments and quotes) is
+    refused as pattern.
+    """
+    fits = pc.and_(
+        pc.match_substring_regex(values, _EMAIL),
+        pc.and_(
+            pc.less_equal(pc.utf8_length(values), _MAX_EMAIL),
+            pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL),
+        ),
+    )
+    good = pc.if_else(fits, values, pa.scalar(None, pa.string()))
+    lowered = read_distinct(good, _lower_domain).spread(lambda text: text, pa.string())
+    return _refusing_others(values, lowered, good, "domain-lower-cased")
+
+
+def _lower_domain(address: str) -> str:
+    local, _, domain = address.partition("@")
+    return f"{local}@{domain.lower()}"
+
+
+_POSTAL_CODE = r"^[0-9]{5}(?:-[0-9]{4})?$"
+
+
+def convert_postal_codes_us(values: pa.StringArray) -> Converted:
+    """ZIP or ZIP+4 as text, zeros kept; nine digits get their hyphen, 12345.0 loses its accident.
+
+    Anything else is refused as pattern: a code of four digits may have lost its zero, but which
+    code it was is not invented here.
+    """
+    hyphened = pc.replace_substring_regex(values, r"^([0-9]{5})([0-9]{4})$", r"\1-\2")
+    repaired = pc.replace_substring_regex(hyphened, r"^([0-9]{5})\.0+$", r"\1")
+    fits = pc.match_substring_regex(repaired, _POSTAL_CODE)
+    good = pc.if_else(fits, repaired, pa.scalar(None, pa.string()))
+    return _refusing_others(values, good, values, "postal-code-reformatted")
+
+
+def _refusing_others(
+    values: pa.StringArray, good: pa.StringArray, before: pa.StringArray, reason: str
+) -> Converted:
+    """Converted with every present value that is not good refused as pattern."""
+    refused = pc.and_(pc.is_valid(values), pc.is_null(good))
+    rows = refused.to_numpy(zero_copy_only=False).nonzero()[0]
+    changed = pc.not_equal(before, good).true_count
+    return Converted(
+        values=good,
+        bad={RowCode.PATTERN: rows} if len(rows) else {},
+        changed={reason: changed} if changed else {},
+    )

@@ -1,0 +1,75 @@
+"""Read each distinct text once. A column repeats itself; Python must not.
+
+Arrow finds the distinct texts of a batch, a plain function reads each of them, and the answers are
+spread back over the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.standardize.base import Rows
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct(Generic[T]):
+    """`answers[slots[row]]` is the answer for a row; the slot of a null row is -1."""
+
+    answers: list[T]
+    slots: npt.NDArray[np.int64]
+
+    def rows(self, wanted: Callable[[T], bool]) -> Rows:
+        """Rows, ascending, whose answer is wanted. Null rows never are."""
+        chosen = np.array([wanted(answer) for answer in self.answers] + [False], dtype=np.bool_)
+        return np.flatnonzero(chosen[self.slots])
+
+    def group(self, key: Callable[[T], K | None]) -> dict[K, Rows]:
+        """Rows, ascending, by the key of their answer. Rows whose key is None are left out."""
+        keys = [key(answer) for answer in self.answers]
+        found = [one for one in dict.fromkeys(keys) if one is not None]
+        places = {one: place for place, one in enumerate(found)}
+        slots = np.array([places.get(one, -1) if one is not None else -1 for one in keys] + [-1])
+        return {one: np.flatnonzero(slots[self.slots] == place) for one, place in places.items()}
+
+    def spread(self, field: Callable[[T], str | bool | None], kind: pa.DataType) -> pa.Array:
+        """Array of one field of the answers, as long as the batch; null stays null."""
+        column = pa.array([field(answer) for answer in self.answers], kind)
+        return column.take(pa.array(self.slots, mask=self.slots < 0))
+
+    def counted(self) -> Iterator[tuple[T, int]]:
+        """Each answer with the number of rows that have it."""
+        counts = np.bincount(self.slots[self.slots >= 0], minlength=len(self.answers))
+        return zip(self.answers, counts.tolist(), strict=True)
+
+    def count(self, wanted: Callable[[T], bool]) -> int:
+        """How many rows have a wanted answer."""
+        return sum(count for answer, count in self.counted() if wanted(answer))
+
+
+def read_distinct(values: pa.StringArray, read: Callable[[str], T]) -> Distinct[T]:
+    """Call `read` once for each distinct non-null text of `values`."""
+    encoded = values.dictionary_encode()
+    slots = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Distinct([read(text) for text in encoded.dictionary.to_pylist()], slots)
+
+
+def is_true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    """Arrow mask as a numpy one; null counts as false."""
+    flags: npt.NDArray[np.bool_] = mask.fill_null(False).to_numpy(zero_copy_only=False)
+    return flags
+
+
+def put(base: pa.Array, rows: Rows | Sequence[int], replacements: pa.Array) -> pa.Array:
+    """`base` with `replacements` at `rows` (ascending)."""
+    mask = np.zeros(len(base), dtype=np.bool_)
+    mask[rows] = True
+    return pa.compute.replace_with_mask(base, pa.array(mask), replacements)

@@ -1,0 +1,115 @@
+"""What a whole file says about its units, analyte by analyte, before any row is converted.
+
+Two things no single row can tell: whether a percentage column is written 0 to 100 or 0 to 1, and
+whether an analyte never names its unit at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.errors import FileCode
+from pipeline.standardize.base import Question
+from pipeline.standardize.distinct import is_true, read_distinct
+from pipeline.standardize.units import AnalyteUnits
+
+
+class UnitEvidence:
+    """Per analyte code: how many values there are, without unit, and on which side of 1."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+
+    def observe(
+        self, number: pa.DoubleArray, unit: pa.StringArray, analyte: pa.StringArray
+    ) -> None:
+        """Count one batch; rows without number or code do not count."""
+        values = np.asarray(number.to_numpy(zero_copy_only=False), dtype=np.float64)
+        bare = ~is_true(unit.is_valid())
+        codes = read_distinct(analyte, str)
+        for slot, code in enumerate(codes.answers):
+            rows = (codes.slots == slot) & ~np.isnan(values)
+            counts = self._counts.setdefault(code, Counter())
+            counts.update(_tally(values[rows], bare[rows]))
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """Code -> counts, in a fixed order, zeros left out."""
+        return {
+            code: {name: counts[name] for name in sorted(counts) if counts[name]}
+            for code, counts in sorted(self._counts.items())
+        }
+
+    def count(self, code: str, name: str) -> int:
+        """One count of one code: measured, without_unit, between_0_and_1, is_0_or_1, above_1."""
+        return self._counts.get(code, Counter())[name]
+
+
+def _tally(values: npt.NDArray[np.float64], bare: npt.NDArray[np.bool_]) -> dict[str, int]:
+    return {
+        "measured": len(values),
+        "without_unit": int(bare.sum()),
+        "between_0_and_1": int(((values > 0) & (values < 1)).sum()),
+        "is_0_or_1": int(((values == 0) | (values == 1)).sum()),
+        "above_1": int((values > 1).sum()),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDecision:
+    """How percentages are written, per code. `scales` goes to `convert_units`."""
+
+    scales: dict[str, Literal["fraction", "percent"]] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, fit for `json.dumps`."""
+        return {"scales": dict(self.scales), "sentences": list(self.sentences)}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> UnitDecision:
+        """Inverse of `to_dict`."""
+        return cls(scales=dict(document["scales"]), sentences=tuple(document["sentences"]))
+
+
+def decide_units(
+    evidence: UnitEvidence, specs: Mapping[str, AnalyteUnits], *, column: str
+) -> UnitDecision | list[Question]:
+    """Decide the scale of percentages; ask where a whole analyte's unit cannot be told."""
+    scales: dict[str, Literal["fraction", "percent"]] = {}
+    sentences: list[str] = []
+    questions: list[str] = []
+    for code, spec in sorted(specs.items()):
+        measured = evidence.count(code, "measured")
+        if not measured or spec.target is None:
+            continue
+        if spec.tells_fractions():
+            scale = _scale_of_percentage(evidence, code)
+            if scale is None:
+                questions.append(f"{code}: 1 can be a fraction or a percentage")
+                continue
+            scales[code] = scale
+            if scale == "fraction":
+                sentences.append(f"{code}: all {measured} values lie in 0 to 1, read as fractions")
+        elif evidence.count(code, "without_unit") == measured and not spec.ranges_without_unit():
+            questions.append(f"{code}: none of {measured} values has a unit")
+    if questions:
+        return [
+            Question(code=FileCode.UNIT_MISSING, column=column, sentence=f"{sentence}.")
+            for sentence in questions
+        ]
+    return UnitDecision(scales=scales, sentences=tuple(sentences))
+
+
+def _scale_of_percentage(
+    evidence: UnitEvidence, code: str
+) -> Literal["fraction", "percent"] | None:
+    if evidence.count(code, "above_1"):
+        return "percent"
+    return "fraction" if evidence.count(code, "between_0_and_1") else None

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import RowCode
+from pipeline.standardize.contact import convert_emails, convert_phones, convert_postal_codes_us
+from pipeline.standardize.us_states import convert_us_states
+
+texts = st.lists(st.one_of(st.none(), st.text(max_size=25), st.from_regex(r"[0-9+() .x-]{1,20}")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["405.901.4744", "(405) 901-4744", "4059014744", "1-405-901-4744", "+1 405 901 4744"],
+)
+def test_an_assigned_number_becomes_e164(text: str) -> None:
+    result = convert_phones(pa.array([text]), "US")
+    assert result.values.to_pylist() == ["+14059014744"]
+    assert result.marked == {}
+    assert result.changed == {"phone-reformatted": 1}
+
+
+def test_possible_but_unassigned_numbers_are_kept_and_marked() -> None:
+    result = convert_phones(pa.array(["3568246535", "405.901.4744", None]), "US")
+    assert result.values.to_pylist() == ["+13568246535", "+14059014744", None]
+    assert result.marked[RowCode.PHONE_NOT_VALID].tolist() == [0]
+    assert not result.bad
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["020 7946 0958", "0000000000", "5551234", "911", "call mother", "405-901-4744 or 405-901-4745",
+     "405-901-4744 (home)", "4059014744/4059014745", "ask"],
+)  # fmt: skip
+def test_h148_what_is_no_such_number_is_kept_as_given_and_marked(text: str) -> None:
+    result = convert_phones(pa.array([text]), "US")
+    assert result.values.to_pylist() == [text]
+    assert result.marked[RowCode.PHONE_NOT_VALID].tolist() == [0]
+    assert not result.bad
+
+
+def test_h149_a_number_that_became_a_decimal_is_repaired_and_marked() -> None:
+    result = convert_phones(pa.array(["4059014744.0", "405.901.4744"]), "US")
+    assert result.values.to_pylist() == ["+14059014744"] * 2
+    assert result.marked == {RowCode.PHONE_REPAIRED: [0]}
+    assert result.changed == {"float-repaired": 1, "phone-reformatted": 1}
+
+
+def test_the_region_decides_and_without_one_only_a_plus_does() -> None:
+    values = pa.array(["020 7946 0958", "+44 20 7946 0958"])
+    assert convert_phones(values, "GB").values.to_pylist() == ["+442079460958"] * 2
+    result = convert_phones(values)
+    assert result.values.to_pylist() == ["020 7946 0958", "+442079460958"]
+    assert result.marked[RowCode.PHONE_NOT_VALID].tolist() == [0]
+
+
+def test_an_extension_is_not_lost() -> None:
+    result = convert_phones(pa.array(["405-901-4744 x12", "+14059014744;ext=12"]), "US")
+    assert result.values.to_pylist() == ["+14059014744;ext=12"] * 2
+
+
+def test_a_number_in_e164_stays_and_counts_as_unchanged() -> None:
+    assert convert_phones(pa.array(["+14059014744"]), "US").changed == {}
+
+
+@given(texts, st.sampled_from(["US", "DE", None]))
+def test_no_text_raises_and_every_phone_is_kept(values: list[str | None], region: str) -> None:
+    result = convert_phones(pa.array(values, pa.string()), region)
+    assert [value is None for value in values] == result.values.is_null().to_pylist()
+    again = convert_phones(result.values, region)
+    assert again.values.to_pylist() == result.values.to_pylist()
+
+
+def test_only_the_domain_of_an_address_is_lower_cased() -> None:
+    result = convert_emails(pa.array(["Jane.Doe@Example.COM", "a@b.org", None]))
+    assert result.values.to_pylist() == ["Jane.Doe@example.com", "a@b.org", None]
+    assert result.changed == {"domain-lower-cased": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["jane", "jane@", "@example.com", "jane@example", "jane doe@example.com", "a@b@c.org",
+     "jane@exa mple.com", "jane@-example.com", ".jane@example.com", "jane..doe@example.com",
+     "jane@example.com, joe@example.com", f"{'a' * 65}@example.com", "jane@1.2.3.4",
+     f"a@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.{'f' * 20}.org"],
+)  # fmt: skip
+def test_what_is_not_one_plain_address_is_refused(text: str) -> None:
+    result = convert_emails(pa.array([text, "jane@example.com"]))
+    assert result.bad[RowCode.PATTERN].tolist() == [0]
+    assert result.values.to_pylist() == [None, "jane@example.com"]
+
+
+def test_c38_a_postal_code_keeps_its_zeros() -> None:
+    values = pa.array(["02134", "02134-0001", "021340001", "02134.0", None])
+    result = convert_postal_codes_us(values)
+    assert result.values.to_pylist() == ["02134", "02134-0001", "02134-0001", "02134", None]
+    assert result.changed == {"postal-code-reformatted": 2}
+    assert not result.bad
+
+
+@pytest.mark.parametrize("text", ["2134", "2134.0", "K1A 0B1", "123456", "02134-", "０２１３４"])
+def test_a_postal_code_is_not_made_up(text: str) -> None:
+    assert convert_postal_codes_us(pa.array([text])).bad[RowCode.PATTERN].tolist() == [0]
+
+
+def test_states_are_found_by_name_and_by_code() -> None:
+    values = pa.array(["ny", "New York", "N.Y.", "Washington, D.C.", "Puerto  Rico", "AE", None])
+    result = convert_us_states(values)
+    assert result.values.to_pylist() == ["NY", "NY", "NY", "DC", "PR", "AE", None]
+    assert not result.bad
+
+
+@pytest.mark.parametrize("text", ["Ontario", "XX", "New", "West", "Carolina"])
+def test_no_other_place_becomes_a_state(text: str) -> None:
+    assert convert_us_states(pa.array([text])).bad[RowCode.CODE_UNKNOWN].tolist() == [0]
+
+
+@given(texts)
+def test_no_text_raises_in_any_kind(values: list[str | None]) -> None:
+    column = pa.array(values, pa.string())
+    for convert in (convert_emails, convert_postal_codes_us, convert_us_states):
+        assert len(convert(column).values) == len(values)
