@@ -1,4 +1,4 @@
-"""How the dates of a column are to be read, as plain data: a decision, and what people confirmed."""
+"""How the dates of a column are read, as plain data: a decision, and what people confirmed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,262 @@
+"""Text is kept as given: only what nobody can see is cleaned, and every change is counted.
+
+Cleaning and missing words come before every other kind of value. Folding is for comparing names
+and codes, never for output.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import FileCode, RowCode
+from pipeline.standardize.base import Converted, Question, Rows
+from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
+from pipeline.standardize.textdamage import (
+    DAMAGE_HINT,
+    FOREIGN_HINT,
+    is_damaged,
+    is_mixed_script,
+)
+
+# Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
+# they are as invisible and meaningless as the others.
+_JOINING = (
+    "\u0590-\u1fff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc\ufe0f\u2600-\u27bf\U00010000-\U0010ffff"
+)
+_ZERO_WIDTH = re.compile(
+    "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    f"|(?<![{_JOINING}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINING}])"
+)
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")  # line breaks and tabs inside a cell are text
+_CONTROL_SPACE = re.compile("[\x0b\x0c\x1c-\x1f]")  # a line break of word processors
+_SPACES = r"\s\p{Z}\x0b\x{85}\x1c-\x1f"
+_SUSPECT = (
+    rf"\A[{_SPACES}]|[{_SPACES}]\z|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{{ad}}\x{{180e}}"
+    r"\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]"
+)
+"""RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
+Test = Callable[[str], bool]
+
+
+class _Cleaned(NamedTuple):
+    text: str
+    reasons: tuple[str, ...]
+
+
+def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, int]]:
+    """Trim all Unicode space, compose (NFC), take out zero-width and control characters.
+
+    Returns the array and how many cells changed, by reason: "trimmed", "nfc", "zero-width",
+    "control-removed". Space, tabs and line breaks inside a cell stay.
+    """
+    counts: Counter[str] = Counter()
+    special = _rows_with_special_bytes(values)
+    if len(special):
+        suspects = special[_may_change(values.take(pa.array(special)))]
+        if len(suspects):
+            cleaned = read_distinct(values.take(pa.array(suspects)), _clean_one)
+            for answer, count in cleaned.counted():
+                counts.update(dict.fromkeys(answer.reasons, count))
+            values = put(values, suspects, cleaned.spread(lambda c: c.text, pa.string()))
+    padded = _rows_with_outer_space(values)
+    if padded:
+        counts["trimmed"] += padded
+        values = pc.ascii_trim(values, characters=" ")
+    return values, dict(counts)
+
+
+def _bytes_of(values: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """The text bytes and the offsets (one more than values) into them."""
+    _, offset_buffer, data_buffer = values.buffers()
+    if data_buffer is None or not len(values):
+        return np.zeros(0, dtype=np.uint8), np.zeros(len(values) + 1, dtype=np.int32)
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
+    offsets = offsets[values.offset : values.offset + len(values) + 1]
+    return np.frombuffer(data_buffer, dtype=np.uint8), offsets
+
+
+def _rows_with_special_bytes(values: pa.StringArray) -> Rows:
+    """Rows, ascending, with a byte that is not a printable ASCII character."""
+    data, offsets = _bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    if not len(used) or (used.min() >= 0x20 and used.max() < 0x7F):
+        return np.zeros(0, dtype=np.int64)
+    places = np.flatnonzero((used < 0x20) | (used >= 0x7F)) + offsets[0]
+    rows: Rows = np.unique(np.searchsorted(offsets, places, side="right") - 1).astype(np.int64)
+    return rows
+
+
+def _rows_with_outer_space(values: pa.StringArray) -> int:
+    data, offsets = _bytes_of(values)
+    starts, ends = offsets[:-1], offsets[1:]
+    filled = ends > starts
+    if values.null_count:
+        filled &= values.is_valid().to_numpy(zero_copy_only=False)
+    outer = (data[starts[filled]] == 0x20) | (data[ends[filled] - 1] == 0x20)
+    return int(np.count_nonzero(outer))
+
+
+def _may_change(values: pa.StringArray) -> npt.NDArray[np.bool_]:
+    suspect = is_true(pc.match_substring_regex(values, _SUSPECT))
+    return suspect | is_true(pc.not_equal(pc.utf8_normalize(values, form="NFC"), values))
+
+
+def _clean_one(text: str) -> _Cleaned:
+    visible = _ZERO_WIDTH.sub("", text)
+    spaced = _CONTROL_SPACE.sub(" ", _CONTROL.sub("", visible).strip())
+    composed = unicodedata.normalize("NFC", spaced)
+    reasons = {
+        "trimmed": visible.strip() != visible,
+        "nfc": composed != spaced,
+        "zero-width": visible != text,
+        "control-removed": _CONTROL.search(visible) is not None
+        or _CONTROL_SPACE.search(visible.strip()) is not None,
+    }
+    return _Cleaned(composed.strip(), tuple(reason for reason, is_so in reasons.items() if is_so))
+
+
+def nullify(values: pa.StringArray, missing_values: tuple[str, ...]) -> pa.StringArray:
+    """Null where a cleaned cell is empty or is, letter by letter, one of `missing_values`.
+
+    Nothing else is missing: a surname `Null` survives a list of [""], and 999 any list without it.
+    """
+    words = pa.array(sorted({"", *(_clean_one(word).text for word in missing_values)}), pa.string())
+    missing = pc.is_in(values, value_set=words)
+    if missing.true_count == 0:
+        return values
+    return pc.if_else(missing, pa.scalar(None, pa.string()), values)
+
+
+class _FoldTable(dict[int, str]):
+    """What becomes of each character when folding; worked out once for each.
+
+    Letters, digits, marks and signs with a meaning in codes (+ % < > ° ±) stay, the rest is space.
+    """
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if code < 0x80:
+            stays = character.isalnum() or character in "+%<>"
+        else:
+            stays = unicodedata.category(character)[0] in "LNMS"
+        self[code] = character if stays else " "
+        return self[code]
+
+
+_FOLD_TABLE = _FoldTable()
+_LAST_DASH = re.compile(r"(?<=[^\W_])\s*[-\u2010-\u2015\u2212](?=[^\w+%<>]*\Z)")
+_LAST_PLUS = re.compile(r"\s+(?=\++[^\w+%<>]*\Z)")
+_KEPT_DASH = "\ue000"  # stands for the dash of "O-" while other dashes become space
+_FOLD_TABLE[ord(_KEPT_DASH)] = "-"
+
+
+@lru_cache(maxsize=65_536)
+def fold(text: str) -> str:
+    """Fold a name or code for comparing: case, space and punctuation do not count.
+
+    Whole words stay whole: "Four  times-daily" is "four times daily". A plus always counts, a
+    minus only at the end, where it is a sign ("O+", "O -"), and ’ is as good as '.
+    """
+    decomposed = unicodedata.normalize("NFD", text).casefold()
+    folded = unicodedata.normalize("NFC", decomposed).replace("i\u0307", "i")  # Turkish İ
+    signed = _LAST_PLUS.sub("", _LAST_DASH.sub(_KEPT_DASH, folded))
+    return " ".join(signed.translate(_FOLD_TABLE).split())
+
+
+def fold_array(values: pa.StringArray) -> pa.StringArray:
+    """Fold every value; each distinct text once. Null stays null."""
+    return read_distinct(values, fold).spread(lambda folded: folded, pa.string())
+
+
+class TextEvidence:
+    """What the texts of one column show: how many there are, and how many are damaged."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def observe(self, values: pa.StringArray) -> None:
+        """Count one batch of cleaned texts; null is missing."""
+        self.counts["values"] += len(values) - values.null_count
+        self.counts["missing"] += values.null_count
+        special = _rows_with_special_bytes(values)
+        if len(special):
+            self.counts["not-ascii"] += len(special)
+            self.counts["damaged"] += len(_matching(values, special, DAMAGE_HINT, is_damaged))
+
+    def merge(self, other: TextEvidence) -> None:
+        """Add what `other` saw."""
+        self.counts.update(other.counts)
+
+    def as_dict(self) -> dict[str, int]:
+        """Counts as plain data."""
+        return {name: count for name, count in sorted(self.counts.items()) if count}
+
+
+def decide_text(evidence: TextEvidence, *, column: str) -> list[Question]:
+    """Return the questions a column of text raises: damage is never repaired without a yes."""
+    damaged, values = evidence.counts["damaged"], evidence.counts["values"]
+    if not damaged:
+        return []
+    sentence = (
+        f"{damaged} of {values} {'value' if values == 1 else 'values'} hold text that was decoded "
+        "wrongly before (as é that became Ã©, or a character that was replaced)"
+    )
+    return [Question(code=FileCode.TEXT_DAMAGED, column=column, sentence=sentence)]
+
+
+def convert_string(
+    values: pa.StringArray, *, pattern: str | None = None, identifier: bool = False
+) -> Converted:
+    """Keep cleaned text as it is; check it.
+
+    pattern: regular expression the whole value must match, else PATTERN.
+    identifier: mark values with letters that look Latin and are not (MIXED_SCRIPT).
+    Damaged text (MOJIBAKE) is marked wherever it still comes here.
+    Raises re.error when `pattern` is no regular expression.
+    """
+    result = Converted(values=values)
+    special = _rows_with_special_bytes(values)
+    marks = [(RowCode.MOJIBAKE, DAMAGE_HINT, is_damaged)]
+    if identifier:
+        marks.append((RowCode.MIXED_SCRIPT, FOREIGN_HINT, is_mixed_script))
+    for code, hint, is_so in marks if len(special) else ():
+        rows = _matching(values, special, hint, is_so)
+        if len(rows):
+            result.marked[code] = rows
+    if pattern is not None:
+        misfits = np.flatnonzero(~_match_whole(values, pattern))
+        if len(misfits):
+            result.bad[RowCode.PATTERN] = misfits
+            result.values = put(values, misfits, pa.nulls(len(misfits), pa.string()))
+    return result
+
+
+def _matching(values: pa.StringArray, rows: Rows, hint: str, is_so: Test) -> Rows:
+    """Those of `rows` that the vector search `hint` finds and `is_so` confirms."""
+    hinted = rows[is_true(pc.match_substring_regex(values.take(pa.array(rows)), hint))]
+    if not len(hinted):
+        return hinted
+    tested: Distinct[bool] = read_distinct(values.take(pa.array(hinted)), is_so)
+    return hinted[tested.rows(bool)]
+
+
+def _match_whole(values: pa.StringArray, pattern: str) -> npt.NDArray[np.bool_]:
+    """Where the whole text matches, or there is none. Digits and letters of classes are ASCII."""
+    compiled = re.compile(pattern, re.ASCII)
+    try:
+        matches = pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
+    except pa.ArrowInvalid:  # RE2 has no lookaround and no back-references; Python has
+        found = read_distinct(values, lambda text: compiled.fullmatch(text) is not None)
+        matches = found.spread(bool, pa.bool_())
+    fits: npt.NDArray[np.bool_] = matches.fill_null(True).to_numpy(zero_copy_only=False)
+    return fits
