@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Select, func, literal_column, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    Integer,
+    Select,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from daemon.db import rows
 from daemon.db.engine import reader_engine
@@ -260,8 +270,11 @@ def _since(wanted: Select[*tuple[Any, ...]], since_s: float) -> Select[*tuple[An
     column keeps SQLite from using it: from looking for the lowest id by walking the table, and
     from sorting all that the second comparison would find by index.
     """
-    lowest = func.min(literal_column("+job.id"))
-    first = select(lowest).where(job.c.created_at_s >= since_s).scalar_subquery()
+    first = (
+        select(func.min(literal_column("+job.id", Integer)))
+        .where(job.c.created_at_s >= since_s)
+        .scalar_subquery()
+    )
     return wanted.where(job.c.id >= first, literal_column("+job.created_at_s") >= since_s)
 
 
