@@ -137,7 +137,7 @@ def _load_stamped(
     contract, problems = parse_contract(path.name, data)
     if contract is not None:
         contract = contract.model_copy()
-        contract._source = str(path)  # noqa: SLF001 - the loader is the model's other half
+        contract._source = str(path)
     return contract, problems
 
 
@@ -158,7 +158,7 @@ def parse_contract(file: str, data: bytes) -> tuple[Contract | None, tuple[Probl
     problems = tuple(sorted(set(located.problems), key=lambda problem: problem.line))
     if contract is None or problems:
         return None, problems
-    contract._sha256 = hashlib.sha256(data).hexdigest()  # noqa: SLF001
+    contract._sha256 = hashlib.sha256(data).hexdigest()
     return contract, ()
 
 

@@ -1,0 +1,207 @@
+"""Which column of a file is which field of a contract: by whole names only, and never by guessing.
+
+A heading claims a field when it is the field's name, title or alias after folding case, space and
+punctuation. Likeness only makes suggestions for people. Which contract a file is for is told by
+its columns; its file name is not looked at.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from pipeline.contract_model import Contract
+from pipeline.contract_names import squeezed
+from pipeline.errors import ContentError, FileCode
+from pipeline.standardize.text import fold
+
+EXACT_CONFIDENCE = 1.0
+ALIAS_CONFIDENCE = 0.97
+_SUGGEST_RATIO = 0.75  # below this, two headings share letters by accident
+_SUGGESTIONS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The column that claims a field. position: 0 for the first column of the file."""
+
+    position: int
+    how: Literal["exact", "alias"]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnMapping:
+    """What a header means to one contract.
+
+    matched: field name -> its column. conflicts: field name -> the several columns that claim it.
+    missing_required: required fields without any column. rescued: columns no field claims.
+    suggestions: for some of the rescued columns, fields with a similar name, best first.
+    """
+
+    contract: str
+    matched: dict[str, Match]
+    conflicts: dict[str, tuple[int, ...]]
+    missing_required: tuple[str, ...]
+    rescued: tuple[int, ...]
+    suggestions: dict[int, tuple[str, ...]]
+
+    @property
+    def fits(self) -> bool:
+        """True when every required field has a column."""
+        return not self.missing_required
+
+    @property
+    def claimed(self) -> int:
+        """Number of fields that have a column, disputed ones included."""
+        return len(self.matched) + len(self.conflicts)
+
+
+def map_columns(header: tuple[str, ...], contract: Contract) -> ColumnMapping:
+    """Find each field's column. `header` holds the labels as they stand; they may repeat."""
+    exact, known = _names_of(contract)
+    claims: dict[str, list[int]] = {}
+    rescued: list[int] = []
+    for position, label in enumerate(header):
+        field = known.get(squeezed(label))
+        if field is None:
+            rescued.append(position)
+        else:
+            claims.setdefault(field, []).append(position)
+    matched = {
+        field: _match(positions[0], exact.get(squeezed(header[positions[0]])) == field)
+        for field, positions in claims.items()
+        if len(positions) == 1
+    }
+    open_fields = [name for name in contract.field_names if name not in claims]
+    return ColumnMapping(
+        contract=contract.name,
+        matched=matched,
+        conflicts={name: tuple(at) for name, at in claims.items() if len(at) > 1},
+        missing_required=_missing_required(contract, claims),
+        rescued=tuple(rescued),
+        suggestions=_suggest(header, rescued, contract, open_fields),
+    )
+
+
+def _match(position: int, is_exact: bool) -> Match:
+    if is_exact:
+        return Match(position=position, how="exact", confidence=EXACT_CONFIDENCE)
+    return Match(position=position, how="alias", confidence=ALIAS_CONFIDENCE)
+
+
+def _names_of(contract: Contract) -> tuple[dict[str, str], dict[str, str]]:
+    """Squeezed heading -> field name: names and titles alone, and with the aliases."""
+    exact: dict[str, str] = {}
+    known: dict[str, str] = {}
+    for field in contract.fields:
+        exact[squeezed(field.name)] = field.name
+        if field.title:
+            exact[squeezed(field.title)] = field.name
+        known.update(dict.fromkeys(map(squeezed, field.headings), field.name))
+    return exact, known
+
+
+def _missing_required(contract: Contract, claims: Mapping[str, list[int]]) -> tuple[str, ...]:
+    """Required fields that no column claims and no claimed column's split provides."""
+    provided = {
+        target
+        for field in contract.fields
+        if field.name in claims and field.split is not None
+        for target in field.split.targets().values()
+    }
+    return tuple(
+        field.name
+        for field in contract.fields
+        if field.constraints.required and field.name not in claims and field.name not in provided
+    )
+
+
+def _suggest(
+    header: tuple[str, ...], rescued: list[int], contract: Contract, open_fields: list[str]
+) -> dict[int, tuple[str, ...]]:
+    candidates = {
+        heading: name
+        for name in open_fields
+        for heading in map(fold, contract.field(name).headings)
+    }
+    suggestions: dict[int, tuple[str, ...]] = {}
+    for position in rescued:
+        near = difflib.get_close_matches(
+            fold(header[position]), candidates, n=_SUGGESTIONS, cutoff=_SUGGEST_RATIO
+        )
+        if near:
+            suggestions[position] = tuple(dict.fromkeys(candidates[one] for one in near))
+    return suggestions
+
+
+def choose_contract(
+    header: tuple[str, ...], contracts: Mapping[str, Contract]
+) -> tuple[Contract, ColumnMapping]:
+    """Find the contract whose required fields all have a column, and the most fields besides.
+
+    The mapping may still hold conflicts: two columns for one field.
+
+    Raises:
+        ContentError: SCHEMA_UNKNOWN or REQUIRED_MISSING when none fits, SCHEMA_AMBIGUOUS when
+            several fit equally well. Notes name fields and positions, never the file's labels: of
+            a file without a header they would be somebody's data.
+    """
+    mappings = {name: map_columns(header, contract) for name, contract in contracts.items()}
+    fitting = [mapping for mapping in mappings.values() if mapping.fits and mapping.claimed]
+    if not fitting:
+        _refuse(header, list(mappings.values()))
+    most = max(mapping.claimed for mapping in fitting)
+    best = [mapping for mapping in fitting if mapping.claimed == most]
+    if len(best) > 1:
+        names = ", ".join(sorted(mapping.contract for mapping in best))
+        raise ContentError(
+            FileCode.SCHEMA_AMBIGUOUS,
+            f"{most} columns fit each of these contracts: {names}",
+            tuple(line for mapping in best for line in explain(mapping)),
+        )
+    return contracts[best[0].contract], best[0]
+
+
+def _refuse(header: tuple[str, ...], mappings: list[ColumnMapping]) -> NoReturn:
+    """Say which contract was nearest; call it the right one only when that is clear."""
+    ranked = sorted(
+        mappings, key=lambda one: (-one.claimed, len(one.missing_required), one.contract)
+    )
+    if not ranked or ranked[0].claimed == 0:
+        known = ", ".join(sorted(one.contract for one in mappings))
+        note = f"no column name is known to any contract (there are: {known})"
+        raise ContentError(FileCode.SCHEMA_UNKNOWN, note)
+    nearest = ranked[0]
+    is_clear = (
+        nearest.claimed * 2 >= sum(1 for label in header if label.strip())
+        and nearest.claimed > 1
+        and all(other.claimed < nearest.claimed for other in ranked[1:])
+    )
+    missing = ", ".join(nearest.missing_required)
+    if is_clear:
+        note = f"the columns are those of {nearest.contract}, but it requires: {missing}"
+        raise ContentError(FileCode.REQUIRED_MISSING, note, explain(nearest))
+    note = (
+        f"nearest is {nearest.contract}: {nearest.claimed} of {len(header)} columns are known to "
+        f"it, and it requires: {missing}"
+    )
+    raise ContentError(FileCode.SCHEMA_UNKNOWN, note, explain(nearest))
+
+
+def explain(mapping: ColumnMapping) -> tuple[str, ...]:
+    """Tell what a header means to a contract, in lines that name fields and positions only."""
+    lines = [f"{mapping.contract}: {len(mapping.matched)} fields have their column"]
+    for field, positions in mapping.conflicts.items():
+        columns = " and ".join(str(position + 1) for position in positions)
+        lines.append(f"{mapping.contract}: columns {columns} both claim {field}")
+    lines += [f"{mapping.contract}: {field} has no column" for field in mapping.missing_required]
+    for position, fields in mapping.suggestions.items():
+        similar = " or ".join(fields)
+        lines.append(f"{mapping.contract}: column {position + 1} looks like {similar}")
+    if mapping.rescued:
+        columns = ", ".join(str(position + 1) for position in mapping.rescued)
+        lines.append(f"{mapping.contract}: columns no field claims: {columns}")
+    return tuple(lines)
