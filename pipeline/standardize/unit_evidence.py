@@ -20,6 +20,8 @@ from pipeline.standardize.base import Question
 from pipeline.standardize.distinct import is_true, read_distinct
 from pipeline.standardize.units import AnalyteUnits
 
+_ASKED_FROM = 0.05
+
 
 class UnitEvidence:
     """Per analyte code: how many values there are, without unit, and on which side of 1."""
@@ -49,6 +51,10 @@ class UnitEvidence:
     def count(self, code: str, name: str) -> int:
         """One count of one code: measured, without_unit, between_0_and_1, is_0_or_1, above_1."""
         return self._counts.get(code, Counter())[name]
+
+    def total(self, name: str) -> int:
+        """One count over all codes."""
+        return sum(counts[name] for counts in self._counts.values())
 
 
 def _tally(values: npt.NDArray[np.float64], bare: npt.NDArray[np.bool_]) -> dict[str, int]:
@@ -81,7 +87,12 @@ class UnitDecision:
 def decide_units(
     evidence: UnitEvidence, specs: Mapping[str, AnalyteUnits], *, column: str
 ) -> UnitDecision | list[Question]:
-    """Decide the scale of percentages; ask where a whole analyte's unit cannot be told."""
+    """Decide the scale of percentages; ask where a whole analyte's unit cannot be told.
+
+    An analyte that is rare in the file (below 5 % of its values) is not asked about: its rows are
+    refused one by one.
+    """
+    many = _ASKED_FROM * evidence.total("measured")
     scales: dict[str, Literal["fraction", "percent"]] = {}
     sentences: list[str] = []
     questions: list[str] = []
@@ -97,7 +108,7 @@ def decide_units(
             scales[code] = scale
             if scale == "fraction":
                 sentences.append(f"{code}: all {measured} values lie in 0 to 1, read as fractions")
-        elif evidence.count(code, "without_unit") == measured and not spec.ranges_without_unit():
+        elif measured >= many and _needs_unit(evidence, code, spec):
             questions.append(f"{code}: none of {measured} values has a unit")
     if questions:
         return [
@@ -105,6 +116,12 @@ def decide_units(
             for sentence in questions
         ]
     return UnitDecision(scales=scales, sentences=tuple(sentences))
+
+
+def _needs_unit(evidence: UnitEvidence, code: str, spec: AnalyteUnits) -> bool:
+    """True when no value of the analyte has a unit, and none can be told without."""
+    bare = evidence.count(code, "without_unit") == evidence.count(code, "measured")
+    return bare and not spec.ranges_without_unit()
 
 
 def _scale_of_percentage(

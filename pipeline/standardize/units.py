@@ -32,6 +32,7 @@ __all__ = ["AnalyteUnits", "Scales", "convert_units", "normalize_unit"]
 Scales = Mapping[str, Literal["fraction", "percent"]]
 """Code -> how its whole column writes percentages (see `unit_evidence`)."""
 
+_HIGH_PERCENTAGE = 10.0
 _PERCENT_OF_FRACTION = Line(Fraction(100))
 
 # Units a value can have come in when none is named. Only what stands here is ever inferred, and
@@ -101,9 +102,12 @@ class AnalyteUnits:
         return ranges if apart else {}
 
     def tells_fractions(self) -> bool:
-        """True for a percentage whose usual range cannot meet the same range written 0 to 1."""
+        """True for a percentage whose usual values lie so high that 1 or less is not one of them.
+
+        Oxygen saturation is (70 to 100 %); eosinophils are not, where 0.5 % is a good value.
+        """
         believed = self.usual or self.plausible
-        return self.target == "%" and believed is not None and believed[0] > believed[1] / 100
+        return self.target == "%" and believed is not None and believed[0] >= _HIGH_PERCENTAGE
 
 
 def _by_formula(formula: Formula, text: str) -> str | None:

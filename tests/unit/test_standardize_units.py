@@ -217,6 +217,21 @@ def test_g131_a_one_among_percentages_is_refused_and_the_others_are_marked() -> 
     assert result.marked[RowCode.UNIT_INFERRED].tolist() == [0]
 
 
+def test_a_low_percentage_is_not_taken_for_a_fraction() -> None:
+    specs = {"eosinophils": AnalyteUnits(target="%", plausible=(0, 100), usual=(1, 4))}
+    evidence = UnitEvidence()
+    observe(evidence, ("eosinophils", "0.5", "%"), ("eosinophils", "0.8", "%"))
+    decision = decide_units(evidence, specs, column="value")
+    assert decision == UnitDecision()
+
+
+def test_a_rare_analyte_without_unit_is_refused_by_row_and_does_not_hold_the_file() -> None:
+    evidence = UnitEvidence()
+    rows: list[Row] = [("glucose", "99", "mg/dL")] * 99
+    observe(evidence, *rows, ("body_weight", "150", None))
+    assert decide_units(evidence, SPECS, column="value") == UnitDecision()
+
+
 # --- factors ---
 
 
