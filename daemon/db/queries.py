@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from daemon.db import rows
+from daemon.db.checks import problems_of
 from daemon.db.engine import reader_engine
 from daemon.db.errors import JobUnknown, StateError, StateMissing, StateUnavailable, plain_errors
 from daemon.db.models import attempt, command, event, job, known_file, log, meta, output, tally
@@ -32,7 +33,7 @@ from daemon.db.records import (
     LogRecord,
 )
 from daemon.db.schema import require_head
-from daemon.states import FINISHED, LIVE, JobState
+from daemon.states import LIVE, JobState
 from pipeline.messages import OutputFile
 
 # Literal, not bound: SQLite uses a partial index only when it can prove that its rows are meant.
@@ -40,7 +41,6 @@ _IS_DELIVERED = text("state = 'delivered'")
 _IS_QUARANTINED = text("state = 'quarantined'")
 
 _LIVE = [state.value for state in LIVE]
-_FINISHED = [state.value for state in FINISHED]
 
 _T = TypeVar("_T")
 
@@ -215,17 +215,7 @@ class ReadStore:
     def check(self) -> list[str]:
         """What is wrong inside the database, one sentence each; empty when nothing is."""
         with self._reading() as connection:
-            problems = [
-                f"damaged: {finding}"
-                for (finding,) in connection.execute(text("PRAGMA integrity_check"))
-                if finding != "ok"
-            ]
-            problems += [
-                f"a row of {row[0]} points to a row of {row[2]} that is not there"
-                for row in connection.execute(text("PRAGMA foreign_key_check"))
-            ]
-            problems += [f"{found} {what}" for what, found in _contradictions(connection) if found]
-        return problems
+            return problems_of(connection)
 
     def close(self) -> None:
         """Release the file."""
@@ -276,33 +266,3 @@ def _since(wanted: Select[*tuple[Any, ...]], since_s: float) -> Select[*tuple[An
         .scalar_subquery()
     )
     return wanted.where(job.c.id >= first, literal_column("+job.created_at_s") >= since_s)
-
-
-def _contradictions(connection: Connection) -> list[tuple[str, int]]:
-    """Facts that are kept twice, compared."""
-    code = func.coalesce(job.c.reason_code, "").label("code")
-    seen = (
-        select(job.c.state, code, func.count().label("jobs"))
-        .where(job.c.state.in_(_FINISHED))
-        .group_by(job.c.state, code)
-        .subquery()
-    )
-    same = (tally.c.state == seen.c.state) & (tally.c.code == seen.c.code)
-    miscounted = (
-        select(func.count())
-        .select_from(seen.outerjoin(tally, same))
-        .where(seen.c.jobs.is_distinct_from(tally.c.jobs))
-    )
-    untold = text("""
-        SELECT count(*) FROM job WHERE events IS NOT (
-            SELECT max(seq) FROM event WHERE event.job_id = job.id)
-        OR state IS NOT (
-            SELECT to_state FROM event WHERE event.job_id = job.id ORDER BY seq DESC LIMIT 1)""")
-    unattended = text("""
-        SELECT count(*) FROM job WHERE (state = 'running') IS NOT EXISTS (
-            SELECT 1 FROM attempt WHERE attempt.job_id = job.id AND ended_at_s IS NULL)""")
-    return [
-        ("counters differ from the jobs they count", connection.scalar(miscounted) or 0),
-        ("jobs are not where their history says", connection.scalar(untold) or 0),
-        ("jobs run without an attempt, or the reverse", connection.scalar(unattended) or 0),
-    ]
