@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -46,7 +47,8 @@ class InboxWatcher:
     """Watches one folder tree for files that were closed after writing, or moved.
 
     `wake(source, renamed)` is called from a thread of the library; `source` is relative to the
-    inbox, None for "look at everything". The other methods belong to one thread of the caller.
+    inbox, None for "look at everything". The other methods belong to one thread of the caller;
+    their `now_s` is its monotonic clock.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class InboxWatcher:
         self._canary_sent_s: float | None = None
         self._canary_due_s = float("-inf")
         self._retry_at_s = float("-inf")
-        self._health = WatchHealth("off", "not started", float("-inf"))
+        self._health = WatchHealth("off", "not started", time.monotonic())
         self.overflows = 0
         self.faults = 0
 
@@ -83,10 +85,11 @@ class InboxWatcher:
         """(device, inode) of the folder that is watched; None when none is."""
         return self._identity
 
-    def start(self, now_s: float = float("-inf")) -> WatchHealth:
+    def start(self, now_s: float | None = None) -> WatchHealth:
         """Begin to watch. When that cannot be, `check` tries again later; nothing is raised."""
         if self._observer is not None:
             return self._health
+        now_s = time.monotonic() if now_s is None else now_s
         try:
             self._observe()
         except FileNotFoundError:
