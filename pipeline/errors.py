@@ -234,7 +234,7 @@ ROW_CODES: dict[RowCode, str] = {
     RowCode.AMBIGUOUS_TIME: "The local time happened twice, when clocks were set back.",
     RowCode.NONEXISTENT_TIME: "The local time never was, when clocks were set forward.",
     RowCode.TIMEZONE_MISSING: "The time names no zone that is known, and the contract gives none.",
-    RowCode.PARTIAL_DATE: "The date names no day, and the field needs a whole date.",
+    RowCode.PARTIAL_DATE: "The date is not whole: its day, or the needed time of day, is missing.",
     RowCode.CODE_UNKNOWN: "The value is in no code set of the field.",
     RowCode.CODE_AMBIGUOUS: "The value can mean more than one code.",
     RowCode.UNIT_MISSING: "The value has no unit and needs one.",
