@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.standardize.base import Rows
 
@@ -72,4 +73,4 @@ def put(base: pa.Array, rows: Rows | Sequence[int], replacements: pa.Array) -> p
     """`base` with `replacements` at `rows` (ascending)."""
     mask = np.zeros(len(base), dtype=np.bool_)
     mask[rows] = True
-    return pa.compute.replace_with_mask(base, pa.array(mask), replacements)
+    return pc.replace_with_mask(base, pa.array(mask), replacements)
