@@ -25,6 +25,8 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask
 _GRACE_S = 1.0  # the worker's own alarm comes first, so that it can tell where it hung
 _START_LIMIT_S = 60.0  # to the first word of a worker, imports included
 _BURIAL_S = 5.0  # a killed process that stays longer hangs in the kernel (a dead disk or mount)
+_RECEIPT_S = 30.0  # a worker that has not begun its task by then never will
+_MAX_TIMES_GIVEN = 10
 _MUTE_S = 1.0  # a worker without its pipe ends in this time, or is ended
 _START_PAUSE_S, _MAX_START_PAUSE_S = 0.1, 30.0  # doubles with every failed start in a row
 TROUBLING_STARTS = 3
@@ -32,13 +34,19 @@ TROUBLING_STARTS = 3
 
 @dataclass(eq=False, slots=True)
 class Assignment:
-    """A task on its way. `started_s` and `ends_s` (monotonic) are set when a worker gets it."""
+    """A task on its way. `given_s` (monotonic): when a worker was last handed it."""
 
     task: HarmonizeTask
     deadline_s: float
     future: Future[HarmonizeResult]
-    started_s: float = 0.0
-    ends_s: float = 0.0
+    given_s: float = 0.0
+    times_given: int = 0
+    is_begun: bool = False  # until the worker has said so, no harm to it is this task's doing
+
+    @property
+    def is_overdue(self) -> bool:
+        """Past the deadline, which runs from a moment after `given_s`."""
+        return self.is_begun and time.monotonic() >= self.given_s + self.deadline_s
 
 
 @dataclass(eq=False, slots=True)
@@ -143,6 +151,8 @@ class Crew:
                 self._abandon(slot)
             elif slot.worker.mute:
                 self._kill(slot, AttemptLost("crashed", "closed its pipe before an answer"))
+            elif slot.assignment is not None and not slot.assignment.is_begun:
+                self._kill(slot, AttemptLost("killed", "did not take its task"))
             elif slot.assignment is not None:
                 limit = f"{slot.assignment.deadline_s:g} s"
                 self._kill(slot, AttemptLost("timeout", f"silent past its deadline of {limit}"))
@@ -186,9 +196,9 @@ class Crew:
             if not self._waiting:
                 return
             assignment = slot.assignment = self._waiting.popleft()
-            assignment.started_s = time.monotonic()
-            assignment.ends_s = assignment.started_s + assignment.deadline_s
-            slot.due_s = assignment.ends_s + _GRACE_S
+            assignment.given_s = time.monotonic()
+            assignment.times_given += 1
+            slot.due_s = assignment.given_s + _RECEIPT_S
             slot.worker.give(assignment.task.to_json(), assignment.deadline_s)
             slot.is_last = slot.worker.tasks_given >= self._tasks_per_worker
 
@@ -209,17 +219,22 @@ class Crew:
             self.failed_starts = 0
         elif "log" in message:
             self._pass_on(message["log"], slot.assignment)
+        elif "begun" in message:
+            if slot.assignment is not None:
+                slot.assignment.is_begun = True
+                slot.due_s = time.monotonic() + slot.assignment.deadline_s + _GRACE_S
         elif slot.assignment is not None and slot.worker.doomed is None:
             assignment, slot.assignment = slot.assignment, None
             slot.due_s = float("inf")
-            if slot.is_last or "lost" in message:  # one at its memory limit may stay there
+            # one at its memory limit may stay there
+            if slot.is_last or "lost" in message or self._stop_s is not None:
                 self._kill(slot, AttemptLost("killed", "has served its turns"))
             settle(assignment.future, message)
             self._call(self._on_done)
 
     def _bury(self, slot: Slot) -> None:
         held = slot.assignment
-        loss = slot.worker.reap(overdue=held is not None and time.monotonic() >= held.ends_s)
+        loss = slot.worker.reap(overdue=held is not None and held.is_overdue)
         self.slots.remove(slot)
         if not slot.worker.ready and slot.worker.doomed is None:
             self._count_failed_start(str(loss))
@@ -234,8 +249,13 @@ class Crew:
 
     def _lose(self, slot: Slot, loss: AttemptLost) -> None:
         assignment, slot.assignment = slot.assignment, None
-        if assignment is not None:
+        if assignment is None:
+            return
+        is_asked_for = loss.kind in ("cancelled", "stopping")
+        if assignment.is_begun or is_asked_for or assignment.times_given >= _MAX_TIMES_GIVEN:
             self._fail(assignment, loss)
+        else:  # the worker was hit while idle: the next one takes over
+            self._waiting.appendleft(assignment)
 
     def _fail(self, assignment: Assignment, error: Exception) -> None:
         assignment.future.set_exception(error)

@@ -89,7 +89,7 @@ class WorkerPool:
     def busy(self) -> list[BusyWorker]:
         """Who works on what, since when."""
         return [
-            BusyWorker(held.task.job, slot.worker.pid, held.started_s)
+            BusyWorker(held.task.job, slot.worker.pid, held.given_s)
             for slot in tuple(self._crew.slots)
             if (held := slot.assignment) is not None
         ]

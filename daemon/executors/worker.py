@@ -1,7 +1,7 @@
 """What runs inside a worker process. Imports the pipeline, loguru and the stdlib, nothing else.
 
-Messages are JSON, one a line. In: {"task": {...}, "deadline_s": 600.0}. Out, any number of
-{"log": {...}}, then one of
+Messages are JSON, one a line. In: {"task": {...}, "deadline_s": 600.0}. Out: {"begun": true},
+any number of {"log": {...}}, then one of
     {"ok": {...}}                                      a HarmonizeResult
     {"refused": {"class", "code", "note", "details"}}  a PipelineError
     {"lost": {"kind": "memory", "detail"}}             the worker is at its memory limit
@@ -154,6 +154,7 @@ def serve(pipe: Connection[Any, Any], noise: Connection[Any, Any], limits: Worke
     voice.say({"ready": os.getpid()})
     with os.fdopen(os.dup(pipe.fileno()), "rb") as orders:
         for order in orders:
+            voice.say({"begun": True})
             voice.say(_obey(json.loads(order), limits.entry))
 
 

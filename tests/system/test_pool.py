@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -57,7 +58,14 @@ def until(claim: Callable[[], Any], within_s: float = 60.0) -> Any:
 
 
 def is_running(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until_gone(*pids: int) -> None:
+    until(lambda: not any(is_running(pid) for pid in pids))
 
 
 def loss(future: Future[HarmonizeResult]) -> AttemptLost:
@@ -71,9 +79,8 @@ def succeeded(future: Future[HarmonizeResult]) -> bool:
 
 
 def busy_pid(pool: WorkerPool, job: str) -> int:
-    return next(
-        until(lambda: [worker.pid for worker in pool.busy() if worker.job == job]).__iter__()
-    )
+    held = until(lambda: [worker for worker in pool.busy() if worker.job == job])
+    return int(held[0].pid)
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -230,7 +237,7 @@ def test_what_a_killed_worker_had_started_dies_with_it(open_pool: Open, tmp_path
     pool.cancel(spawned)
 
     assert loss(spawned).kind == "cancelled"
-    until(lambda: not is_running(grandchild))
+    until_gone(grandchild)
 
 
 # --- limits and surroundings ------------------------------------------------------------------
@@ -336,9 +343,11 @@ def test_a_stop_with_grace_lets_running_tasks_end_and_starts_no_others(open_pool
     running = pool.submit(task("sleep 0.5"), LONG_S)
     waiting = pool.submit(task("nothing"), LONG_S)
     until(pool.busy)
+    began_s = time.monotonic()
 
     pool.stop(grace_s=LONG_S)
 
+    assert time.monotonic() - began_s < LONG_S / 2  # it ends with the task, not with the grace
     assert succeeded(running)
     assert loss(waiting).kind == "stopping"
 
@@ -381,12 +390,13 @@ def test_a_pool_stopped_right_after_a_submit_leaves_no_process_behind(open_pool:
 
 def test_an_idle_worker_killed_from_outside_is_replaced_and_costs_nothing(open_pool: Open) -> None:
     pool = open_pool(1)
-    pid = int(pool.submit(task("nothing"), LONG_S).result(LONG_S).contract_version)
 
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: not is_running(pid))
+    for _ in range(20):  # now and then the pool hands it a task before it hears of the death
+        pid = int(pool.submit(task("nothing"), LONG_S).result(LONG_S).contract_version)
+        os.kill(pid, signal.SIGKILL)
+        until_gone(pid)
 
-    assert succeeded(pool.submit(task("nothing"), LONG_S))
+        assert succeeded(pool.submit(task("nothing"), LONG_S))
 
 
 def test_a_storm_of_kills_costs_only_the_tasks_that_were_hit(open_pool: Open) -> None:
@@ -396,30 +406,20 @@ def test_a_storm_of_kills_costs_only_the_tasks_that_were_hit(open_pool: Open) ->
         f"j{i}": pool.submit(task(f"sleep {0.002 * (i % 10)}", job=f"j{i}"), LONG_S)
         for i in range(400)
     }
-    hit: set[str] = set()
+    landed = 0
 
     while not all(future.done() for future in futures.values()):
-        targets = pool.busy()
-        if targets:
-            target = shots.choice(targets)
-            hit.add(target.job)
-            try:
+        for target in shots.sample(targets := pool.busy(), min(1, len(targets))):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(target.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                hit.discard(target.job)
+                landed += 1
         time.sleep(0.01)
 
-    lost = {job for job, future in futures.items() if future.exception() is not None}
-    assert lost
-    assert {loss(futures[job]).kind for job in lost} == {"killed"}
-    assert lost <= hit | _next_in_line(hit)
-    assert all(futures[job].result().counts.written == 1 for job in futures.keys() - lost)
+    lost = [future for future in futures.values() if future.exception() is not None]
+    assert 0 < len(lost) <= landed
+    assert {loss(future).kind for future in lost} == {"killed"}
+    assert all(succeeded(future) for future in futures.values() if future not in lost)
     assert succeeded(pool.submit(task("nothing"), LONG_S))
-
-
-def _next_in_line(hit: set[str]) -> set[str]:
-    """A worker may have passed on to its next task between the look and the shot."""
-    return {f"j{int(job[1:]) + step}" for job in hit for step in range(1, 9)}
 
 
 def test_a_killed_fork_server_costs_the_running_tasks_and_no_others(open_pool: Open) -> None:
@@ -470,15 +470,13 @@ def test_a_killed_daemon_leaves_no_worker_behind_not_even_one_that_holds_the_gil
         daemon.kill()
 
     assert len(workers) == 3
-    until(lambda: not any(is_running(pid) for pid in workers))
-    until(lambda: not is_running(server.pid))
+    until_gone(*workers)
+    until_gone(server.pid)
 
 
 def test_ctrl_c_in_the_terminal_is_left_to_the_daemon(tmp_path: Path) -> None:
     script = tmp_path / "daemon_script.py"
-    script.write_text(
-        DAEMON.replace("import sys", "import signal, sys\nsignal.signal(2, print)", 1)
-    )
+    script.write_text("import signal\nsignal.signal(signal.SIGINT, print)\n" + DAEMON)
     with subprocess.Popen(
         [sys.executable, str(script), "sleep 1000", "sleep 1000", "sleep 1000"],
         stdout=subprocess.PIPE,
@@ -496,4 +494,4 @@ def test_ctrl_c_in_the_terminal_is_left_to_the_daemon(tmp_path: Path) -> None:
 
         assert all(is_running(pid) for pid in [*workers, server.pid])
         daemon.kill()
-    until(lambda: not any(is_running(pid) for pid in workers))
+    until_gone(*workers)
