@@ -1,4 +1,4 @@
-"""From a decision to its files: deliver, retire, quarantine, clear, and only then record.
+"""From a decision to its files: deliver, retire or quarantine, then record, then clear.
 
 Every step may be repeated; a crash anywhere leaves a `finalizing` job whose steps are repeated.
 """
@@ -39,6 +39,7 @@ class Finishing:
             self._shell.troubles.over(("finish", job.id))
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
             logger.bind(job=job.label, code=job.reason_code).info(str(job.state))
+            self._clear(job)
 
     def refresh_index(self, *, at_once: bool = False) -> None:
         """Rewrite error/INDEX.csv when it is stale, not more often than every few seconds."""
@@ -62,6 +63,14 @@ class Finishing:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
 
+    def _clear(self, job: JobRecord) -> None:
+        """Last of all: until the end is recorded, notes in the folder tell what was done."""
+        try:
+            self._shell.spool.clear(job.id)
+        except OSError as error:  # the next start removes it: no live job knows the folder then
+            what = f"a finished job's folder cannot be removed: {error.strerror}"
+            self._shell.troubles.note(("clear", job.id), what, self._shell.monotonic())
+
     def _moved(self, job: JobRecord) -> Move:
         disposition = job.disposition or Disposition.QUARANTINED
         changes = {}
@@ -75,7 +84,6 @@ class Finishing:
                 self._retire(job)
             case Disposition.LOST:
                 pass  # there is nothing left to move
-        self._shell.spool.clear(job.id)
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
 
     def _retire(self, job: JobRecord) -> None:
