@@ -19,6 +19,19 @@ _ROOT = Path(__file__).resolve().parent.parent
 PAGES = _ROOT / "docs" / "contracts"
 SCHEMA = _ROOT / "config" / "schemas" / "contract.schema.json"
 
+_SURVIVORSHIP = {
+    "first": "the first is kept",
+    "last": "the last is kept",
+    "most_complete": "the fullest is kept, if they agree on everything they both state",
+    "merge": "they are merged, if they agree on everything they both state",
+    "reject": "all are rejected",
+}
+_NEW_COLUMNS = {
+    "rescue": "kept beside the data",
+    "ignore": "left out",
+    "fail": "the file is refused",
+}
+
 
 def contract_schema() -> str:
     """JSON Schema of contract files, as the text of its file."""
@@ -184,12 +197,13 @@ def _rules(contract: Contract) -> Iterator[str]:
     lines: list[str] = []
     if contract.primary_key:
         lines.append(f"Key: {_words(contract.primary_key)}.")
-        lines.append(f"Rows that share the key: {contract.duplicates.survivorship}.")
+        lines.append(f"Rows that share the key: {_SURVIVORSHIP[contract.duplicates.survivorship]}.")
     if contract.duplicates.conflict:
         differ = _words(contract.duplicates.conflict)
         lines.append(f"Rows that share the key and differ in {differ} are all rejected.")
-    lines.append(f"Identical rows: {contract.duplicates.identical}.")
-    lines.append(f"Columns no field claims: {contract.policy.new_columns}.")
+    identical = {"drop": "one is kept, the others are counted", "keep": "all are kept"}
+    lines.append(f"Identical rows: {identical[contract.duplicates.identical]}.")
+    lines.append(f"Columns no field claims: {_NEW_COLUMNS[contract.policy.new_columns]}.")
     if contract.policy.max_rejected is not None:
         lines.append(
             f"More than {contract.policy.max_rejected} rejected rows refuse the whole file."

@@ -14,7 +14,7 @@ Two dates subtracted give days. A text beside a date is read as a date (YYYY-MM-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from pipeline.formula_terms import (
     FUNCTIONS,
@@ -39,7 +39,7 @@ __all__ = ["Column", "Expression", "FormulaError", "Kind", "parse_check"]
 
 _WORDS = frozenset({"and", "or", "not", "is", "in", "null", "true", "false"})
 _YES_NO = {"true": True, "false": False}
-_MAX_LENGTH = 2_000
+_MAX_TOKENS = 250  # keeps the expression tree far below Python's recursion limit
 _MAX_DEPTH = 40
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -70,7 +70,7 @@ class _Parser:
     """Recursive descent; each method reads one level of precedence, loosest first."""
 
     def __init__(self, text: str, columns: Mapping[str, Column]) -> None:
-        self._tokens = list(_tokens(text))
+        self._tokens = _tokens(text)
         self._at = 0
         self._depth = 0
         self._columns = columns
@@ -238,16 +238,20 @@ class _Parser:
         return False
 
 
-def _tokens(text: str) -> Iterable[tuple[str, str]]:
-    if len(text) > _MAX_LENGTH:
-        raise FormulaError(f"it is longer than {_MAX_LENGTH} characters")
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens: list[tuple[str, str]] = []
+    rest = text.rstrip()
     at = 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
+    while at < len(rest):
+        match = _TOKEN.match(rest, at)
         if match is None:
-            raise FormulaError(f"'{text[at:].strip()[0]}' does not belong in a formula")
+            raise FormulaError(f"'{rest[at:].strip()[0]}' does not belong in a formula")
         at = match.end()
-        assert match.lastgroup is not None  # noqa: S101 - every branch of the pattern is named
-        token = match[match.lastgroup]
-        word = token.lower() if token.lower() in _WORDS else token
-        yield match.lastgroup, word if match.lastgroup == "name" else token
+        kind = str(match.lastgroup)
+        token = match[kind]
+        if kind == "name" and token.lower() in _WORDS:
+            token = token.lower()
+        tokens.append((kind, token))
+        if len(tokens) > _MAX_TOKENS:
+            raise FormulaError(f"it has more than {_MAX_TOKENS} words and signs")
+    return tokens

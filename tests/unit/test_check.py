@@ -14,7 +14,11 @@ from pipeline.errors import RowCode
 from pipeline.formula_eval import Moment
 
 MOMENT = Moment.at(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
-TIME = pa.timestamp("us", tz="UTC")
+
+
+def times(*texts: str | None) -> pa.Array:
+    moments = [None if text is None else datetime.fromisoformat(text) for text in texts]
+    return pa.array(moments, pa.timestamp("us", tz="UTC"))
 
 
 def field_of(kind: str, rules: str) -> Field:
@@ -115,15 +119,13 @@ def found(kind: str, rules: str, values: pa.Array) -> list[tuple[str, str, list[
         (
             "datetime",
             "{maximum: 2000-01-01T00:00:00-05:00}",
-            pa.array(
-                [datetime(2000, 1, 1, 5, tzinfo=UTC), datetime(2000, 1, 1, 6, tzinfo=UTC)], TIME
-            ),
+            times("2000-01-01T05:00Z", "2000-01-01T06:00Z"),
             ("constraint-error", "f must not be after 2000-01-01T00:00:00-05:00", [1]),
         ),
         (
             "datetime",
             "{minimum: 1900-01-01}",
-            pa.array([datetime(1899, 12, 31, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC)], TIME),
+            times("1899-12-31T00:00Z", "1900-01-01T00:00Z"),
             ("constraint-error", "f must not be before 1900-01-01", [0]),
         ),
     ],
@@ -213,7 +215,7 @@ def test_a_field_the_file_does_not_have_counts_as_empty() -> None:
     labs = load_contracts(BUILT_IN)["lab_results"]
     columns = {
         "value": pa.array(["5", None]),
-        "collected_at": pa.array([datetime(2025, 1, 1, tzinfo=UTC)] * 2, TIME),
+        "collected_at": times("2025-01-01T00:00Z", "2025-01-01T00:00Z"),
     }
     bad, marked = check_rows(columns, labs, MOMENT)
     assert {name: rows.tolist() for name, rows in bad.items()} == {"value_or_text": [1]}
@@ -229,10 +231,8 @@ def test_a_blood_pressure_that_was_not_split_is_refused() -> None:
 def test_an_end_before_the_start_is_refused_and_an_open_end_is_not() -> None:
     medications = load_contracts(BUILT_IN)["medications"]
     columns = {
-        "start_date": pa.array([datetime(2025, 2, 1, tzinfo=UTC)] * 3, TIME),
-        "end_date": pa.array(
-            [datetime(2025, 1, 1, tzinfo=UTC), None, datetime(2025, 3, 1, tzinfo=UTC)], TIME
-        ),
+        "start_date": times(*["2025-02-01T00:00Z"] * 3),
+        "end_date": times("2025-01-01T00:00Z", None, "2025-03-01T00:00Z"),
         "frequency": pa.array(["QD", "QD", None]),
     }
     bad, marked = check_rows(columns, medications, MOMENT)

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.formula import Column, FormulaError, Kind, parse_check
 from pipeline.formula_eval import Moment, broken_rows
@@ -20,6 +22,11 @@ COLUMNS = {
     "vital": Column(Kind.TEXT, frozenset({"systolic", "diastolic"})),
     "active": Column(Kind.YES_NO),
 }
+PIECES = (
+    *("value", "born", "note", "active", "3", "'a'", "'2020-01-01'", "true", "(", ")", ","),
+    *("+", "-", "*", "/", "<", "<=", "=", "!=", "in", "is", "not", "null", "and", "or"),
+    *("today()", "now()", "age(", "length(", "abs("),
+)
 MOMENT = Moment.at(datetime(2026, 2, 28, 12, tzinfo=UTC).timestamp())
 
 
@@ -38,7 +45,7 @@ def broken(formula: str, **columns: list[object] | pa.Array) -> list[int]:
         else pa.array(values, types[COLUMNS[name].kind])
         for name, values in columns.items()
     }
-    return broken_rows(parse_check(formula, COLUMNS), arrays, MOMENT).tolist()
+    return [int(row) for row in broken_rows(parse_check(formula, COLUMNS), arrays, MOMENT)]
 
 
 def complaint(formula: str) -> str:
@@ -211,11 +218,42 @@ def test_no_rows_break_nothing() -> None:
         ("__import__('os')", "'__import__' is not a function"),
         ("value > 1 and and value < 2", "'and' does not belong there"),
         ("(" * 60 + "value > 1" + ")" * 60, "it is nested too deeply"),
-        ("value > 1 or " * 500 + "value > 1", "it is longer than 2000 characters"),
+        ("value > 1 or " * 500 + "value > 1", "it has more than 250 words and signs"),
     ],
 )
 def test_a_mistake_is_named_when_the_formula_is_read(formula: str, sentence: str) -> None:
     assert sentence in complaint(formula)
+
+
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.lists(
+            st.sampled_from(PIECES),
+            max_size=25,
+        ).map(" ".join),
+    )
+)
+def test_any_text_is_either_a_formula_that_can_be_answered_or_refused(text: str) -> None:
+    columns = {
+        "born": pa.array([date(2000, 1, 1), None]),
+        "value": pa.array([1.5, None]),
+        "note": pa.array(["a", None]),
+        "active": pa.array([True, None]),
+        "low": pa.array([0.0, None]),
+        "died": pa.array([date(2000, 1, 1), None]),
+        "vital": pa.array(["systolic", None]),
+        "seen": pa.array([datetime(2000, 1, 1, tzinfo=UTC), None], pa.timestamp("us", tz="UTC")),
+    }
+    try:
+        rule = parse_check(text, COLUMNS)
+    except FormulaError:
+        return
+    assert set(broken_rows(rule, columns, MOMENT).tolist()) <= {0, 1}
+
+
+def test_the_longest_formula_can_be_answered() -> None:
+    assert broken("value" + " + 1" * 120 + " > 1000", value=[0.0]) == [0]
 
 
 def test_keywords_may_be_written_large() -> None:
