@@ -12,6 +12,8 @@ from pyarrow import csv as arrow_csv
 
 from pipeline.formats.structure import Block
 
+_BOM = b"\xef\xbb\xbf"
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -23,19 +25,25 @@ def parse_cells(
     Returns the columns, the record each row came from, and for records that have not `width` cells
     how many they have.
     """
-    kept = np.arange(len(block.first_lines))
-    if block.unbalanced:
-        kept = np.delete(kept, block.unbalanced)
     names = [str(at) for at in range(width)]
-    if len(kept) == 0:
-        return [pa.array([], pa.string()) for _ in names], kept, {}
+    table, ragged = _read_arrow(_parsable(block), names, delimiter.decode(), block)
+    columns = [_whole(column) for column in table.columns]
+    records = np.delete(np.arange(len(block.first_lines)), list(ragged))
+    if block.unbalanced:
+        placeholders = np.flatnonzero(np.isin(records, block.unbalanced))
+        columns, records = without_rows(columns, placeholders), np.delete(records, placeholders)
+    return columns, records, ragged
+
+
+def _read_arrow(
+    text: pa.Buffer, names: list[str], delimiter: str, block: Block
+) -> tuple[pa.Table, dict[int, int]]:
     widths: dict[int, int] = {}
 
     def note_ragged(row: arrow_csv.InvalidRow) -> str:
         widths[row.number - 1] = row.actual_columns
         return "skip"
 
-    text = _parsable(block)
     table = arrow_csv.read_csv(
         pa.BufferReader(text),
         # One Arrow block, one thread: only then does an invalid row know its number.
@@ -43,7 +51,7 @@ def parse_cells(
             use_threads=False, block_size=text.size + 1, column_names=names
         ),
         parse_options=arrow_csv.ParseOptions(
-            delimiter=delimiter.decode(),
+            delimiter=delimiter,
             quote_char='"' if block.has_quotes else False,
             newlines_in_values=bool(block.rewritten),
             ignore_empty_lines=False,  # skipping them would shift the numbers
@@ -53,8 +61,7 @@ def parse_cells(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         ),
     )
-    ragged = {int(kept[row]): cells for row, cells in widths.items()}
-    return [_whole(column) for column in table.columns], np.delete(kept, list(widths)), ragged
+    return table, widths
 
 
 def blank_rows(columns: Sequence[pa.StringArray]) -> Rows:
@@ -94,19 +101,18 @@ def without_rows(columns: Sequence[pa.StringArray], rows: Rows) -> list[pa.Strin
 
 
 def _parsable(block: Block) -> pa.Buffer:
-    """The block's text without unbalanced records, doubtful ones in plain quoting."""
+    """The block's text with its rewritten records."""
     text = pa.py_buffer(block.text).slice(0, int(block.starts[-1]))
-    if not block.unbalanced and not block.rewritten:
+    if not block.rewritten and not block.text.startswith(_BOM):
         return text
-    pieces: list[bytes | pa.Buffer] = []
+    pieces: list[bytes] = []
     done = 0
-    for record in sorted([*block.unbalanced, *block.rewritten]):
-        start, end = int(block.starts[record]), int(block.starts[record + 1])
-        pieces.append(text.slice(done, start - done))
-        pieces.append(block.rewritten.get(record, b""))
-        done = end
-    pieces.append(text.slice(done))
-    return pa.py_buffer(b"".join(pieces))
+    for record, rewritten in sorted(block.rewritten.items()):
+        pieces += [block.text[done : block.starts[record]], rewritten]
+        done = int(block.starts[record + 1])
+    joined = b"".join([*pieces, block.text[done : block.starts[-1]]])
+    # Arrow drops one byte order mark; here it is part of a cell, so one is given to be dropped.
+    return pa.py_buffer(_BOM + joined if joined.startswith(_BOM) else joined)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.StringArray:

@@ -126,8 +126,14 @@ def _unmarked(source: BinaryIO, size: int) -> TextEncoding:
         western.observe(chunk)
     western.finish()
     _refuse_unless_western(western, scan.failed_at)
+    return _cp1252(western, scan.failed_at, end, notes)
+
+
+def _cp1252(
+    western: WesternEvidence, failed_at: int, end: int, notes: tuple[str, ...]
+) -> TextEncoding:
     sentence = (
-        f"not UTF-8 (near byte {scan.failed_at}); read as Windows cp1252, because its "
+        f"not UTF-8 (near byte {failed_at}); read as Windows cp1252, because its "
         f"{western.high} bytes above 127 stand where Western text has such letters and signs"
     )
     doubtful = western.implausible / western.high

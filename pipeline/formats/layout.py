@@ -109,7 +109,9 @@ def _read_header(sample: Sample, start: int, table: Table, delimiter: str) -> Re
     offset = sum(len(line.encode()) for line in sample.lines[:start])
     grammar = RecordGrammar(delimiter.encode())
     if table.whole_header:
-        record = grammar.read(sample.text, offset, table.width, complete=sample.complete)
+        record = grammar.read(
+            sample.text, offset, table.width, end=len(sample.text), complete=sample.complete
+        )
         if isinstance(record, Record) and len(record.cells) == table.width:
             return record
     raise ContentError(FileCode.LAYOUT_UNCLEAR, "the quotes in the header line do not pair up")

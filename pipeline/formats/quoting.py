@@ -41,56 +41,50 @@ class RecordGrammar:
         self._spaced = re.compile(rb' ++"([^"\r\n]*+(?:""[^"\r\n]*+)*+)" *+(?=[%s\r\n]|\Z)' % mark)
         self._plain = re.compile(rb"[^%s\r\n]*+" % mark)
 
-    def read(self, text: bytes, start: int, width: int, *, complete: bool) -> Record | Broken:
-        """Read the record that starts at offset `start` of `text`.
+    def read(
+        self, text: bytes, start: int, width: int, *, end: int, complete: bool
+    ) -> Record | Broken:
+        """Read the record that starts at offset `start`; nothing from offset `end` on is looked at.
 
         A record that spans lines is believed only if it has exactly `width` cells. `complete` says
-        that nothing follows `text`; if not, its first line at least must be whole, and OPEN means
-        that more text is needed to tell.
+        that the file ends at `end`; if it does not, OPEN means that more text is needed to tell.
         """
         cells: list[bytes] = []
         at, spans_lines = start, False
         while True:
-            if not complete and spans_lines and _LINE_END.search(text, at) is None:
+            if not complete and spans_lines and _LINE_END.search(text, at, end) is None:
                 return Broken.OPEN
-            match = self._cell(text, at)
+            match = self._cell(text, at, end)
             if match is None:
-                opened = self._unclosed.match(text, at) is not None
+                opened = self._unclosed.match(text, at, end) is not None
                 return Broken.OPEN if opened else Broken.TEXT_AFTER_QUOTE
             cell, at = match
-            if not complete and text[at : at + 2] in (b"", b"\r"):
+            behind = text[at : min(at + 2, end)]
+            if not complete and behind in (b"", b"\r"):
                 return Broken.OPEN  # what follows may belong to the cell, or \n to the line end
             spans_lines = spans_lines or b"\n" in cell or b"\r" in cell
             cells.append(cell)
-            if text[at : at + 1] == self._delimiter:
-                at += 1
-                if spans_lines and len(cells) >= width:
-                    return Broken.WRONG_WIDTH
-                continue
-            if spans_lines and len(cells) != width:
+            goes_on = behind.startswith(self._delimiter)
+            if spans_lines and (len(cells) >= width if goes_on else len(cells) != width):
                 return Broken.WRONG_WIDTH
-            return Record(cells, _behind_line_end(text, at))
+            if not goes_on:
+                return Record(cells, at + (2 if behind == b"\r\n" else len(behind[:1])))
+            at += 1
 
-    def _cell(self, text: bytes, at: int) -> tuple[bytes, int] | None:
+    def _cell(self, text: bytes, at: int, end: int) -> tuple[bytes, int] | None:
         """Read the cell at offset `at`: its content and the offset behind it."""
-        first = text[at : at + 1]
+        first = text[at : min(at + 1, end)]
         if first == b'"':
-            match = self._quoted.match(text, at)
+            match = self._quoted.match(text, at, end)
             return None if match is None else (match[1].replace(b'""', b'"'), match.end())
-        if first == b" " and self._delimiter != b" ":
-            match = self._spaced.match(text, at)
+        if first == b" ":
+            match = self._spaced.match(text, at, end)
             if match is not None:
                 return match[1].replace(b'""', b'"'), match.end()
-        match = self._plain.match(text, at)
+        match = self._plain.match(text, at, end)
         return (b"", at) if match is None else (match[0], match.end())
 
 
 def quote(cells: list[bytes], delimiter: bytes) -> bytes:
     """Write one record so that every CSV parser reads these cells; ends with a line feed."""
     return delimiter.join(b'"%s"' % cell.replace(b'"', b'""') for cell in cells) + b"\n"
-
-
-def _behind_line_end(text: bytes, at: int) -> int:
-    if text[at : at + 2] == b"\r\n":
-        return at + 2
-    return min(at + 1, len(text))

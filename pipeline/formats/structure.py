@@ -22,7 +22,6 @@ from pipeline.messages import Limits
 Offsets = npt.NDArray[np.int64]
 
 _LF, _CR, _SPACE, _QUOTE = 10, 13, 32, 34
-_BOM = b"\xef\xbb\xbf"
 _JUDGED_LINES = 100
 
 
@@ -33,7 +32,8 @@ class Block:
     text: the window's data; the block is its first `starts[-1]` bytes. starts: offset of each
     record, then the block's end. first_lines: each record's first physical line, 0 for the block's
     first. lines: how many physical lines the block has. unbalanced: records with a bad quote.
-    rewritten: records whose text a fast parser could misread, in plain quoting.
+    rewritten: records whose text a fast parser could misread, in plain quoting; an unbalanced one
+    as a row of empty cells.
     """
 
     text: bytes
@@ -79,9 +79,6 @@ class RecordSplitter:
         self._check_length(starts, first_line)
         quotes = np.flatnonzero(codes == _QUOTE)
         suspects = self._suspects(codes, starts, quotes)
-        if window.data.startswith(_BOM):
-            # The fast parser would take a no-break mark here for a byte order mark and drop it.
-            suspects = np.union1d(suspects, [0])
         if len(suspects) == 0:
             lines = np.arange(len(starts) - 1)
             return Block(
@@ -140,23 +137,20 @@ class RecordSplitter:
                 continue
             record = self._read(window, start, int(starts[line + 1]), first_line + line)
             if record is None:
+                # Left out as nothing, it could join a \r before it to a \n behind it.
                 unbalanced.append(line)
+                rewritten[line] = quote([b""] * self._shapes.columns, self._delimiter)
                 continue
             rewritten[line] = quote(record.cells, self._delimiter)
             behind = record.end
             continues[line + 1 : int(np.searchsorted(starts, behind))] = True
-        lines = len(starts) - 1
-        if behind > starts[-1]:
-            overhang = np.frombuffer(window.data, dtype=np.uint8, count=behind)[starts[-1] :]
-            lines += len(line_starts(overhang)) - 1
-            starts = np.append(starts[:-1], behind)
-        first_lines = np.flatnonzero(~continues)
         number = np.cumsum(~continues) - 1
+        end = max(behind, int(starts[-1]))
         return Block(
             text=window.data,
-            starts=np.append(starts[first_lines], starts[-1]),
-            first_lines=first_lines,
-            lines=lines,
+            starts=np.append(starts[:-1][~continues], end),
+            first_lines=np.flatnonzero(~continues),
+            lines=len(continues) + _count_lines(window.data, int(starts[-1]), end),
             has_quotes=True,
             unbalanced=[int(number[line]) for line in unbalanced],
             rewritten={int(number[line]): text for line, text in rewritten.items()},
@@ -164,20 +158,21 @@ class RecordSplitter:
 
     def _read(self, window: Window, start: int, line_end: int, line: int) -> Record | None:
         """Read the record at `start`; None when its quotes are unbalanced."""
-        width = self._shapes.columns
         longest = start + self._limits.max_record_bytes
         while True:
-            record = self._grammar.read(window.data, start, width, complete=window.complete)
-            undecided = record is Broken.OPEN or (
-                isinstance(record, Record) and record.end > longest
+            # Nothing behind `longest` may matter, or the outcome would depend on the block's size.
+            end = min(len(window.data), longest)
+            complete = window.complete and end == len(window.data)
+            record = self._grammar.read(
+                window.data, start, self._shapes.columns, end=end, complete=complete
             )
-            if not undecided or window.complete or len(window.data) > longest:
+            if record is not Broken.OPEN or window.complete or len(window.data) > longest:
                 break
             window.grow()
-        if isinstance(record, Record) and record.end <= longest:
+        if isinstance(record, Record):
             self._check_cells(record.cells, line)
             return record
-        if undecided:
+        if record is Broken.OPEN:
             self._judge_open(window, line_end, longest, line)
         return None
 
@@ -212,7 +207,7 @@ class RecordSplitter:
         return good * 2 > len(lines)
 
     def _is_row(self, line: bytes) -> bool:
-        record = self._grammar.read(line, 0, self._shapes.columns, complete=True)
+        record = self._grammar.read(line, 0, self._shapes.columns, end=len(line), complete=True)
         if not isinstance(record, Record):
             return False
         return self._shapes.fits([cell.decode(errors="replace") for cell in record.cells])
@@ -228,6 +223,11 @@ def line_starts(codes: npt.NDArray[np.uint8]) -> Offsets:
         ends = np.union1d(ends, lone) if len(lone) else ends
     starts = np.concatenate(([0], ends + 1))
     return starts if starts[-1] == len(codes) else np.append(starts, len(codes))
+
+
+def _count_lines(text: bytes, start: int, end: int) -> int:
+    codes = np.frombuffer(text, dtype=np.uint8)[start:end]
+    return len(line_starts(codes)) - 1
 
 
 def _line_of(offsets: Offsets, starts: Offsets) -> Offsets:

@@ -18,9 +18,10 @@ class Window:
         self._block_bytes = block_bytes
 
     def grow(self) -> None:
-        """Read on until the text at hand has doubled, or has become complete."""
-        wanted = max(self._block_bytes, 2 * len(self.data))
-        pieces, length = [self.data], len(self.data)
+        """Read on until a block is at hand, or twice what was, or the file is complete."""
+        length = len(self.data)
+        wanted = self._block_bytes if length < self._block_bytes else 2 * length
+        pieces = [self.data]
         while length < wanted:
             piece = next(self._chunks, None)
             if piece is None:
@@ -56,7 +57,7 @@ class Window:
         data, usable = self.data, len(self.data)
         if not self.complete and data.endswith(b"\r"):
             usable -= 1  # it may be the first half of \r\n
-        limit = min(usable, 2 * self._block_bytes)
+        limit = min(usable, self._block_bytes)
         last = max(data.rfind(b"\n", 0, limit), data.rfind(b"\r", 0, limit))
         if last < 0:
             ends = (data.find(b"\n", 0, usable), data.find(b"\r", 0, usable))

@@ -212,6 +212,21 @@ def test_a_mark_at_the_start_of_a_later_line_is_kept(read: Read) -> None:
     assert reading.rows == [("1", "2"), ("\ufeff3", "4")]
 
 
+def test_leaving_a_bad_record_out_does_not_join_the_line_ends_around_it(read: Read) -> None:
+    reading = everywhere(read, 'a,b\n1,2\n\r"x"y,3\n\n4,5\n"x"y,3\n\ufeff6,7\n')
+
+    assert reading.rows == [("1", "2"), ("4", "5"), ("\ufeff6", "7")]
+    assert reading.records == [1, 5, 7]
+    assert reading.skipped == {"blank": 2}
+
+
+def test_a_crlf_behind_a_quoted_line_break_is_one_line_end(read: Read) -> None:
+    reading = everywhere(read, 'a,b\r\n1,"x\r"\r\n2,y\r\n')
+
+    assert reading.records == [1, 2]
+    assert reading.lines == [2, 4]
+
+
 def test_nul_bytes_stay_in_their_cell_and_are_told(read: Read) -> None:
     reading = everywhere(read, b"id,v\n1,a\x00b\n2,c\n")
 
