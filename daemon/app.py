@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -30,7 +29,7 @@ from daemon.spool import Spool, SpoolFolders
 from daemon.status import StatusPage
 from daemon.timers import Chore, Timers
 from daemon.watch import InboxWatcher
-from pipeline.contract import BUILT_IN, ContractError, load_contracts
+from pipeline.contract import ContractError, load_contracts
 
 _STATE_PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database cannot be written
 
@@ -44,16 +43,6 @@ def folders_of(settings: Settings) -> SpoolFolders:
         **{name: settings.folder(name) for name in names},
         file_mode=int(settings.output.file_mode, 8),
     )
-
-
-def state_path(settings: Settings) -> Path:
-    """Where the state database lives."""
-    return settings.folder("work") / "state" / "harmonizer.db"
-
-
-def contracts_dir(settings: Settings) -> Path:
-    """The folder of the contracts in force."""
-    return settings.contracts or BUILT_IN
 
 
 class Daemon:
@@ -95,7 +84,7 @@ class Daemon:
     @contextmanager
     def _state(self) -> Iterator[JobStore]:
         try:
-            store = JobStore(state_path(self._settings), time.time)
+            store = JobStore(self._settings.state_path, time.time)
         except StateError as error:
             raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
         database = logs.configure(self._settings.logs, write=store.add_logs)
@@ -117,7 +106,7 @@ class Daemon:
         coordinator = Coordinator(
             shell=shell,
             executor=executor,
-            contracts_dir=str(contracts_dir(self._settings)),
+            contracts_dir=str(self._settings.contracts_dir),
             wake=self._wake,
         )
         watcher = InboxWatcher(
@@ -233,7 +222,7 @@ class Daemon:
         else:
             shell.troubles.over("config")
             self._settings = settings
-            coordinator.reconfigure(settings, str(contracts_dir(settings)))
+            coordinator.reconfigure(settings, str(settings.contracts_dir))
             logger.info("configuration reloaded")
         notify.ready()
 
@@ -296,7 +285,7 @@ def check_contracts(settings: Settings) -> list[str]:
         Refused: one of them has a mistake.
     """
     try:
-        return sorted(load_contracts(contracts_dir(settings)))
+        return sorted(load_contracts(settings.contracts_dir))
     except ContractError as error:
         raise Refused(
             ExitCode.CONFIG, str(error), "Correct the contract, then run 'harmonizer config check'."
@@ -311,7 +300,7 @@ def prepare(settings: Settings, *, adopt: bool = False) -> None:
     """
     with _locked(settings):
         try:
-            store = JobStore(state_path(settings), time.time)
+            store = JobStore(settings.state_path, time.time)
         except StateError as error:
             raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
         try:

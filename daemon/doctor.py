@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import psutil
 
-from daemon.app import check_contracts, state_path
+from daemon.app import check_contracts
 from daemon.db.errors import StateError, StateMissing
 from daemon.db.store import JobStore
 from daemon.errors import Refused
@@ -211,7 +211,7 @@ def _space(settings: Settings) -> Finding:
 
 
 def _state(settings: Settings) -> Finding:
-    path = state_path(settings)
+    path = settings.state_path
     try:
         store = JobStore.open_readonly(path, time.time)
     except StateMissing:

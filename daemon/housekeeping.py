@@ -11,6 +11,7 @@ from daemon.db.errors import StateError
 from daemon.shell import Shell
 
 _DAY_S = 86_400.0
+_RECOGNISED_DAYS = 365.0  # how long a refused file is known by its inode; then by its bytes only
 
 
 class Housekeeping:
@@ -20,9 +21,11 @@ class Housekeeping:
         self._shell = shell
 
     def forget_old_logs(self) -> None:
-        """Delete log rows past their retention."""
+        """Delete log rows past their retention, and notes on files nobody will send again."""
         days = self._shell.settings.logs.database_retention_days
-        self._shell.store.purge_logs(self._shell.clock() - days * _DAY_S)
+        now_s = self._shell.clock()
+        self._shell.store.purge_logs(now_s - days * _DAY_S)
+        self._shell.store.forget_files(now_s - _RECOGNISED_DAYS * _DAY_S)
 
     def prune_archive(self) -> None:
         """Delete archived originals past their retention; without one they are kept for ever."""

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.app import state_path
 from daemon.db.errors import JobUnknown, StateError, StateMissing
 from daemon.db.queries import ReadStore
 from daemon.db.records import CommandRecord, JobRecord, LogRecord
@@ -24,7 +23,7 @@ from daemon.lock import daemon_pid
 from daemon.policy import advice, meaning
 from daemon.settings import Settings
 from daemon.states import JobState
-from daemon.status import read_status
+from daemon.statusfile import read_status
 from pipeline.errors import FileCode
 
 _ANSWER_WAIT_S = 5.0
@@ -45,7 +44,7 @@ class Operations:
             Refused: there is none yet, or it cannot be read.
         """
         try:
-            store = JobStore.open_readonly(state_path(self.settings), time.time)
+            store = JobStore.open_readonly(self.settings.state_path, time.time)
         except StateMissing:
             raise Refused(
                 ExitCode.NOT_FOUND,
@@ -69,7 +68,7 @@ class Operations:
     @property
     def page(self) -> dict[str, Any] | None:
         """The daemon's own status page, if it stands behind it now."""
-        page = read_status(state_path(self.settings).parent)
+        page = read_status(self.settings.state_path.parent)
         pid = self.daemon_pid
         return page if page is not None and pid is not None and page.get("pid") == pid else None
 
@@ -178,7 +177,7 @@ class Operations:
             if "job" in args:
                 self._job(store, args["job"])
         try:
-            writer = JobStore(state_path(self.settings), time.time, create=False)
+            writer = JobStore(self.settings.state_path, time.time, create=False)
         except StateError as error:
             raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
         try:

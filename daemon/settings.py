@@ -19,6 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+import pipeline
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -174,6 +176,16 @@ class Settings(BaseSettings):
         """Absolute path of one of the folders, with links resolved so that overlaps show."""
         relative: Path = getattr(self.folders, name)
         return (self.root / relative).resolve()
+
+    @property
+    def state_path(self) -> Path:
+        """The state database."""
+        return self.folder("work") / "state" / "harmonizer.db"
+
+    @property
+    def contracts_dir(self) -> Path:
+        """The folder of the contracts in force: as set, else the built-in set."""
+        return self.contracts or Path(pipeline.__file__).parent / "contracts"
 
     @property
     def worker_count(self) -> int:

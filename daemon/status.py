@@ -1,11 +1,7 @@
-"""The status page: what only the daemon knows, written beside the database for others to read.
-
-It is a view, not state: replaced whole every few seconds, never fsynced, ignored when stale.
-"""
+"""Composes the status page: what only the daemon knows, for other processes and for systemd."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +12,9 @@ from daemon.coordinator import Coordinator
 from daemon.db.records import shown
 from daemon.executors.base import Executor
 from daemon.shell import Shell
+from daemon.statusfile import write_status
 from daemon.watch import InboxWatcher
 
-NAME = "status.json"
 _LEAST_PAUSE_S = 0.5
 _MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file
 _STALE_SCANS = 3.0  # a scan this many intervals old means the loop is stuck
@@ -36,7 +32,7 @@ class StatusPage:
         watcher: InboxWatcher,
         observe: Callable[[dict[str, Any]], None],
     ) -> None:
-        self._path = state_dir / NAME
+        self._state_dir = state_dir
         self._shell = shell
         self._coordinator = coordinator
         self._executor = executor
@@ -58,7 +54,7 @@ class StatusPage:
             return
         self._written_s = now_s
         page = self._page(now_s)
-        _replace(self._path, page)
+        write_status(self._state_dir, page)
         self._observe(page)
         if not self._is_ready:
             notify.ready()
@@ -74,7 +70,7 @@ class StatusPage:
     def ended(self) -> None:
         """Say that no daemon stands behind the page any more."""
         page = self._page(self._shell.monotonic())
-        _replace(self._path, {**page, "phase": "stopped"})
+        write_status(self._state_dir, {**page, "phase": "stopped"})
 
     def _sees(self, now_s: float) -> bool:
         """Alive but blind is not alive: systemd hears from us only while scans are fresh."""
@@ -138,24 +134,7 @@ class StatusPage:
         }
 
 
-def read_status(state_dir: Path) -> dict[str, Any] | None:
-    """The page as last written, or None when there is none that can be read."""
-    try:
-        page = json.loads((state_dir / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return page if isinstance(page, dict) else None
-
-
 def _phase(coordinator: Coordinator) -> str:
     if coordinator.draining:
         return "draining"
     return "paused" if coordinator.is_paused else "running"
-
-
-def _replace(path: Path, page: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(page, stream)
-    partial.replace(path)

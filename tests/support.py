@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from daemon.app import contracts_dir, folders_of, state_path
+from daemon.app import folders_of
 from daemon.coordinator import Coordinator
 from daemon.db.records import JobRecord
 from daemon.db.store import JobStore
@@ -48,7 +48,7 @@ class World:
         self.settings = Settings(root=root, **settings)
         self.spool = Spool(folders_of(self.settings), self.settings.intake.ignore)
         self.spool.create()
-        self.store = JobStore(state_path(self.settings), self.clock)
+        self.store = JobStore(self.settings.state_path, self.clock)
         self.coordinator = self.build()
 
     def build(
@@ -68,14 +68,14 @@ class World:
         return Coordinator(
             shell=shell,
             executor=executor or InlineExecutor(),
-            contracts_dir=str(contracts_dir(self.settings)),
+            contracts_dir=str(self.settings.contracts_dir),
             wake=threading.Event(),
         )
 
     def restart(self, executor: Executor | None = None) -> None:
         """What systemd does: a new process over the same files."""
         self.store.close()
-        self.store = JobStore(state_path(self.settings), self.clock)
+        self.store = JobStore(self.settings.state_path, self.clock)
         self.coordinator = self.build(executor=executor)
         self.coordinator.recover()
 
@@ -96,7 +96,9 @@ class World:
         """Ask as the command line does, let the daemon answer, return the answer."""
         command_id = self.store.ask(kind, args, "test")
         self.run_until_idle()
-        return str(self.store.command(command_id).answer)
+        command = self.store.command(command_id)
+        assert command is not None
+        return str(command.answer)
 
     def files(self, folder: str) -> list[str]:
         """Every file below a folder, relative to it, sorted."""

@@ -41,7 +41,6 @@ def plan(
         raise Refused(ExitCode.NOT_FOUND, f"There is no file {file}.", "Check the path.")
     from pipeline.harmonize import plan_file
 
-    from daemon.app import contracts_dir
     from pipeline.errors import FILE_CODES, PipelineError
     from pipeline.messages import HarmonizeTask, Limits
 
@@ -49,7 +48,7 @@ def plan(
         task = HarmonizeTask(
             source=str(file.resolve()),
             staging_dir=nowhere,
-            contracts_dir=str(contracts_dir(settings)),
+            contracts_dir=str(settings.contracts_dir),
             job="plan",
             now_s=time.time(),
             contract=contract,

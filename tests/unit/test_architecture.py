@@ -32,6 +32,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.logs",
         "daemon.scan",
         "daemon.spool",
+        "daemon.statusfile",
         "daemon.timers",
         "daemon.watch",
     ),

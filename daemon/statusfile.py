@@ -1,0 +1,31 @@
+"""The status page on disk, beside the state database.
+
+It is a view, not state: replaced whole every few seconds, never fsynced, ignored when stale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+_NAME = "status.json"
+
+
+def write_status(state_dir: Path, page: dict[str, Any]) -> None:
+    """Replace the page. Nobody ever reads half of one."""
+    partial = state_dir / f".{_NAME}"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(page, stream)
+    partial.replace(state_dir / _NAME)
+
+
+def read_status(state_dir: Path) -> dict[str, Any] | None:
+    """The page as last written, or None when there is none that can be read."""
+    try:
+        page = json.loads((state_dir / _NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return page if isinstance(page, dict) else None
