@@ -6,11 +6,13 @@ compares.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import formula
 from pipeline.contract import BUILT_IN, load_contracts
 from pipeline.contract_field import CodeEntry, Field
 from pipeline.contract_model import Contract
@@ -41,6 +43,34 @@ def contract_schema() -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
+def describe_format() -> str:
+    """Describe every key a contract file may have, as a Markdown page."""
+    document = Contract.model_json_schema(by_alias=True)
+    parts = [
+        "# Contract files",
+        "A contract says what one clean table looks like: a Frictionless Table Schema "
+        "(datapackage.org) with a few words of ours, in a file `<name>.contract.yaml`. Every value "
+        "is text until a key below asks for a number or true/false, so `NO`, `012` and `1:30` need "
+        "no quotes. A key that is not listed here is an error that names its file, line and the "
+        "nearest known key.",
+        "_Written from the program by `python -m pipeline.contract_docs`._",
+        "Contracts that come with the program: "
+        + ", ".join(f"[{name}]({name}.md)" for name in sorted(load_contracts(BUILT_IN)))
+        + ".",
+        "## Formulas",
+        *(inspect.getdoc(formula) or "").split("\n\n")[1:],
+    ]
+    for title, part in {"Contract": document, **document["$defs"]}.items():
+        required = part.get("required", [])
+        parts += [f"## {title}", part["description"]]
+        rows = [
+            (f"`{key}`", "required" if key in required else "", _meaning(about))
+            for key, about in part["properties"].items()
+        ]
+        parts.append(_table(("Key", "", "Meaning"), rows))
+    return "\n\n".join(parts) + "\n"
+
+
 def describe_contract(contract: Contract) -> str:
     """Describe a contract as a Markdown page: fields, words, codes, rules."""
     parts = [
@@ -64,6 +94,7 @@ def write_all() -> None:
     SCHEMA.parent.mkdir(parents=True, exist_ok=True)
     SCHEMA.write_text(contract_schema(), encoding="utf-8")
     PAGES.mkdir(parents=True, exist_ok=True)
+    (PAGES / "README.md").write_text(describe_format(), encoding="utf-8")
     for name, contract in load_contracts(BUILT_IN).items():
         (PAGES / f"{name}.md").write_text(describe_contract(contract), encoding="utf-8")
 
@@ -209,6 +240,14 @@ def _rules(contract: Contract) -> Iterator[str]:
             f"More than {contract.policy.max_rejected} rejected rows refuse the whole file."
         )
     yield "\n".join(f"* {line}" for line in lines)
+
+
+def _meaning(about: dict[str, Any]) -> str:
+    """Description of a key of the JSON Schema, with its choices."""
+    branches = (about, *about.get("anyOf", ()))
+    choices = [choice for one in branches for choice in one.get("enum", ())]
+    description: str = about.get("description", "")
+    return f"{description} One of {_words(choices)}." if choices else description
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -178,10 +178,12 @@ class Load(Part):
 
 
 class Contract(Part):
-    """What one clean table looks like. `source` is its file, `sha256` the digest of its bytes."""
+    """What one clean table looks like."""
 
     schema_url: str | None = words(
-        "https://datapackage.org/profiles/2.0/tableschema.json", alias="$schema", default=None
+        "For other tools: https://datapackage.org/profiles/2.0/tableschema.json",
+        alias="$schema",
+        default=None,
     )
     name: Name = words("Table name; also the delivery folder's name.")
     title: str | None = words("Name for people.", default=None)

@@ -18,7 +18,13 @@ from pipeline.contract import (
     load_contracts,
     parse_contract,
 )
-from pipeline.contract_docs import PAGES, SCHEMA, contract_schema, describe_contract
+from pipeline.contract_docs import (
+    PAGES,
+    SCHEMA,
+    contract_schema,
+    describe_contract,
+    describe_format,
+)
 from pipeline.contract_names import squeezed
 from pipeline.errors import FileCode
 from pipeline.standardize.text import fold
@@ -488,3 +494,8 @@ def test_the_page_of_each_contract_is_up_to_date(name: str) -> None:
     assert page == describe_contract(load_contracts(BUILT_IN)[name]), (
         "run: python -m pipeline.contract_docs"
     )
+
+
+def test_the_page_of_all_keys_is_up_to_date() -> None:
+    page = (PAGES / "README.md").read_text(encoding="utf-8")
+    assert page == describe_format(), "run: python -m pipeline.contract_docs"
