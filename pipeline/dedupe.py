@@ -151,15 +151,19 @@ class Deduplicator:
         for unique in self._unique.values():
             unique.add(batch)
 
-    def resolve(self, batches: Batches) -> Resolution:
-        """Decide. `batches` gives the same rows, in the same order, as `add` saw."""
+    def resolve(self, batches: Batches, without: Positions | None = None) -> Resolution:
+        """Decide. `batches` gives the same rows, in the same order, as `add` saw.
+
+        `without`: positions of rows that are out already; nothing is decided about them.
+        """
+        out = np.empty(0, dtype=np.int64) if without is None else without
         resolution = Resolution(dropped=np.zeros(self._rows, dtype=bool))
         if self._rules.settles_keys:
-            candidates = self._filter.repeated()
+            candidates = np.setdiff1d(self._filter.repeated(), out)
             if len(candidates):
                 self._settle_keys(batches, candidates, resolution)
         for fields, unique in self._unique.items():
-            candidates = unique.repeated()
+            candidates = np.setdiff1d(unique.repeated(), out)
             if len(candidates):
                 self._settle_unique(batches, candidates, fields, resolution)
         return resolution

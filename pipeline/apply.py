@@ -1,0 +1,262 @@
+"""The second pass, one batch at a time: it obeys the plan and looks at nothing else.
+
+A row with any error is taken out as a whole, with every error listed; rows made of one record are
+taken out together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.check import Violation, check_field, check_plausible, check_rows, sentence_of
+from pipeline.columns import ColumnConverter
+from pipeline.contract import Contract
+from pipeline.contract_rules import formula_columns
+from pipeline.errors import RowCode
+from pipeline.formats.base import TextBatch
+from pipeline.formula import parse_check
+from pipeline.formula_eval import Moment
+from pipeline.formula_terms import fields_of
+from pipeline.kinds import codeset_of
+from pipeline.measures import measures_of
+from pipeline.plan import Plan
+from pipeline.rejects import Reject
+from pipeline.report import Tally
+from pipeline.rowsplit import Lookup, SplitRows, split_rows
+from pipeline.sheet import Finding, Sheet
+from pipeline.standardize.base import Rows
+from pipeline.standardize.codes import CodeSet
+from pipeline.standardize.dates import format_datetimes
+from pipeline.standardize.text import clean, fold, nullify
+
+RECORD, LINE = "_record", "_line"
+"""Columns of an applied batch that say where each row came from. No field is called so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedBatch:
+    """rows: the good rows as they would be delivered, with RECORD, LINE and the rescued columns.
+
+    Numbers are their digits, times ISO 8601 text with offset. rejects: ordered by record.
+    """
+
+    rows: pa.RecordBatch
+    rejects: list[Reject]
+
+
+class Applier:
+    """Applies one plan to the batches of one file."""
+
+    def __init__(self, contract: Contract, plan: Plan, moment: Moment, tally: Tally) -> None:
+        self._contract = contract
+        self._plan = plan
+        self._moment = moment
+        self._tally = tally
+        self._converter = ColumnConverter(contract, plan)
+        self._lookups = _lookups(contract)
+        self._check_fields = _check_fields(contract)
+
+    def apply(self, batch: TextBatch) -> AppliedBatch:
+        """Convert, check and sort out one batch."""
+        changes = {name: Counter[str]() for name in self._contract.field_names}
+        split = self._split(batch, changes)
+        sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
+        self._refuse_misfits(split, sheet)
+        self._converter.convert(sheet, changes)
+        self._keep_raw(batch, sheet)
+        self._check(sheet)
+        for name, counted in changes.items():
+            self._tally.of(name).changed.update(counted)
+        kept = ~np.isin(sheet.origin, np.unique(sheet.origin[sheet.has_error()]))
+        self._count_marks(sheet, kept)
+        rejects = [*_rejects(batch, sheet, self._contract), *_shape_rejects(batch)]
+        rejects.sort(key=lambda reject: reject.record)
+        return AppliedBatch(rows=self._delivered(batch, sheet, kept), rejects=rejects)
+
+    def _split(self, batch: TextBatch, changes: Mapping[str, Counter[str]]) -> SplitRows:
+        cells: dict[str, pa.StringArray] = {}
+        for column in self._plan.columns:
+            described = self._contract.field(column.field)
+            cleaned, changed = clean(batch.columns[column.position])
+            cells[column.field] = nullify(cleaned, self._contract.missing_values_of(described))
+            changes[column.field].update(changed)
+        split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
+        for rule in self._contract.split_rows:
+            changes[rule.field]["row-split"] += split.split
+        return split
+
+    def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
+        rows = np.flatnonzero(np.isin(split.origin, split.misfit))
+        for rule in self._contract.split_rows:
+            sheet.refuse(
+                rows,
+                rule.field,
+                RowCode.TYPE_ERROR,
+                f"The cell must hold {len(rule.into)} values with '{rule.separator}' between them.",
+            )
+
+    def _keep_raw(self, batch: TextBatch, sheet: Sheet) -> None:
+        """Give cells as they stood to the fields that ask for them."""
+        for column in self._plan.columns:
+            split = self._contract.field(column.field).split
+            if split is not None and split.raw is not None:
+                raw = batch.columns[column.position].take(pa.array(sheet.origin))
+                stated = sheet.cells[column.field].is_valid()
+                sheet.values[split.raw] = pa.compute.if_else(stated, raw, None)
+
+    def _check(self, sheet: Sheet) -> None:
+        for described in self._contract.fields:
+            refused = sheet.has_error(frozenset({described.name}))
+            values = sheet.numbers.get(described.name, sheet.column(described))
+            for violation in check_field(described, values):
+                rows = violation.rows
+                if violation.code is RowCode.REQUIRED:
+                    rows = rows[~refused[rows]]
+                _note(sheet, violation, rows)
+            if described.name in self._contract.primary_key and not described.constraints.required:
+                empty = np.flatnonzero(np.asarray(values.is_null()) & ~refused)
+                sheet.refuse(empty, described.name, RowCode.REQUIRED)
+        self._check_measures(sheet)
+        self._check_formulas(sheet)
+
+    def _check_measures(self, sheet: Sheet) -> None:
+        for one in measures_of(self._contract):
+            if not one.is_main or one.code_field is None or one.field not in sheet.numbers:
+                continue
+            codes_ref = self._contract.field(one.code_field).codes
+            codes = sheet.values.get(one.code_field)
+            if codes_ref is None or codes is None:
+                continue
+            entries = self._contract.codesets[codes_ref.set]
+            described = self._contract.field(one.field)
+            for violation in check_plausible(described, entries, sheet.numbers[one.field], codes):
+                _note(sheet, violation, violation.rows)
+            panels = [code for code, entry in entries.items() if entry.kind == "panel"]
+            is_panel = pa.compute.is_in(codes, value_set=pa.array(panels, pa.string()))
+            sheet.mark(np.flatnonzero(np.asarray(is_panel)), one.field, RowCode.PANEL_RESULT)
+
+    def _check_formulas(self, sheet: Sheet) -> None:
+        typed = {name: sheet.numbers.get(name, values) for name, values in sheet.values.items()}
+        findings = check_rows(typed, self._contract, self._moment)
+        sentences = {check.id: sentence_of(check) for check in self._contract.checks}
+        for check_id, rows in findings.bad.items():
+            # what was refused is empty here, and a rule must not be blamed for that
+            rows = rows[~sheet.has_error(self._check_fields[check_id])[rows]]
+            sheet.refuse(rows, "", RowCode.ROW_CONSTRAINT, sentences[check_id])
+            self._tally.checks[check_id] += len(rows)
+        for check_id, rows in findings.marked.items():
+            sheet.mark(rows, "", RowCode.ROW_CONSTRAINT, sentences[check_id])
+            self._tally.checks[check_id] += len(rows)
+
+    def _count_marks(self, sheet: Sheet, kept: npt.NDArray[np.bool_]) -> None:
+        marked: dict[RowCode, npt.NDArray[np.bool_]] = {}
+        for mark in sheet.marks:
+            rows = marked.setdefault(mark.code, np.zeros(sheet.count, dtype=bool))
+            rows[mark.rows] = True
+        for code, rows in marked.items():
+            self._tally.warnings[code.value] += int((rows & kept).sum())
+
+    def _delivered(
+        self, batch: TextBatch, sheet: Sheet, kept: npt.NDArray[np.bool_]
+    ) -> pa.RecordBatch:
+        columns: dict[str, pa.Array] = {}
+        for described in self._contract.fields:
+            values = sheet.column(described)
+            if described.type == "datetime":
+                offsets = sheet.offsets.get(described.name)
+                values = (
+                    pa.nulls(sheet.count, pa.string())
+                    if offsets is None
+                    else format_datetimes(values, offsets)
+                )
+            columns[described.name] = values
+        origin = pa.array(sheet.origin)
+        columns[RECORD] = pa.array(batch.records).take(origin)
+        columns[LINE] = pa.array(batch.lines).take(origin)
+        for column in self._plan.rescued:
+            columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
+        rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        return rows if kept.all() else rows.filter(pa.array(kept))
+
+
+def rescued_name(position: int) -> str:
+    """Name under which a rescued column travels with its row."""
+    return f"_rescued_{position}"
+
+
+def _note(sheet: Sheet, violation: Violation, rows: Rows) -> None:
+    note = sheet.mark if violation.is_warning else sheet.refuse
+    note(rows, violation.field, violation.code, violation.sentence)
+
+
+def _lookups(contract: Contract) -> dict[str, Lookup]:
+    """Code of a cell, for the fields that decide about row splits."""
+    names = {name for rule in contract.split_rows for name in rule.when}
+    return {
+        name: _lookup(codeset_of(contract.field(name), contract))
+        for name in names
+        if contract.field(name).codes is not None or contract.field(name).categories is not None
+    }
+
+
+def _lookup(codeset: CodeSet) -> Lookup:
+    return lambda text: codeset.lookup(fold(text))
+
+
+def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
+    """Fields each formula depends on, those included whose cells hold a part of it."""
+    columns = formula_columns(contract)
+    sources = {
+        target: described.name
+        for described in contract.fields
+        if described.split is not None
+        for target in described.split.targets().values()
+    }
+    return {
+        check.id: frozenset(
+            name
+            for field in fields_of(parse_check(check.formula, columns))
+            for name in (field, sources.get(field, field))
+        )
+        for check in contract.checks
+    }
+
+
+def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]:
+    """One line for each record and fault; the faults of a record in the contract's field order."""
+    order = {name: place for place, name in enumerate((*contract.field_names, ""))}
+    found: dict[tuple[int, int, RowCode, str], Finding] = {}
+    for error in sheet.errors:
+        for record in np.unique(sheet.origin[error.rows]).tolist():
+            found.setdefault((record, order[error.field], error.code, error.sentence), error)
+    return [
+        Reject(
+            record=int(batch.records[at]),
+            line=int(batch.lines[at]),
+            field=error.field,
+            code=error.code,
+            sentence=error.sentence,
+            raw=batch.raw(at),
+        )
+        for (at, _, _, _), error in sorted(found.items(), key=lambda item: item[0])
+    ]
+
+
+def _shape_rejects(batch: TextBatch) -> list[Reject]:
+    return [
+        Reject(
+            record=bad.record,
+            line=bad.line,
+            field="",
+            code=bad.code,
+            sentence=bad.sentence,
+            raw=bad.raw,
+        )
+        for bad in batch.bad
+    ]

@@ -1,0 +1,114 @@
+"""The plan: every decision made once for a file or a column, with its reason, as plain data.
+
+`make_plan` decides from evidence and raises nothing: what the evidence does not settle becomes a
+question. `apply` obeys the plan and looks at nothing else, so the same plan on the same bytes
+gives the same result anywhere. A plan holds labels, counts and shapes; never cell values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.errors import FileCode
+from pipeline.standardize.base import Question
+
+SCHEMA = "harmonizer-plan/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPlan:
+    """How one column of the file becomes one field of the contract.
+
+    label, position: the column's heading as it stands, and its place, 0 for the first.
+    matched: "exact" or "alias". confidence: 0 to 1. kind: which kind of value it is read as.
+    decision: what the kind's `convert` obeys. evidence: counts the decision rests on.
+    sentences: the same in words, for people. scales: measured field -> code -> how the column
+    writes percentages ("fraction" or "percent").
+    """
+
+    label: str
+    position: int
+    field: str
+    matched: str
+    confidence: float
+    kind: str
+    decision: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evidence: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+    scales: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnclaimedColumn:
+    """A column no field of the contract claims. fate: "rescue" or "ignore"."""
+
+    label: str
+    position: int
+    fate: str
+    nearest_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that is decided before the first row is written."""
+
+    reading: dict[str, Any]
+    contract: str
+    contract_version: str
+    contract_sha256: str
+    columns: tuple[ColumnPlan, ...]
+    unclaimed: tuple[UnclaimedColumn, ...] = ()
+    questions: tuple[Question, ...] = ()
+    records: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """True when nothing is left to ask."""
+        return not self.questions
+
+    @property
+    def rescued(self) -> tuple[UnclaimedColumn, ...]:
+        """Columns whose values are delivered beside the data."""
+        return tuple(column for column in self.unclaimed if column.fate == "rescue")
+
+    def column_of(self, field_name: str) -> ColumnPlan | None:
+        """The column that feeds a field, None when the file has none for it."""
+        return next((column for column in self.columns if column.field == field_name), None)
+
+    def sentences(self) -> tuple[str, ...]:
+        """What was decided, column by column, in words."""
+        decided = [
+            f"{column.label}: {sentence}"
+            for column in self.columns
+            for sentence in column.sentences
+        ]
+        for column in self.unclaimed:
+            fate = "kept in rescued.csv" if column.fate == "rescue" else "left out"
+            decided.append(
+                f"column {column.position + 1}: no field of {self.contract} claims it; {fate}"
+            )
+        return tuple(decided)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, fit for `json.dumps`."""
+        document = asdict(self)
+        document["questions"] = [
+            {**asdict(question), "code": question.code.value} for question in self.questions
+        ]
+        return {"schema": SCHEMA, **document}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Plan:
+        """Inverse of `to_dict`, also after a JSON round trip."""
+        fields = {name: value for name, value in document.items() if name != "schema"}
+        fields["columns"] = tuple(
+            ColumnPlan(**{**column, "sentences": tuple(column["sentences"])})
+            for column in document["columns"]
+        )
+        fields["unclaimed"] = tuple(UnclaimedColumn(**one) for one in document["unclaimed"])
+        fields["questions"] = tuple(
+            Question(**{**one, "code": FileCode(one["code"])}) for one in document["questions"]
+        )
+        return cls(**fields)

@@ -1,0 +1,130 @@
+"""Streams the settled rows into their final files and counts each one on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.apply import LINE, RECORD, rescued_name
+from pipeline.contract import Contract
+from pipeline.dedupe import Resolution
+from pipeline.messages import OutputFile
+from pipeline.outputs import HashingFile, csv_line, open_data
+from pipeline.plan import Plan
+from pipeline.report import Tally
+from pipeline.rowstore import RowStore
+
+RESCUED_HEADER = ("record", "line", "column", "value")
+
+
+@dataclass(slots=True)
+class Written:
+    """What went where. `accepted_records`: records none of whose rows were kept out."""
+
+    outputs: tuple[OutputFile, ...] = ()
+    written: int = 0
+    duplicate: int = 0
+    kept_out_rows: int = 0
+    accepted_records: int = 0
+
+    @property
+    def added(self) -> int:
+        """Rows more than records, made by splitting records."""
+        return self.written + self.duplicate - self.accepted_records
+
+
+@dataclass(slots=True, kw_only=True)
+class RowWriter:
+    """Writes the data file and, when the file has columns no field claims, `rescued.csv`.
+
+    `kept_out`: ascending numbers of the records that are rejected as a whole.
+    """
+
+    directory: Path
+    output_format: str
+    contract: Contract
+    plan: Plan
+    tally: Tally
+    kept_out: npt.NDArray[np.int64]
+    _rescued: HashingFile | None = field(default=None, init=False)
+
+    def write(self, store: RowStore, resolution: Resolution) -> Written:
+        """Write all rows of `store`."""
+        written = Written()
+        names = list(self.contract.field_names)
+        types = {one.name: one.type for one in self.contract.fields}
+        data = open_data(self.directory, self.contract.name, types, self.output_format)
+        start = 0
+        for batch in store.batches():
+            stop = start + batch.num_rows
+            records = np.asarray(batch.column(RECORD))
+            out = np.isin(records, self.kept_out)
+            dropped = resolution.dropped[start:stop] & ~out
+            kept = ~(out | dropped)
+            written.kept_out_rows += int(out.sum())
+            written.duplicate += int(dropped.sum())
+            written.accepted_records += len(np.unique(records[~out]))
+            rows = _filled(batch, start, resolution.filled).filter(pa.array(kept)).select(names)
+            self._count(rows)
+            data.write(rows)
+            written.written += rows.num_rows
+            self._rescue(batch, ~out)
+            start = stop
+        written.outputs = (data.finish(), *([self._rescued.finish()] if self._rescued else []))
+        return written
+
+    def _count(self, rows: pa.RecordBatch) -> None:
+        for name, column in zip(rows.schema.names, rows.columns, strict=True):
+            counted = self.tally.of(name)
+            counted.null += column.null_count
+            counted.valid += len(column) - column.null_count
+
+    def _rescue(self, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_]) -> None:
+        """Write what the unclaimed columns hold; of rows made of one record only once."""
+        if not self.plan.rescued:
+            return
+        first = np.r_[True, np.diff(np.asarray(batch.column(RECORD))) > 0][: batch.num_rows]
+        rows = batch.filter(pa.array(kept & first))
+        records, lines = (rows.column(name).to_pylist() for name in (RECORD, LINE))
+        columns = [
+            (column.label, rows.column(rescued_name(column.position)).to_pylist())
+            for column in self.plan.rescued
+        ]
+        for at, (record, line) in enumerate(zip(records, lines, strict=True)):
+            for label, values in columns:
+                if values[at].strip():
+                    self._open_rescued().write(csv_line((record, line, label, values[at])))
+
+    def _open_rescued(self) -> HashingFile:
+        if self._rescued is None:
+            self._rescued = HashingFile(self.directory / "rescued.csv")
+            self._rescued.write(csv_line(RESCUED_HEADER))
+        return self._rescued
+
+
+def _filled(batch: pa.RecordBatch, start: int, filled: dict[int, dict[str, Any]]) -> pa.RecordBatch:
+    """Rows with what they take over from rows that were dropped in their favour."""
+    here = {
+        position - start: values
+        for position, values in _within(filled, start, start + batch.num_rows)
+    }
+    for name in {name for values in here.values() for name in values}:
+        index = batch.schema.get_field_index(name)
+        column = batch.column(index)
+        cells = column.to_pylist()
+        for row, values in here.items():
+            cells[row] = values.get(name, cells[row])
+        batch = batch.set_column(index, name, pa.array(cells, column.type))
+    return batch
+
+
+def _within(
+    filled: dict[int, dict[str, Any]], start: int, stop: int
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    return ((position, values) for position, values in filled.items() if start <= position < stop)
