@@ -29,6 +29,11 @@ class DateHint:
     zones: Mapping[str, str] = field(default_factory=dict)
     serials: Literal["1900", "1904"] | None = None
 
+    def __post_init__(self) -> None:
+        unknown = {self.order, *self.orders.values()} - {None, *ORDER_NAMES}
+        if unknown:
+            raise ValueError(f"unknown date order {min(map(str, unknown))!r}: {list(ORDER_NAMES)}")
+
     def order_of(self, shape: str) -> str | None:
         """The confirmed order of a shape, if any."""
         return self.orders.get(shape, self.order)

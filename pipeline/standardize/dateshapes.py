@@ -96,6 +96,10 @@ class Parsed:
 
     def take(self, positions: Positions) -> Parsed:
         """The values at `positions`; a position of -1 is a missing value."""
+        if not len(self.shape):
+            missing = Parsed.blank(len(positions))
+            missing.shape[:] = MISSING
+            return missing
         taken = {name: array[positions] for name, array in self.arrays().items()}
         taken["shape"][positions < 0] = MISSING
         return Parsed(**taken, shapes=self.shapes, zones=self.zones, languages=self.languages)
@@ -249,7 +253,7 @@ def _read_worded(values: pa.StringArray, rows: Positions, parsed: Parsed) -> Non
     distinct = Parsed.blank(len(plain))
     _read_numeric(plain, distinct)
     for slot, words in enumerate(rewritten):
-        if words is not None:
+        if words is not None and distinct.shape[slot] != UNREADABLE:
             if words.weekday is not None:
                 distinct.weekday[slot] = words.weekday
             if words.zone is not None:

@@ -106,7 +106,7 @@ _TIME = (
     r"(?P<clock>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
     r"\s*(?:(?P<half>[ap])\.?\s?m\.?)?"
     r"\s*(?:(?:GMT|UTC)?(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
-    r"\s*(?P<zone>[A-Z]{2,5})?(?:\s*\([^()]*\))?)?"
+    r"(?:\s*Uhr)?\s*(?P<zone>[A-Z]{2,5})?(?:\s*\([^()]*\))?)?"
 )
 _WORDS = re.compile(rf"{_WORD}+")
 _SPELLINGS = tuple(re.compile(_WEEKDAY + dated + _TIME, re.IGNORECASE) for dated in _DATES)
@@ -159,10 +159,12 @@ def _named(parts: dict[str, str | None], languages: list[frozenset[str]]) -> str
     return f"{day}-{MONTHS[month]}-{parts['year']}" if day else f"{MONTHS[month]}-{parts['year']}"
 
 
-def _with_time(dated: Rewritten, parts: dict[str, str | None]) -> Rewritten:
+def _with_time(dated: Rewritten, parts: dict[str, str | None]) -> Rewritten | None:
     clock, zone, offset = parts["clock"], parts["zone"], parts["offset"]
     if clock is None:
         return dated
+    if zone is not None and not zone.isupper():
+        return None  # a remark, not the abbreviation of a zone
     half = f" {parts['half']}M".upper() if parts["half"] else ""
     if zone is not None and zone.upper() in {"UTC", "GMT"} and offset is None:
         zone, offset = None, "Z"

@@ -154,10 +154,9 @@ class _FoldTable(dict[int, str]):
 
 
 _FOLD_TABLE = _FoldTable()
-_LAST_DASH = re.compile(r"(?<=[^\W_])\s*[-\u2010-\u2015\u2212](?=[^\w+%<>]*\Z)")
-_LAST_PLUS = re.compile(r"\s+(?=\++[^\w+%<>]*\Z)")
-_KEPT_DASH = "\ue000"  # stands for the dash of "O-" while other dashes become space
-_FOLD_TABLE[ord(_KEPT_DASH)] = "-"
+_FOLD_TABLE.update(dict.fromkeys(map(ord, "-‐‑‒–—―−"), "-"))
+_MINUS_AT_END = re.compile(r"[^\s-]\s*-[\s-]*\Z")
+_SPACE_BEFORE_PLUS = re.compile(r" (?=\++\Z)")
 
 
 @lru_cache(maxsize=65_536)
@@ -169,8 +168,9 @@ def fold(text: str) -> str:
     """
     decomposed = unicodedata.normalize("NFD", text).casefold()
     folded = unicodedata.normalize("NFC", decomposed).replace("i\u0307", "i")  # Turkish İ
-    signed = _LAST_PLUS.sub("", _LAST_DASH.sub(_KEPT_DASH, folded))
-    return " ".join(signed.translate(_FOLD_TABLE).split())
+    spaced = folded.translate(_FOLD_TABLE)
+    words = _SPACE_BEFORE_PLUS.sub("", " ".join(spaced.replace("-", " ").split()))
+    return f"{words}-" if _MINUS_AT_END.search(spaced) else words
 
 
 def fold_array(values: pa.StringArray) -> pa.StringArray:

@@ -110,9 +110,16 @@ def abbreviation_offset(local_s: int, zone: str, abbreviation: str) -> int | Non
     naive = datetime(1970, 1, 1) + timedelta(seconds=local_s)  # noqa: DTZ001 - a local clock
     for fold in (0, 1):
         moment = naive.replace(tzinfo=ZoneInfo(zone), fold=fold)
-        offset = moment.utcoffset()
-        if moment.tzname() == abbreviation and offset is not None:
-            back = moment.astimezone(UTC).astimezone(ZoneInfo(zone))
-            if back.replace(tzinfo=None) == naive:
-                return int(offset.total_seconds())
+        if moment.tzname() == abbreviation and _was_shown(moment):
+            offset = moment.utcoffset()
+            return None if offset is None else int(offset.total_seconds())
     return None
+
+
+def _was_shown(moment: datetime) -> bool:
+    """Say whether a clock showed this local time: going to UTC and back loses the skipped ones."""
+    try:
+        back = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    except OverflowError:  # within hours of the calendar's ends
+        return False
+    return back.replace(tzinfo=None) == moment.replace(tzinfo=None)
