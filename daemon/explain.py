@@ -35,8 +35,9 @@ def reason_text(job: JobRecord, beside: Sequence[str]) -> str:
         *_paragraph(meaning(code)),
         *(_paragraph(sentence(job.reason_note)) if job.reason_note else []),
     ]
-    if job.reason_details:
-        lines += ["", "Where", *_bullets(job.reason_details)]
+    further = [detail for detail in job.reason_details if detail != job.reason_note]
+    if further:
+        lines += ["", "Where", *_bullets(further)]
     lines += ["", "What to do", *_paragraph(advice(code))]
     if beside:
         lines += _paragraph(f"Look at {' and '.join(beside)} in this folder.")
@@ -145,7 +146,9 @@ def local_time(at_s: float) -> str:
 
 
 def sentence(note: str) -> str:
-    """A note with a capital and a full stop."""
+    """A note with a capital and a full stop; a column's name at its head stays as it is."""
+    if note.split(" ", 1)[0].endswith(":"):
+        note = f"column {note}"
     return note[:1].upper() + note[1:] + ("" if note.endswith((".", "!", "?")) else ".")
 
 

@@ -5,6 +5,8 @@ Every step may be repeated; a crash anywhere leaves a `finalizing` job whose ste
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from loguru import logger
 
 from daemon.db.records import JobRecord, Move
@@ -38,7 +40,8 @@ class Finishing:
         for job in self._shell.store.advance_all(moves) if moves else ():
             self._shell.troubles.over(("finish", job.id))
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
-            logger.bind(job=job.label, code=job.reason_code).info(str(job.state))
+            said = {"code": job.reason_code} if job.reason_code else {}
+            logger.bind(job=job.label, **said).info(str(job.state))
             self._clear(job)
 
     def refresh_index(self, *, at_once: bool = False) -> None:
@@ -77,7 +80,7 @@ class Finishing:
         match disposition:
             case Disposition.DELIVERED:
                 changes["delivery"] = self._shell.spool.deliver(job)
-                self._retire(job)
+                self._retire(replace(job, delivery=changes["delivery"]))
             case Disposition.QUARANTINED:
                 self._quarantine(job)
             case Disposition.DUPLICATE | Disposition.CANCELLED:

@@ -22,6 +22,8 @@ from daemon.errors import ExitCode, Refused
 from daemon.settings import Settings, SettingsError, load_settings
 
 out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out.width = 240  # a program or a pager reads this; lines are not to be broken for it
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 RootOption = Annotated[
@@ -110,11 +112,14 @@ def plain(text: object) -> Text:
     )
 
 
+_FREE_TEXT = {"file", "why", "what it means", "finding", "sha256", ""}
+
+
 def table(*columns: str) -> Table:
-    """A table in the house style."""
+    """A table in the house style: only columns of free text are broken over lines."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column not in _FREE_TEXT)
     return made
 
 

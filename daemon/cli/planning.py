@@ -39,9 +39,8 @@ def plan(
     settings = settings_from(context, root, config)
     if not file.is_file():
         raise Refused(ExitCode.NOT_FOUND, f"There is no file {file}.", "Check the path.")
-    from pipeline.harmonize import plan_file
-
     from pipeline.errors import FILE_CODES, PipelineError
+    from pipeline.harmonize import plan_file
     from pipeline.messages import HarmonizeTask, Limits
 
     with tempfile.TemporaryDirectory(prefix="harmonizer-plan-") as nowhere:
@@ -81,7 +80,7 @@ def _print_plan(made: dict[str, Any]) -> None:
     out.print(plain(f"Contract: {made['contract']} {made['contract_version']}"), style="bold")
     columns = table("column", "becomes", "how", "why")
     for column in made["columns"]:
-        sentences = " ".join(column["sentences"])
+        sentences = "; ".join(column["sentences"])
         add(columns, column["label"], column["field"], column["matched"], sentences)
     out.print(columns)
     for question in made["questions"]:

@@ -161,7 +161,7 @@ def jobs(
             rows.get("rows_written"),
             rows.get("rows_rejected"),
             job["code"],
-            job["changed_at"][:19].replace("T", " "),
+            job["changed_at"][5:16].replace("T", " "),
         )
     out.print(made if found else "No job fits.")
 
