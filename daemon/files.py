@@ -30,6 +30,7 @@ __all__ = [
     "ignore_lease_signals",
     "move_into_place",
     "read_lease",
+    "remove_tree",
     "rename_noreplace",
     "sha256_of",
     "write_atomically",
@@ -175,17 +176,17 @@ def copy_verified(source: Path, target: Path) -> None:
     Raises: as `move_into_place`.
     """
     partial = _partial_of(target)
-    _remove(partial)
+    remove_tree(partial)
     try:
         _copy(source, partial)
         rename_noreplace(partial, target)
     except FileExistsError:
-        _remove(partial)
+        remove_tree(partial)
         if not _is_copy(source, target):
             raise TargetTaken from None
     except BaseException:
         with contextlib.suppress(OSError):  # no debris when the disk is full
-            _remove(partial)
+            remove_tree(partial)
         raise
     fsync_dir(target.parent)
 
@@ -212,13 +213,14 @@ def _discard(source: Path) -> None:
     """
     if stat.S_ISDIR(source.lstat().st_mode):
         doomed = source.with_name(f".{source.name}.moved")
-        _remove(doomed)
+        remove_tree(doomed)
         source.rename(doomed)
         source = doomed
-    _remove(source)
+    remove_tree(source)
 
 
-def _remove(path: Path) -> None:
+def remove_tree(path: Path) -> None:
+    """Remove whatever bears the name, if anything does. Links are removed, never followed."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(path.lstat().st_mode):
             shutil.rmtree(path)

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from daemon.db.records import JobRecord, KnownFile
-from daemon.files import copy_verified, fsync_dir, move_into_place
+from daemon.files import TargetTaken, copy_verified, fsync_dir, move_into_place
 from daemon.filing import place_in
 from daemon.names import SIDECARS
 from daemon.policy import meaning
@@ -54,13 +54,14 @@ def known_file(folder: Path, job: JobRecord) -> KnownFile | None:
 def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) -> bool:
     """Bring the original of `parent` to `target`, from where it is kept. Idempotent.
 
-    `error` and `archive` are the folders as first named; `-2` and so on are looked for too.
+    `error` and `archive` are the folders as first named; the newest of `-2` and so on counts.
     """
     name = os.fsdecode(parent.name)
-    for folder in _namesakes(error):
+    for folder in _namesakes(error)[:1]:
         place = place_in(folder, name)
-        if not os.path.lexists(target) and os.path.lexists(place):
-            move_into_place(place, target)
+        if os.path.lexists(place):
+            with contextlib.suppress(TargetTaken):
+                move_into_place(place, target)
         if not os.path.lexists(place):
             remove_papers(folder)
     if os.path.lexists(target):
@@ -81,6 +82,12 @@ def _namesakes(folder: Path) -> list[Path]:
             break
         found.insert(0, other)
     return [path for path in found if not path.is_symlink()]
+
+
+def latest_namesake(folder: Path, relative: str) -> str:
+    """What `publish` last called it: the numbered name if there is one, else `relative`."""
+    found = _namesakes(folder / relative)
+    return str(found[0].relative_to(folder)) if found else relative
 
 
 def remove_papers(folder: Path) -> None:

@@ -15,8 +15,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
-import stat
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +30,7 @@ from daemon.files import (
     fsync_dir,
     move_into_place,
     read_lease,
+    remove_tree,
     sha256_of,
     write_atomically,
 )
@@ -41,6 +40,7 @@ from daemon.filing import (
     Papers,
     jailed,
     make_folders,
+    place_in,
     publish,
     set_modes,
     shelve,
@@ -52,6 +52,7 @@ from daemon.kept import (
     give_back,
     index_of_errors,
     known_file,
+    latest_namesake,
     originals_in,
     prune_days,
     take_back,
@@ -176,11 +177,6 @@ class Spool:
             return None
         return fingerprint_of(seen), seen.st_mode
 
-    def fingerprint(self, job: JobRecord) -> Fingerprint | None:
-        """Fingerprint of the claimed original; None when it is not in work/."""
-        known = self.stat_input(job)
-        return None if known is None else known[0]
-
     def digest(self, job: JobRecord) -> tuple[str, Fingerprint]:
         """Hash the claimed original and make its bytes durable.
 
@@ -192,16 +188,21 @@ class Spool:
     def prepare_staging(self, job_id: int, attempt: int) -> Path:
         """The attempt's staging folder, empty."""
         path = self.staging_dir(job_id, attempt)
-        _remove_tree(path)
+        remove_tree(path)
         path.mkdir(mode=0o700)
         return path
 
     def clear(self, job_id: int) -> None:
-        """Remove what is left of the job under work/."""
-        path = self.job_dir(job_id)
-        if os.path.lexists(path):
-            _remove_tree(path)
+        """Remove what is left of the job under work/.
+
+        The folder loses its name first: a job's folder is there with all its notes, or not at all.
+        """
+        path, doomed = self.job_dir(job_id), self._folders.work / f".j{job_id}.cleared"
+        remove_tree(doomed)
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(doomed)
             fsync_dir(self._folders.work)
+        remove_tree(doomed)
 
     # -- out of work ------------------------------------------------------------------------
 
@@ -216,6 +217,8 @@ class Spool:
         ready = self.staging_dir(job.id, job.attempts)
         contract = safe_stem((job.contract or "unknown").encode(), _STEM_BYTES)
         name = f"{safe_stem(job.name, _STEM_BYTES)}.{job.label}"
+        if not os.path.lexists(self.job_dir(job.id)):  # cleared: the job was all but recorded
+            return latest_namesake(self._folders.outbox, f"{contract}/{name}")
         if os.path.lexists(ready):
             set_modes(ready, self._modes)
         return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes)
@@ -275,7 +278,9 @@ class Spool:
 
     def orphans(self, live: Container[int]) -> list[int]:
         """Numbers of the folders in work/ that no live job owns."""
-        names = (_JOB_FOLDER.fullmatch(entry.name) for entry in os.scandir(self._folders.work))
+        for debris in self._folders.work.glob(".j*.cleared"):  # the power failed while clearing
+            remove_tree(debris)
+        names = (_JOB_FOLDER.fullmatch(path.name) for path in self._folders.work.iterdir())
         numbers = sorted(int(name[1]) for name in names if name)
         return [number for number in numbers if number not in live]
 
@@ -295,6 +300,10 @@ class Spool:
 
     def _file(self, job: JobRecord, papers: Papers, folder: Path, target: str) -> str:
         shelf = self._shelf(job.id)
+        if not os.path.lexists(self.job_dir(job.id)):  # cleared: the job was all but recorded
+            place = latest_namesake(folder, target)
+            if os.path.lexists(place_in(folder / place, os.fsdecode(job.name))):
+                return place
         if os.path.lexists(shelf) or not was_published(shelf):
             self.job_dir(job.id).mkdir(mode=0o700, exist_ok=True)
             shelve(self.input_path(job), shelf, papers, self._modes)
@@ -311,12 +320,3 @@ def _refusal(error: OSError) -> str:
             "(and mind a sticky bit)"
         )
     return f"it cannot be taken: {error.strerror or type(error).__name__}"
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a folder of ours, whatever is in it. Links are removed, never followed."""
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISDIR(path.lstat().st_mode):
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
 from daemon.watch import InboxWatcher
