@@ -149,19 +149,19 @@ def jobs(
     if as_json:
         print_json(found)
         return
-    made = table("job", "state", "file", "contract", "rows", "rejected", "code", "changed")
+    made = table("job", "state", "contract", "rows", "rejected", "code", "changed", "file")
     for job in found:
         rows = job["rows"] or {}
         add(
             made,
             job["job"],
             job["state"],
-            job["source"],
             job["contract"],
             rows.get("rows_written"),
             rows.get("rows_rejected"),
             job["code"],
             job["changed_at"][5:16].replace("T", " "),
+            job["source"],
         )
     out.print(made if found else "No job fits.")
 
