@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -183,7 +184,11 @@ class ColumnConverter:
         measured = is_true(sheet.values[one.field].is_valid())
         sheet.values[one.field] = converted.values
         sheet.numbers[one.field] = converted.extra["number"]
-        changes[one.field].update(converted.changed)
+        for reason, count in converted.changed.items():
+            if reason != "unit-respelled":
+                changes[one.field][reason] += count
+            elif one.is_main:
+                changes[one.unit_field][reason] += count
         for code, rows in converted.bad.items():
             if one.part is None:
                 sheet.refuse(rows, one.field, code)
@@ -191,15 +196,24 @@ class ColumnConverter:
                 sheet.mark(rows, one.field, code)
         for code, rows in converted.marked.items():
             sheet.mark(rows, one.unit_field, code)
-        unit = converted.extra["unit"]
+        self._deliver_unit(one, converted.extra["unit"], measured, sheet)
+
+    def _deliver_unit(
+        self, one: Measure, unit: pa.StringArray, measured: npt.NDArray[np.bool_], sheet: Sheet
+    ) -> None:
+        """The row's unit is that of its result; where there is none, that of the range's ends."""
         known = sheet.values.get(one.unit_field)
         if one.is_main or known is None:
             sheet.values[one.unit_field] = unit
-        else:  # a result in words has no unit of its own; the ends of its range do
-            result = next(main.field for main in self._measures if main.is_main)
-            ends_only = measured & ~is_true(sheet.column(self._contract.field(result)).is_valid())
-            rows = np.flatnonzero(ends_only & is_true(unit.is_valid()))
-            sheet.values[one.unit_field] = put(known, rows, unit.take(pa.array(rows)))
+            return
+        result = next(
+            main.field
+            for main in self._measures
+            if main.is_main and main.unit_field == one.unit_field
+        )
+        no_result = ~is_true(sheet.column(self._contract.field(result)).is_valid())
+        rows = np.flatnonzero(measured & no_result & is_true(unit.is_valid()))
+        sheet.values[one.unit_field] = put(known, rows, unit.take(pa.array(rows)))
 
 
 def _names_of(kind: str, described: Field, contract: Contract) -> CodeSet:

@@ -217,8 +217,9 @@ def timed(timings_s: dict[str, float], step: str) -> Iterator[None]:
 def _key_rules(contract: Contract) -> KeyRules:
     unique = [*contract.unique_keys]
     unique += [(one.name,) for one in contract.fields if one.constraints.unique]
+    as_it_stood = {one.split.raw for one in contract.fields if one.split is not None}
     return KeyRules(
-        fields=contract.field_names,
+        fields=tuple(name for name in contract.field_names if name not in as_it_stood),
         key=contract.primary_key,
         unique=tuple(dict.fromkeys(one for one in unique if one != contract.primary_key)),
         conflict=contract.duplicates.conflict,
