@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,7 +27,7 @@ from loguru import logger
 
 from daemon.db.records import LogLine
 from daemon.log_table import LogTable
-from daemon.settings import Logs
+from daemon.settings import Logs, SettingsError
 from pipeline.errors import PipelineError, chain_of, trace_of
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ class LogHandle:
 def configure(
     settings: Logs, *, write: Write | None = None, stream: TextIO | None = None
 ) -> LogHandle:
-    """Replace every sink: standard error (or `stream`), the log file, the `log` table (`write`)."""
+    """Replace every sink: standard error (or `stream`), the log file, the `log` table (`write`).
+
+    Raises:
+        SettingsError: the log file cannot be opened, or rotation or retention not understood.
+    """
     as_json = settings.format == "json"
     logger.remove()
     logger.configure(extra={}, patcher=lambda record: _prepare(record, as_json=as_json))
@@ -72,15 +77,7 @@ def configure(
     plain: dict[str, Any] = {"level": settings.level, "diagnose": False, "backtrace": False}
     logger.add(_StreamSink(stream, as_json=as_json), format="{message}", colorize=False, **plain)
     if settings.file is not None:
-        logger.add(
-            settings.file,
-            format="{line}",
-            rotation=settings.rotation,
-            retention=settings.retention,
-            encoding="utf-8",
-            colorize=False,
-            **plain,
-        )
+        _add_file(settings, settings.file, plain)
     _route_standard_logging()
     if write is None:
         return LogHandle(None, None)
@@ -89,6 +86,20 @@ def configure(
         lambda message: table.put(_as_line(message.record)), format="{message}", **plain
     )
     return LogHandle(table, sink_id)
+
+
+def _add_file(settings: Logs, file: Path, plain: dict[str, Any]) -> None:
+    form: dict[str, Any] = {"format": "{line}", "encoding": "utf-8", "colorize": False}
+    keep: dict[str, Any] = {"rotation": settings.rotation, "retention": settings.retention}
+    try:
+        logger.add(file, **form, **keep, **plain)
+    except OSError as error:
+        problem = f"logs.file: {file} cannot be opened: {error.strerror}"
+        raise SettingsError("the configuration", [problem]) from None
+    except ValueError as error:  # loguru's words about our own settings: no data in them
+        raise SettingsError(
+            "the configuration", [f"logs.rotation or logs.retention: {error}"]
+        ) from None
 
 
 def repeat(line: Mapping[str, Any]) -> None:

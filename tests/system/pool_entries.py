@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -201,3 +202,23 @@ def do_list_modules(_: str) -> HarmonizeResult:
 def do_tell_limits(_: str) -> HarmonizeResult:
     interrupt = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     return result(f"{os.getpgrp() == os.getpid()} {interrupt} {os.environ['OPENBLAS_NUM_THREADS']}")
+
+
+class SpecialRefusal(ContentError):
+    """A kind of refusal only one module knows."""
+
+
+def do_refuse_specially(_: str) -> NoReturn:
+    raise SpecialRefusal(FileCode.EMPTY, "no rows")
+
+
+def do_interrupt(_: str) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def do_fill_the_disk(_: str) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device", f"/srv/{CANARY}.csv")
+
+
+def do_quote_memory(_: str) -> NoReturn:
+    raise ValueError("could not convert string to float: 'out of memory'")
