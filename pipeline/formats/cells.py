@@ -53,7 +53,7 @@ def _read_arrow(
         parse_options=arrow_csv.ParseOptions(
             delimiter=delimiter,
             quote_char='"' if block.has_quotes else False,
-            newlines_in_values=bool(block.rewritten),
+            newlines_in_values=len(block.first_lines) < block.lines,
             ignore_empty_lines=False,  # skipping them would shift the numbers
             invalid_row_handler=note_ragged,
         ),

@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ContentError, FileCode
+from pipeline.formats.pairing import CR, LF, QUOTE, Offsets, Pairing, QuotePairing
 from pipeline.formats.quoting import Broken, Record, RecordGrammar, quote
 from pipeline.formats.shapes import ColumnShapes
 from pipeline.formats.window import Window
 from pipeline.messages import Limits
 
-Offsets = npt.NDArray[np.int64]
-
-_LF, _CR, _SPACE, _QUOTE = 10, 13, 32, 34
 _JUDGED_LINES = 100
 
 
@@ -60,10 +58,7 @@ class RecordSplitter:
         self._grammar = RecordGrammar(delimiter)
         self._shapes = shapes
         self._limits = limits
-        self._beside_quote = np.zeros(256, dtype=np.bool_)
-        self._beside_quote[[delimiter[0], _LF, _CR, _QUOTE]] = True
-        self._before_opening = np.zeros(256, dtype=np.bool_)
-        self._before_opening[[delimiter[0], _LF, _CR, _SPACE]] = True
+        self._pairing = QuotePairing(delimiter, shapes.columns, limits.max_record_bytes)
 
     def split(self, window: Window, end: int, first_line: int) -> Block:
         """Find the records in the first `end` bytes, which are whole lines.
@@ -77,18 +72,18 @@ class RecordSplitter:
         codes = np.frombuffer(window.data, dtype=np.uint8, count=end)
         starts = line_starts(codes)
         self._check_length(starts, first_line)
-        quotes = np.flatnonzero(codes == _QUOTE)
-        suspects = self._suspects(codes, starts, quotes)
-        if len(suspects) == 0:
-            lines = np.arange(len(starts) - 1)
-            return Block(
-                text=window.data,
-                starts=starts,
-                first_lines=lines,
-                lines=len(lines),
-                has_quotes=len(quotes) > 0,
-            )
-        return self._resolve(window, starts, suspects, first_line)
+        quotes = np.flatnonzero(codes == QUOTE)
+        pairing = self._pairing.pair(codes, starts, quotes)
+        if pairing.continues.any() or len(pairing.suspects):
+            return self._resolve(window, starts, pairing, first_line)
+        lines = np.arange(len(starts) - 1)
+        return Block(
+            text=window.data,
+            starts=starts,
+            first_lines=lines,
+            lines=len(lines),
+            has_quotes=len(quotes) > 0,
+        )
 
     def _check_length(self, starts: Offsets, first_line: int) -> None:
         lengths = np.diff(starts)
@@ -99,39 +94,13 @@ class RecordSplitter:
                 f"line {line} is longer than {self._limits.max_record_bytes} bytes",
             )
 
-    def _suspects(self, codes: npt.NDArray[np.uint8], starts: Offsets, quotes: Offsets) -> Offsets:
-        """Lines that are not provably one record, ascending."""
-        if len(quotes) == 0:
-            return quotes
-        first_quote = np.searchsorted(quotes, starts)
-        per_line = np.diff(first_quote)
-        odd = per_line & 1
-        rank = np.arange(len(quotes))
-        if odd.any():
-            rank -= np.repeat(first_quote[:-1], per_line)
-        opens = (rank & 1) == 0
-        neighbour = np.where(opens, quotes - 1, quotes + 1)
-        at_edge = (neighbour < 0) | (neighbour == len(codes))
-        neighbour[at_edge] = 0
-        proper = self._beside_quote[codes[neighbour]] | at_edge
-        improper = quotes[~proper]
-        suspects = np.union1d(_line_of(improper, starts), np.flatnonzero(odd))
-        if len(suspects) == 0:
-            return suspects
-        # A line all of whose quotes stand within cells has only text: 5" pipe.
-        before = quotes - 1
-        opens = self._before_opening[codes[before]] | (before < 0)
-        return np.intersect1d(suspects, _line_of(quotes[opens], starts))
-
-    def _resolve(
-        self, window: Window, starts: Offsets, suspects: Offsets, first_line: int
-    ) -> Block:
-        """Read the suspect lines one by one."""
-        continues = np.zeros(len(starts) - 1, dtype=np.bool_)  # lines within a record
+    def _resolve(self, window: Window, starts: Offsets, pairing: Pairing, first_line: int) -> Block:
+        """Join the lines that are one record; read the suspect ones one by one."""
+        continues = pairing.continues
         unbalanced: list[int] = []
         rewritten: dict[int, bytes] = {}
         behind = 0
-        for line in suspects.tolist():
+        for line in pairing.suspects.tolist():
             start = int(starts[line])
             if start < behind:
                 continue
@@ -215,11 +184,11 @@ class RecordSplitter:
 
 def line_starts(codes: npt.NDArray[np.uint8]) -> Offsets:
     r"""Offset of each physical line, then the end of the text. Lines end with \n, \r\n or \r."""
-    ends = np.flatnonzero(codes == _LF)
-    returns = np.flatnonzero(codes == _CR)
+    ends = np.flatnonzero(codes == LF)
+    returns = np.flatnonzero(codes == CR)
     if len(returns):
         following = np.minimum(returns + 1, len(codes) - 1)
-        lone = returns[codes[following] != _LF]
+        lone = returns[codes[following] != LF]
         ends = np.union1d(ends, lone) if len(lone) else ends
     starts = np.concatenate(([0], ends + 1))
     return starts if starts[-1] == len(codes) else np.append(starts, len(codes))
@@ -228,8 +197,3 @@ def line_starts(codes: npt.NDArray[np.uint8]) -> Offsets:
 def _count_lines(text: bytes, start: int, end: int) -> int:
     codes = np.frombuffer(text, dtype=np.uint8)[start:end]
     return len(line_starts(codes)) - 1
-
-
-def _line_of(offsets: Offsets, starts: Offsets) -> Offsets:
-    """The line that each offset lies in, repeats included."""
-    return np.searchsorted(starts, offsets, side="right") - 1
