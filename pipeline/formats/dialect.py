@@ -93,7 +93,8 @@ def decide_delimiter(lines: Sequence[str], declared: str | None) -> Dialect:
     Raises:
         ContentError: LAYOUT_UNCLEAR.
     """
-    tables = [sampling.split(lines, candidate) for candidate in CANDIDATES]
+    present = [candidate for candidate in CANDIDATES if candidate in lines[0]] or CANDIDATES
+    tables = [sampling.split(lines, candidate) for candidate in present]
     if declared is not None:
         return _declared(lines, declared, tables)
     readings = sorted(

@@ -9,6 +9,7 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats.shapes import ColumnShapes, Shape, mask_of, shape_of
 
 _NEARLY_ALL = 0.9
+_JUDGED_ROWS = 200
 _YEAR = re.compile(r"(19|20)\d\d")
 _PLAIN_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
 
@@ -24,7 +25,7 @@ def check_header(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """
     _check_width(header, rows)
     whole = [row for row in rows if len(row) == len(header) and list(row) != list(header)]
-    if _looks_like_data(header, whole):
+    if _looks_like_data(header, whole[:_JUDGED_ROWS]):
         raise ContentError(
             FileCode.HEADER_MISSING,
             "the cells of the first line look like the cells below them",
@@ -54,7 +55,7 @@ def _check_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _header_is_below(rows: Sequence[Sequence[str]], width: int) -> bool:
     at = next(index for index, row in enumerate(rows) if len(row) == width)
     below = [row for row in rows[at + 1 :] if len(row) == width]
-    names, data = _votes(rows[at], below)
+    names, data = _votes(rows[at], below[:_JUDGED_ROWS])
     return names > 0 and names > data
 
 

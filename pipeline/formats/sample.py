@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.messages import Limits
@@ -33,7 +34,7 @@ class Sample:
         return ends.pop() if len(ends) == 1 else "mixed" if ends else "none"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """The sample as one delimiter splits it. `whole_header`: the first record was readable."""
 
@@ -46,7 +47,7 @@ class Table:
         """Cells of the first record."""
         return len(self.records[0]) if self.records else 0
 
-    @property
+    @cached_property
     def rows(self) -> list[list[str]]:
         """Records below the first one that are not blank."""
         return [row for row in self.records[1:] if not is_blank(row)]
@@ -99,7 +100,7 @@ def split(lines: Sequence[str], delimiter: str) -> Table:
 
 def is_blank(cells: Sequence[str]) -> bool:
     """True for a record whose cells hold nothing but space."""
-    return not any(cell.strip() for cell in cells)
+    return not "".join(cells).strip()
 
 
 def _rows_follow(lines: Sequence[str], delimiter: str, records: list[list[str]]) -> bool:
