@@ -29,12 +29,12 @@ class _Section(BaseModel):
 class Folders(_Section):
     """Where files live. Relative paths are below `root`; keep all of them on one filesystem."""
 
-    inbox: Path = Path("inbox")
-    outbox: Path = Path("outbox")
-    archive: Path = Path("archive")
-    error: Path = Path("error")
-    review: Path = Path("review")
-    work: Path = Path("work")
+    inbox: Path = Field(Path("inbox"), description="People and programs drop files here.")
+    outbox: Path = Field(Path("outbox"), description="Deliveries appear here, whole.")
+    archive: Path = Field(Path("archive"), description="Every original taken in, bit for bit.")
+    error: Path = Field(Path("error"), description="Refused files, each with its REASON.txt.")
+    review: Path = Field(Path("review"), description="What waits for a person's answer.")
+    work: Path = Field(Path("work"), description="The service's own desk and state; nobody else's.")
 
 
 class Intake(_Section):
@@ -69,17 +69,19 @@ class Workers(_Section):
     count: int | None = Field(None, ge=1, description="Processes; empty means one per CPU.")
     deadline_s: float = Field(600.0, gt=0, description="Longest time for one attempt.")
     memory_limit_mb: int = Field(2048, ge=256, description="Most memory for one worker.")
-    tasks_per_worker: int = Field(500, ge=1, description="A worker is replaced after so many.")
+    tasks_per_worker: int = Field(500, ge=1, description="Replace a worker after so many files.")
     max_attempts: int = Field(3, ge=1, description="Attempts before a file is set aside.")
-    retry_base_s: float = Field(30.0, ge=0, description="Wait after the first failure; doubles.")
+    retry_base_s: float = Field(30.0, ge=0, description="Wait after a failure; doubles each time.")
     retry_cap_s: float = Field(3600.0, ge=0, description="Longest wait between two attempts.")
-    executor: Literal["pool", "inline"] = Field("pool", description="inline: in the daemon itself.")
+    executor: Literal["pool", "inline"] = Field(
+        "pool", description="pool, or inline: in the daemon itself, for debugging."
+    )
 
 
 class Output(_Section):
     """What a delivery looks like."""
 
-    format: Literal["csv", "parquet"] = "csv"
+    format: Literal["csv", "parquet"] = Field("csv", description="csv or parquet.")
     file_mode: str = Field(
         "0640", pattern=r"^0?[0-7]{3}$", description="Octal mode of published files."
     )
@@ -88,16 +90,20 @@ class Output(_Section):
 class FileLimits(_Section):
     """Safety limits on one file."""
 
-    max_columns: int = Field(2_000, ge=1)
-    max_cell_bytes: int = Field(1_000_000, ge=1_000)
-    max_record_bytes: int = Field(16_000_000, ge=10_000)
+    max_columns: int = Field(2_000, ge=1, description="Most columns.")
+    max_cell_bytes: int = Field(1_000_000, ge=1_000, description="Longest cell.")
+    max_record_bytes: int = Field(16_000_000, ge=10_000, description="Longest record.")
 
 
 class Logs(_Section):
     """Where log lines go. They hold job ids and numbers, never file names or cell values."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    format: Literal["console", "json"] = "console"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+    format: Literal["console", "json"] = Field(
+        "console", description="console, for people, or json: one object a line."
+    )
     file: Path | None = Field(None, description="Also write to this file, rotated.")
     rotation: str = Field("20 MB", description="Start a new file at this size or age.")
     retention: str = Field("30 days", description="Delete rotated files after this age.")
@@ -107,9 +113,11 @@ class Logs(_Section):
 class Retention(_Section):
     """How long finished things are kept. Empty means for ever."""
 
-    archive_days: float | None = Field(None, gt=0)
+    archive_days: float | None = Field(
+        None, gt=0, description="Delete archived originals after so many days."
+    )
     backup_interval_s: float = Field(86_400.0, gt=0, description="Time between state backups.")
-    backups_kept: int = Field(7, ge=1)
+    backups_kept: int = Field(7, ge=1, description="Backups of the state database to keep.")
 
 
 class Service(_Section):
@@ -117,7 +125,9 @@ class Service(_Section):
 
     drain_s: float = Field(300.0, ge=0, description="On SIGTERM, wait this long for open attempts.")
     heartbeat_s: float = Field(5.0, gt=0, description="How often the status page is refreshed.")
-    umask: str = Field("0027", pattern=r"^0?[0-7]{3}$")
+    umask: str = Field(
+        "0027", pattern=r"^0?[0-7]{3}$", description="Octal rights taken from new folders."
+    )
 
 
 class SettingsError(Exception):

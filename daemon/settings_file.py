@@ -15,6 +15,7 @@ _HEAD = """\
 # bytes). A setting can also come from the environment: HARMONIZER_INTAKE__QUIET_PERIOD_S=5
 # Check this file with: harmonizer config check --config FILE
 """
+_COMMENT_COLUMN = 36
 
 
 def default_text(root: str) -> str:
@@ -31,7 +32,7 @@ def default_text(root: str) -> str:
             heading = (type(field.default).__doc__ or "").strip()
             document.yaml_set_comment_before_after_key(name, before=f"\n{heading}")
         elif field.description:
-            document.yaml_add_eol_comment(field.description, name)
+            document.yaml_add_eol_comment(field.description, name, column=_COMMENT_COLUMN)
     stream = StringIO()
     yaml = YAML()
     yaml.width = 120
@@ -67,5 +68,5 @@ def _section(model: type[BaseModel], values: dict[str, Any]) -> Any:
     for name, field in model.model_fields.items():
         section[name] = values[name]
         if field.description:
-            section.yaml_add_eol_comment(field.description, name)
+            section.yaml_add_eol_comment(field.description, name, column=_COMMENT_COLUMN)
     return section

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from daemon.settings import Settings, SettingsError, load_settings
+from daemon.settings_file import as_yaml, default_text
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "harmonizer.yaml"
 
@@ -17,16 +19,32 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_the_shipped_file_shows_every_setting_with_its_default() -> None:
+def test_the_shipped_file_is_the_default_file_and_means_the_defaults() -> None:
+    assert SHIPPED.read_text(encoding="utf-8") == default_text(root="..")
     shipped = load_settings(SHIPPED).model_dump()
     defaults = Settings().model_dump()
     assert shipped.pop("root").resolve() == SHIPPED.parents[1]
     defaults.pop("root")
     assert shipped == defaults
-    text = SHIPPED.read_text(encoding="utf-8")
-    for section, values in defaults.items():
-        for key in values if isinstance(values, dict) else [section]:
-            assert f"{key}:" in text, f"{section}.{key} is not shown"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            section = type(field.default)
+            assert section.__doc__, name
+            for key, setting in section.model_fields.items():
+                assert setting.description, f"{name}.{key}"
+        else:
+            assert field.description, name
+
+
+def test_settings_written_as_yaml_are_read_back_the_same(tmp_path: Path) -> None:
+    settings = load_settings(
+        written(tmp_path, "intake: {ignore: ['[a].x', '*:']}\nlogs: {file: log}\n")
+    )
+    again = written(tmp_path, as_yaml(settings.model_dump(mode="json")))
+    assert load_settings(again).model_dump() == settings.model_dump()
 
 
 def test_every_mistake_is_named_at_once_with_the_nearest_key(tmp_path: Path) -> None:
