@@ -168,6 +168,7 @@ class SettleTracker:
                 entry.look_at_s = -1.0  # what the heap still holds of it no longer counts
             self._adopt(new, gone, now_s)
         self._take_hints(now_s)
+        self._ripen(now_s)
 
     def arrived_by_rename(self, source: bytes) -> None:
         """The watcher saw this name appear by a rename: the file was whole from the start."""
@@ -178,11 +179,7 @@ class SettleTracker:
 
     def due(self, now_s: float) -> list[Candidate]:
         """Candidates worth a lease probe now, those that were due first first."""
-        growing = self._growing
-        while growing and growing[0][0] <= now_s:
-            look_at_s, _, entry = heapq.heappop(growing)
-            if entry.look_at_s == look_at_s and entry.candidate.source not in self._ripe:
-                self._ripe[entry.candidate.source] = entry
+        self._ripen(now_s)
         return [entry.candidate for entry in self._ripe.values()]
 
     def decide(self, candidate: Candidate, lease: Lease, now_s: float) -> Readiness:
@@ -221,13 +218,20 @@ class SettleTracker:
     def next_look_s(self, now_s: float) -> float:
         """When a candidate that is not due yet will be; infinity when none is.
 
-        Never in the past for what `due` has already handed out, so a caller without free workers
-        can sleep.
+        What is due already does not count, so a caller that is paused or has no free worker can
+        sleep: it knows of them.
         """
         growing = self._growing
         while growing and growing[0][2].look_at_s != growing[0][0]:
             heapq.heappop(growing)
         return growing[0][0] if growing else float("inf")
+
+    def _ripen(self, now_s: float) -> None:
+        growing = self._growing
+        while growing and growing[0][0] <= now_s:
+            look_at_s, _, entry = heapq.heappop(growing)
+            if entry.look_at_s == look_at_s:
+                self._ripe.setdefault(entry.candidate.source, entry)
 
     def _verdict(self, entry: _Watched, lease: Lease, now_s: float) -> tuple[float, str]:
         """Seconds still to wait (0: ready), and why."""

@@ -132,11 +132,15 @@ def test_a_file_that_is_not_as_it_was_scanned_is_changed(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_a_file_of_somebody_else_is_unreadable_or_unknown(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    hidden, shown = tmp_path / "hidden.csv", tmp_path / "shown.csv"
+def test_a_file_of_somebody_else_is_unreadable_or_unknown() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        Path(folder).chmod(0o755)
+        assert _seen_by_nobody(Path(folder)) == ["UNREADABLE", "UNKNOWN"]  # no CAP_LEASE
+
+
+def _seen_by_nobody(folder: Path) -> list[str]:
+    """What another user's probe says of a file of mode 0600 and one of 0644."""
+    hidden, shown = folder / "hidden.csv", folder / "shown.csv"
     for path, mode in ((hidden, 0o600), (shown, 0o644)):
         path.write_text("x")
         path.chmod(mode)
@@ -145,13 +149,12 @@ def test_a_file_of_somebody_else_is_unreadable_or_unknown(tmp_path: Path) -> Non
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(*(read_lease(Path(p)).name for p in sys.argv[1:]))"
     )
-    answer = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code, str(hidden), str(shown)],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    assert answer == ["UNREADABLE", "UNKNOWN"]  # no CAP_LEASE: the kernel may not tell us
 
 
 def test_a_broken_lease_does_not_end_the_process(tmp_path: Path) -> None:

@@ -232,6 +232,13 @@ def test_a_ready_file_stays_due_until_it_is_taken_and_lets_the_caller_sleep(
     assert tracker.waiting(104.0) == []
 
 
+def test_a_caller_that_is_paused_and_only_looks_can_sleep_too(tracker: SettleTracker) -> None:
+    tracker.observe([candidate()], 100.0)
+    tracker.observe([candidate()], 102.0)
+    assert tracker.next_look_s(102.0) == float("inf")
+    assert ready_at(tracker, 102.0) == [b"a.csv"]
+
+
 def test_files_are_due_in_the_order_they_were_first_seen(tracker: SettleTracker) -> None:
     first, second = candidate(b"z.csv", inode=1), candidate(b"a.csv", inode=2, mtime_ns=1)
     tracker.observe([first], 100.0)

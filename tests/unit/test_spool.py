@@ -228,10 +228,11 @@ def test_a_path_with_dots_is_no_path_in_the_inbox(spool: Spool) -> None:
     assert (spool.folders.inbox.parent / "a.csv").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may take any file")
 def test_a_file_that_may_not_be_taken_is_refused_with_what_to_do(spool: Spool) -> None:
     job = dropped(spool)
     spool.folders.inbox.chmod(0o500)
+    if os.access(spool.folders.inbox, os.W_OK):
+        pytest.skip("this process may take any file")
     refusals = spool.claim_all([job])
     spool.folders.inbox.chmod(0o700)
     assert "permission" in refusals[job.id]

@@ -279,12 +279,13 @@ def test_without_file_descriptors_the_daemon_goes_on_by_scanning_alone(
     assert watcher.check(60.0).state == "watching"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_inbox_that_cannot_be_written_cannot_prove_the_watcher(
     watcher: InboxWatcher, inbox: Path
 ) -> None:
     watcher.start(0.0)
     inbox.chmod(0o500)
+    if os.access(inbox, os.W_OK):
+        pytest.skip("this process may write anywhere")
     health = watcher.check(1.0)
     inbox.chmod(0o700)
     assert health.state == "blind"
