@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any, Literal
 
 from pipeline.standardize.civil import Century
+from pipeline.standardize.datewords import LANGUAGES
+from pipeline.standardize.zonedtimes import is_zone
 
 DateKind = Literal["date", "datetime"]
 ORDER_NAMES = {"dmy": "day-month-year", "mdy": "month-day-year", "ymd": "year-month-day"}
@@ -21,6 +23,7 @@ class DateHint:
     languages: codes of `datewords.LANGUAGES` whose month names occur.
     zones: abbreviation -> offset ("-05:00") or IANA zone.
     serials: day numbers count from 1900 or from 1904.
+    Raises ValueError for an order, language or zone that is none.
     """
 
     orders: Mapping[str, str] = field(default_factory=dict)
@@ -30,9 +33,13 @@ class DateHint:
     serials: Literal["1900", "1904"] | None = None
 
     def __post_init__(self) -> None:
-        unknown = {self.order, *self.orders.values()} - {None, *ORDER_NAMES}
-        if unknown:
-            raise ValueError(f"unknown date order {min(map(str, unknown))!r}: {list(ORDER_NAMES)}")
+        for what, given, known in (
+            ("date order", {self.order, *self.orders.values()} - {None}, set(ORDER_NAMES)),
+            ("language", set(self.languages), set(LANGUAGES)),
+            ("zone", set(self.zones.values()), set(filter(is_zone, self.zones.values()))),
+        ):
+            if given - known:
+                raise ValueError(f"unknown {what}: {', '.join(sorted(map(str, given - known)))}")
 
     def order_of(self, shape: str) -> str | None:
         """The confirmed order of a shape, if any."""

@@ -46,7 +46,10 @@ def decide_dates(
 ) -> DateDecision | list[Question]:
     """Decide how a column is read, or return what its values leave open (DATE_AMBIGUOUS)."""
     hint = hint or DateHint()
-    verdicts = {name: _judge(evidence.shapes[name], kind, hint) for name in sorted(evidence.shapes)}
+    misfits = _numbers_that_are_no_days(evidence)
+    verdicts = {
+        name: _judge(evidence.shapes[name], kind, hint, misfits) for name in sorted(evidence.shapes)
+    }
     open_sentences = [verdict.sentence for verdict in verdicts.values() if verdict.is_open]
     open_sentences += _open_languages(evidence, hint)
     if open_sentences:
@@ -71,12 +74,12 @@ def decide_dates(
     )
 
 
-def _judge(found: ShapeCount, kind: DateKind, hint: DateHint) -> _Verdict:
+def _judge(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: int) -> _Verdict:
     counts, name = found.counts, found.shape.name
     values = counts["values"]
     match found.shape.family:
         case Family.NUMBER:
-            return _judge_numbers(found, kind, hint)
+            return _judge_numbers(found, kind, hint, misfits)
         case Family.COMPACT:
             return _judge_compact(found, kind)
         case Family.PARTIAL:
@@ -209,31 +212,39 @@ def _judge_compact(found: ShapeCount, kind: DateKind) -> _Verdict:
     return _Verdict("ymd", sentence, date_like=values)
 
 
-def _judge_numbers(found: ShapeCount, kind: DateKind, hint: DateHint) -> _Verdict:
-    """Plain numbers are a spreadsheet's day numbers only when all of them can be."""
+def _numbers_that_are_no_days(evidence: DateEvidence) -> int:
+    """How many plain numbers of the column can be no day number of a spreadsheet."""
+    return sum(
+        found.counts["year-like"]
+        + found.counts["other"]
+        + found.counts["small"] * found.shape.timed
+        for found in evidence.shapes.values()
+        if found.shape.family is Family.NUMBER
+    )
+
+
+def _judge_numbers(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: int) -> _Verdict:
+    """Plain numbers are a spreadsheet's day numbers only when all of the column can be."""
     counts, values = found.counts, found.counts["values"]
-    numbers = counts["serial"] + counts["small"]
-    misfits = counts["year-like"] + counts["other"]
-    is_confirmed = hint.serials is not None
-    if not is_confirmed and (
-        not counts["serial"] or (kind == "datetime" and not found.shape.timed)
-    ):
+    is_bare = kind == "datetime" and not found.shape.timed
+    if hint.serials is None and (is_bare or not counts["serial"]):
         sentence = (
             f"{_so_many(values, 'is a plain number', 'are plain numbers')}, not whole dates"
             f" ({counts['year-like']} may be a year)"
         )
-        date_like = counts["year-like"] + (counts["serial"] if kind == "datetime" else 0)
-        return _Verdict(None, sentence, date_like=date_like)
-    if misfits and not is_confirmed:
+        return _Verdict(
+            None, sentence, date_like=counts["year-like"] + (counts["serial"] if is_bare else 0)
+        )
+    if misfits and hint.serials is None:
         return _open(
             f"{counts['serial']} of {_so_many(values)} written as plain numbers can be day numbers "
-            f"of a spreadsheet, but {misfits} cannot"
+            f"of a spreadsheet, but {misfits} of the column's plain numbers cannot"
         )
     sentence = (
         f"plain numbers are day numbers of a spreadsheet, counted from {hint.serials or '1900'}: "
         f"{counts['serial']} of {_so_many(values)} between 10000 and 80000, {misfits} can be none"
     )
-    return _Verdict("serial", sentence, date_like=numbers + counts["year-like"])
+    return _Verdict("serial", sentence, date_like=values - counts["other"])
 
 
 def _open_languages(evidence: DateEvidence, hint: DateHint) -> list[str]:

@@ -45,6 +45,7 @@ _SUSPECT = (
     r"\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]"
 )
 """RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
+_COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
 Test = Callable[[str], bool]
 
 
@@ -62,12 +63,7 @@ def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, int]]:
     counts: Counter[str] = Counter()
     special = _rows_with_special_bytes(values)
     if len(special):
-        suspects = special[_may_change(values.take(pa.array(special)))]
-        if len(suspects):
-            cleaned = read_distinct(values.take(pa.array(suspects)), _clean_one)
-            for answer, count in cleaned.counted():
-                counts.update(dict.fromkeys(answer.reasons, count))
-            values = put(values, suspects, cleaned.spread(lambda c: c.text, pa.string()))
+        values = _clean_special(values, special, counts)
     padded = _rows_with_outer_space(values)
     if padded:
         counts["trimmed"] += padded
@@ -86,14 +82,15 @@ def _bytes_of(values: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArra
 
 
 def _rows_with_special_bytes(values: pa.StringArray) -> Rows:
-    """Rows, ascending, with a byte that is not a printable ASCII character."""
+    """Rows, ascending, with a character that is not a printable one of ASCII."""
     data, offsets = _bytes_of(values)
     used = data[offsets[0] : offsets[-1]]
     if not len(used) or (used.min() >= 0x20 and used.max() < 0x7F):
         return np.zeros(0, dtype=np.int64)
-    places = np.flatnonzero((used < 0x20) | (used >= 0x7F)) + offsets[0]
-    rows: Rows = np.unique(np.searchsorted(offsets, places, side="right") - 1).astype(np.int64)
-    return rows
+    special = ~is_true(pc.string_is_ascii(values)) & is_true(values.is_valid())
+    if used.min() < 0x20 or (used == 0x7F).any():
+        special |= is_true(pc.match_substring_regex(values, r"[\x00-\x1f\x7f]"))
+    return np.flatnonzero(special)
 
 
 def _rows_with_outer_space(values: pa.StringArray) -> int:
@@ -106,9 +103,24 @@ def _rows_with_outer_space(values: pa.StringArray) -> int:
     return int(np.count_nonzero(outer))
 
 
-def _may_change(values: pa.StringArray) -> npt.NDArray[np.bool_]:
-    suspect = is_true(pc.match_substring_regex(values, _SUSPECT))
-    return suspect | is_true(pc.not_equal(pc.utf8_normalize(values, form="NFC"), values))
+def _clean_special(values: pa.StringArray, rows: Rows, counts: Counter[str]) -> pa.StringArray:
+    """Clean the rows that have more than printable ASCII; most need nothing."""
+    texts = values.take(pa.array(rows))
+    is_suspect = is_true(pc.match_substring_regex(texts, _SUSPECT))
+    composable = np.flatnonzero(~is_suspect & is_true(pc.match_substring_regex(texts, _COMPOSABLE)))
+    if len(composable):
+        before = texts.take(pa.array(composable))
+        composed = pc.utf8_normalize(before, form="NFC")
+        differs = is_true(pc.not_equal(composed, before))
+        if differs.any():
+            counts["nfc"] += int(np.count_nonzero(differs))
+            values = put(values, rows[composable[differs]], composed.filter(pa.array(differs)))
+    if is_suspect.any():
+        cleaned = read_distinct(texts.filter(pa.array(is_suspect)), _clean_one)
+        for answer, count in cleaned.counted():
+            counts.update(dict.fromkeys(answer.reasons, count))
+        values = put(values, rows[is_suspect], cleaned.spread(lambda c: c.text, pa.string()))
+    return values
 
 
 def _clean_one(text: str) -> _Cleaned:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.standardize.civil import Flags, Ints, Longs
-from pipeline.standardize.timezones import abbreviation_offset, resolve
+from pipeline.standardize.timezones import abbreviation_offset, is_known_zone, resolve
 
 _SECOND = 1_000_000  # microseconds
 _FIXED = re.compile(r"(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-5][0-9])")
@@ -23,6 +23,11 @@ class Offsets:
     no_zone: Flags
     twice: Flags
     never: Flags
+
+
+def is_zone(meaning: str) -> bool:
+    """Say whether a text is an offset ("-05:00") or an IANA zone."""
+    return _FIXED.fullmatch(meaning) is not None or is_known_zone(meaning)
 
 
 def find_offsets(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -197,14 +198,15 @@ def test_a_time_is_read_as_it_was_meant_or_refused(
         (["15 mars 2025"], "a language that nobody confirmed: fr or sv"),
         (["45000", "1985"], "1 of 2 values written as plain numbers"),
         (["45000", "0"], "1 of 2 values written as plain numbers"),
+        (["45000", "12.5"], "1 of 1 value written as plain numbers"),
         (["45000", "99999"], "1 of 2 values written as plain numbers"),
         (["20250115", "25122024", "20250116"], "1 of 3 values can be no year-month-day"),
         (["24-12-01", "24-12-02", "24-12-03"], "may have the year first or last"),
     ],
     ids=[
         "E70 no proof", "E70 contradiction", "E70 proof in another shape", "E91 no language",
-        "E74 a year among serials", "E74 zero among serials", "E74 too large for a serial",
-        "E77 eight digits of two kinds", "E73 year first or last",
+        "E74 a year among serials", "E74 zero among serials", "E74 measurements",
+        "E74 too large for a serial", "E77 eight digits of two kinds", "E73 year first or last",
     ],
 )  # fmt: skip
 def test_what_the_values_do_not_prove_is_asked(texts: list[str | None], words: str) -> None:
@@ -247,9 +249,18 @@ def test_e70_a_confirmed_order_does_not_bend_proof() -> None:
     assert "were confirmed as month-day-year, but 1 of 2 values" in sentence
 
 
-def test_a_confirmed_order_must_be_one() -> None:
-    with pytest.raises(ValueError, match="unknown date order"):
-        DateHint(order="DMY")
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        ({"order": "DMY"}, "unknown date order: DMY"),
+        ({"orders": {"99/99/9999": "day"}}, "unknown date order: day"),
+        ({"languages": ("xx",)}, "unknown language: xx"),
+        ({"zones": {"EST": "Nowhere/Land"}}, "unknown zone: Nowhere/Land"),
+    ],
+)
+def test_what_a_person_confirms_must_exist(mistake: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        DateHint(**mistake)
 
 
 def test_e88_an_abbreviation_means_what_a_person_said() -> None:

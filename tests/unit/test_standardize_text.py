@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import FileCode, RowCode
@@ -21,6 +21,9 @@ from pipeline.standardize.text import (
     fold_array,
     nullify,
 )
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 cells = st.lists(st.one_of(st.none(), st.text(max_size=12)), max_size=20)
 
