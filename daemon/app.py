@@ -70,15 +70,14 @@ class Daemon:
 
         Raises:
             Refused: the daemon must not start like this.
+            SettingsError: the log file cannot be written as configured.
         """
         os.umask(int(self._settings.service.umask, 8))
         logs.guard_tracebacks()
         ignore_lease_signals()
         check_contracts(self._settings)
         with _locked(self._settings), self._state() as store, self._signals_caught():
-            spool = Spool(folders_of(self._settings), self._settings.intake.ignore)
-            _check_inbox(store, spool, adopt=self._adopt)
-            spool.create()
+            spool = _ready_spool(store, self._settings, adopt=self._adopt)
             return self._serve(store, spool, until_idle=until_idle)
 
     @contextmanager
@@ -87,7 +86,11 @@ class Daemon:
             store = JobStore(self._settings.state_path, time.time)
         except StateError as error:
             raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
-        database = logs.configure(self._settings.logs, write=store.add_logs)
+        try:
+            database = logs.configure(self._settings.logs, write=store.add_logs)
+        except SettingsError:
+            store.close()
+            raise
         try:
             yield store
         finally:
@@ -287,8 +290,11 @@ def check_contracts(settings: Settings) -> list[str]:
     try:
         return sorted(load_contracts(settings.contracts_dir))
     except ContractError as error:
+        mistakes = "\n".join(f"  - {mistake}" for mistake in error.details)
         raise Refused(
-            ExitCode.CONFIG, str(error), "Correct the contract, then run 'harmonizer config check'."
+            ExitCode.CONFIG,
+            f"The contracts cannot be used:\n{mistakes}",
+            "Correct them, then run 'harmonizer config check'.",
         ) from None
 
 
@@ -304,11 +310,23 @@ def prepare(settings: Settings, *, adopt: bool = False) -> None:
         except StateError as error:
             raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
         try:
-            spool = Spool(folders_of(settings), settings.intake.ignore)
-            _check_inbox(store, spool, adopt=adopt)
-            spool.create()
+            _ready_spool(store, settings, adopt=adopt)
         finally:
             store.close()
+
+
+def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> Spool:
+    spool = Spool(folders_of(settings), settings.intake.ignore)
+    _check_inbox(store, spool, adopt=adopt)
+    try:
+        spool.create()
+    except OSError as error:
+        raise Refused(
+            ExitCode.CONFIG,
+            f"The folder {error.filename} cannot be made: {error.strerror}.",
+            "Remove what is in its way, or correct 'folders' in the settings.",
+        ) from None
+    return spool
 
 
 def _check_inbox(store: JobStore, spool: Spool, *, adopt: bool) -> None:

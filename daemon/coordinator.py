@@ -124,7 +124,9 @@ class Coordinator:
     def reconfigure(self, settings: Settings, contracts_dir: str) -> None:
         """Take over settings that may change while running; folders and workers need a restart."""
         self._shell.settings = settings
+        self._shell.spool.reconfigure(settings.intake.ignore, int(settings.output.file_mode, 8))
         self.intake.reconfigure()
+        self.look_soon()
         self.attempts.contracts_dir = contracts_dir
 
     def give_back(self) -> None:

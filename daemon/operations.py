@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,12 @@ class Operations:
         with self.reading() as store:
             found = store.jobs(state=JobState.QUARANTINED, reason=code, limit=1_000_000)
             return [job.id for job in reversed(found) if not store.children_of(job.id)]
+
+    def must_exist(self, job_ids: Sequence[int]) -> None:
+        """Refuse before anything is asked when one of several jobs is not there."""
+        with self.reading() as store:
+            for job_id in job_ids:
+                self._job(store, job_id)
 
     def ask(self, kind: str, **args: Any) -> dict[str, Any]:
         """Ask the daemon for something and wait a moment for its answer.

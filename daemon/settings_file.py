@@ -24,7 +24,8 @@ def default_text(root: str) -> str:
     from ruamel.yaml.comments import CommentedMap
 
     document = CommentedMap()
-    defaults = Settings().model_dump(mode="json") | {"root": root}
+    # constructed, not loaded: the environment of whoever runs `init` is nobody's default
+    defaults = Settings.model_construct().model_dump(mode="json") | {"root": root}
     for name, field in Settings.model_fields.items():
         document[name] = defaults[name]
         if isinstance(field.default, BaseModel):

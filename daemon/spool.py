@@ -88,6 +88,11 @@ class Spool:
         self._extra_ignore = tuple(extra_ignore)
         self._modes = Modes(folders.file_mode)
 
+    def reconfigure(self, extra_ignore: Sequence[str], file_mode: int) -> None:
+        """Take over settings that may change while running; the folders stay where they are."""
+        self._extra_ignore = tuple(extra_ignore)
+        self._modes = Modes(file_mode)
+
     @property
     def folders(self) -> SpoolFolders:
         """Where everything is."""
@@ -200,8 +205,7 @@ class Spool:
         path, doomed = self.job_dir(job_id), self._folders.work / f".j{job_id}.cleared"
         remove_tree(doomed)
         with contextlib.suppress(FileNotFoundError):
-            path.rename(doomed)
-            fsync_dir(self._folders.work)
+            path.rename(doomed)  # not synced: what a power failure brings back is only debris
         remove_tree(doomed)
 
     # -- out of work ------------------------------------------------------------------------

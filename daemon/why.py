@@ -16,6 +16,7 @@ from daemon.scan import scan_inbox
 from daemon.settings import Settings
 
 _JOB = re.compile(r"j?([1-9][0-9]{0,17})")
+_JOB_DEPTH = {"outbox": 1, "archive": 1, "error": 1, "review": 0, "work": 0}
 _JOB_IN_PATH = re.compile(r"(?:^|\.)j([1-9][0-9]*)(?:__[A-Z0-9_]+)?(?:-[0-9]+)?$")
 
 
@@ -47,11 +48,12 @@ def why(settings: Settings, what: str) -> dict[str, Any]:
 def _source(settings: Settings, what: str) -> bytes | None:
     """The path relative to the inbox, when `what` may name something there."""
     inbox = settings.folder("inbox")
-    absolute = Path(os.path.abspath(what))  # noqa: PTH100 - resolve() would follow a dropped link
-    real = absolute.parent.resolve() / absolute.name
-    for path in (absolute, real):
-        if path.is_relative_to(inbox) and path != inbox:
-            return os.fsencode(path.relative_to(inbox))
+    for base in (Path.cwd(), settings.root.resolve()):
+        absolute = Path(os.path.abspath(base / what))  # noqa: PTH100 - resolve() follows links
+        real = absolute.parent.resolve() / absolute.name
+        for path in (absolute, real):
+            if path.is_relative_to(inbox) and path != inbox:
+                return os.fsencode(path.relative_to(inbox))
     return None if Path(what).is_absolute() else os.fsencode(os.path.normpath(what))
 
 
@@ -101,14 +103,15 @@ def _condition(settings: Settings, source: bytes) -> str:
 
 def _job_of_path(settings: Settings, what: str) -> int | None:
     """The job whose number stands in the path of one of our own folders."""
-    path = Path(what).resolve()
-    for name in ("outbox", "archive", "error", "review", "work"):
-        folder = settings.folder(name)
-        if path.is_relative_to(folder):
-            for part in reversed(path.relative_to(folder).parts):
-                found = _JOB_IN_PATH.search(part)
-                if found:
-                    return int(found[1])
+    for path in (Path(what).resolve(), (settings.root / what).resolve()):
+        for name, depth in _JOB_DEPTH.items():
+            folder = settings.folder(name)
+            if not path.is_relative_to(folder):
+                continue
+            parts = path.relative_to(folder).parts
+            found = _JOB_IN_PATH.search(parts[depth]) if len(parts) > depth else None
+            if found:
+                return int(found[1])
     return None
 
 

@@ -41,6 +41,7 @@ def retry(
     numbers = (
         operations.job_ids_with(reason) if reason else [job_number(name) for name in job or ()]
     )
+    operations.must_exist(numbers)
     answers = []
     with progress(len(numbers), "retrying") as done:
         for number in numbers:

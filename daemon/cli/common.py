@@ -56,10 +56,7 @@ def settings_from(context: typer.Context, root: Path | None, config: Path | None
         raise Refused(
             ExitCode.NOT_FOUND, f"There is no folder {root}.", "Make one with 'harmonizer init'."
         )
-    try:
-        return load_settings(config or found_config(root), root)
-    except SettingsError as error:
-        raise Refused(ExitCode.CONFIG, str(error), "Correct it and try again.") from None
+    return load_settings(config or found_config(root), root)
 
 
 def found_config(root: Path | None) -> Path | None:
@@ -85,6 +82,10 @@ def ends_plainly(verb: Callable[P, R]) -> Callable[P, R]:
             err.print(Text(refused.sentence, style="bold red"))
             err.print(Text(refused.hint))
             raise typer.Exit(refused.code) from None
+        except SettingsError as error:
+            err.print(Text(str(error), style="bold red"))
+            err.print(Text("Correct it and try again."))
+            raise typer.Exit(ExitCode.CONFIG) from None
         except BrokenPipeError:  # `harmonizer jobs | head`
             sys.stderr.close()
             raise typer.Exit(ExitCode.OK) from None

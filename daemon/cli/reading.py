@@ -29,6 +29,7 @@ from daemon.cli.common import (
 from daemon.errors import ExitCode, Refused
 
 _FOLLOW_PAUSE_S = 0.5
+MOST_ROWS = 1_000_000
 
 
 @ends_plainly
@@ -58,9 +59,11 @@ def _print_status(answer: dict[str, Any]) -> None:
     watcher = answer.get("watcher")
     if watcher:
         add(made, "watcher", watcher["state"] + (f": {watcher['why']}" if watcher["why"] else ""))
-    if answer.get("scan"):
-        inbox = "" if answer["scan"]["inbox"] else "; the inbox is not there"
-        add(made, "last look", f"{ago(answer['scan']['at_s'])} ago{inbox}")
+    scan = answer.get("scan")
+    if scan and scan["at_s"]:
+        add(made, "last look", f"{ago(scan['at_s'])} ago")
+    if scan and not scan["inbox"]:
+        add(made, "inbox", "it is not there")
     workers = answer.get("workers")
     if workers:
         busy = ", ".join(worker["job"] for worker in workers["busy"]) or "none"
@@ -128,7 +131,9 @@ def jobs(
         str | None, typer.Option(help="Only jobs claimed since then: 2026-11-21, or 12h, 7d.")
     ] = None,
     contract: Annotated[str | None, typer.Option(help="Only jobs of this contract.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the newest.")
+    ] = 50,
     root: RootOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -170,17 +175,17 @@ def _moment(text: str) -> float:
     """A date, a time, or an age like 90min, 12h, 7d as epoch seconds."""
     import re
 
-    age = re.fullmatch(r"(\d+)\s*(s|min|h|d)", text)
+    age = re.fullmatch(r"(\d{1,9})\s*(s|min|h|d)", text)
     if age:
         unit = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}[age[2]]
         return time.time() - int(age[1]) * unit
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.astimezone()).timestamp()
+    except (ValueError, OverflowError):
         raise Refused(
             ExitCode.USAGE, f"'{text}' is not a time.", "Write 2026-11-21, or 90min, 12h, 7d."
         ) from None
-    return (moment if moment.tzinfo else moment.astimezone()).timestamp()
 
 
 @ends_plainly
@@ -229,7 +234,9 @@ def logs(
     context: typer.Context,
     job: Annotated[str | None, typer.Argument(metavar="[JOB]")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Begin with so many lines.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="Begin with so many lines.")
+    ] = 100,
     root: RootOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -265,7 +272,9 @@ def logs(
 @ends_plainly
 def errors(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the newest.")
+    ] = 50,
     root: RootOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

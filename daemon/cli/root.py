@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from daemon.cli import asking, planning, reading, setup, workings
 from daemon.cli.common import ConfigOption, RootOption
+from daemon.errors import ExitCode
+
+_TYPER_USAGE = 2
+
+
+class Command(TyperGroup):
+    """The command; a wrong command line ends it with the code this program documents."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse, run, exit."""
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            if end.code == _TYPER_USAGE:
+                raise SystemExit(int(ExitCode.USAGE)) from None
+            raise
+
 
 app = typer.Typer(
+    cls=Command,
     help="Drop a data file into a folder; a moment later the harmonized data is there.",
     no_args_is_help=True,
     add_completion=False,

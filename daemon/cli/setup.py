@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,14 +86,7 @@ def show(
     if as_json:
         print_json(values)
         return
-    out.print(plain_block(as_yaml(values)))
-
-
-def plain_block(text: str) -> str:
-    """Several lines as they are."""
-    from rich.markup import escape
-
-    return escape(text.rstrip())
+    sys.stdout.write(as_yaml(values))  # to be read again: no wrapping, no markup
 
 
 def register(app: typer.Typer) -> None:
