@@ -22,7 +22,7 @@ from daemon.files import (
     FileVanished,
     copy_verified,
     fingerprint_of,
-    fsync_dir,
+    fsync_dirs,
     rename_noreplace,
     sha256_of,
 )
@@ -91,8 +91,7 @@ class Claiming:
         """Sync the names in every touched folder."""
         for folder in self._folders.values():
             os.fsync(folder)
-        for path in self._touched:
-            fsync_dir(path)
+        fsync_dirs(self._touched)
 
     def _open(self, folder_path: bytes) -> int:
         """A descriptor of a folder below the inbox, opened without following any link."""

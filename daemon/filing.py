@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from daemon.files import FileVanished, TargetTaken, fsync_dir, move_into_place, write_atomically
+from daemon.files import FileVanished, TargetTaken, fsync_dir, move_into_place, write_durably
 from daemon.names import SIDECARS
 
 _FROM_STAGING = ("rejects.csv", "report.json")
@@ -96,7 +96,7 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes) -> str:
         target = jailed(folder, name)
         _write_note(note, name)
         try:
-            move_into_place(ready, target)
+            move_into_place(ready, target, sync_source=False)
         except TargetTaken:
             continue
         return name
@@ -144,14 +144,14 @@ def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes) -> None:
     if place.parent != shelf:
         place.parent.mkdir(mode=0o700, exist_ok=True)
         place.parent.chmod(modes.folder)
-        fsync_dir(shelf)
-    extra = {}
-    try:
-        move_into_place(original, place)
-    except FileVanished:
-        extra = {"original_missing": True}
+    if os.path.lexists(original) and not os.path.lexists(place):
+        original.rename(place)  # both in the job's private folder, so nobody can be overwritten
+    if place.parent != shelf:
+        fsync_dir(place.parent)
+    extra = {} if os.path.lexists(place) else {"original_missing": True}
     _write_papers(shelf, papers, extra, modes)
     shelf.chmod(modes.folder)
+    fsync_dir(shelf)
 
 
 def place_in(folder: Path, name: str) -> Path:
@@ -165,7 +165,7 @@ def _write_papers(shelf: Path, papers: Papers, extra: dict[str, Any], modes: Mod
     beside = [name for name in _FROM_STAGING if _kept(papers.staging, shelf, name, modes)]
     if papers.text is not None:
         words = papers.text(beside).encode("utf-8", "backslashreplace")
-        write_atomically(shelf / "REASON.txt", words, modes.file)
+        write_durably(shelf / "REASON.txt", words, modes.file)
         beside.append("REASON.txt")
     document = {**papers.document, **extra}
     if beside:  # so that our own papers are known again, and an edited one is left alone
@@ -173,14 +173,14 @@ def _write_papers(shelf: Path, papers: Papers, extra: dict[str, Any], modes: Mod
             name: sha256((shelf / name).read_bytes()).hexdigest() for name in beside
         }
     text = json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n"
-    write_atomically(shelf / papers.document_name, text.encode(), modes.file)
+    write_durably(shelf / papers.document_name, text.encode(), modes.file)
 
 
 def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:
     """Keep a file that the last attempt left, so that people see which rows were at fault."""
     place = shelf / name
     if staging is not None and (staging / name).is_file() and not (staging / name).is_symlink():
-        move_into_place(staging / name, place)
+        (staging / name).replace(place)
         place.chmod(modes.file)
     return place.is_file()
 
