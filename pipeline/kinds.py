@@ -122,7 +122,7 @@ def _kind_inspector(described: Field, setting: Setting) -> Inspector:
             return _Identifiers(setting)
         case "ucum-unit":
             return _Units()
-        case "boolean" | "email" | "postal-code-us":
+        case "boolean":
             return _Parsed(converter_of(described, setting.contract, {}))
         case _:
             return _Anything()

@@ -37,7 +37,7 @@ class RowStore:
         """All rows, in order."""
         if not self.rows:
             return
-        with pa.memory_map(str(self._path)) as source:
+        with pa.OSFile(str(self._path)) as source:  # mapped pages would count as our memory
             reader = pa.ipc.open_file(source)
             for index in range(reader.num_record_batches):
                 yield reader.get_batch(index)
