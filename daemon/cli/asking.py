@@ -24,7 +24,9 @@ from daemon.errors import ExitCode, Refused
 @ends_plainly
 def retry(
     context: typer.Context,
-    job: Annotated[list[str] | None, typer.Argument(metavar="JOB...")] = None,
+    job: Annotated[
+        list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs like j42.")
+    ] = None,
     reason: Annotated[
         str | None, typer.Option(metavar="CODE", help="Every refused job with this code.")
     ] = None,
@@ -53,7 +55,7 @@ def retry(
 @ends_plainly
 def cancel(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(metavar="JOB")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A job like j42.")],
     root: RootOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

@@ -29,7 +29,10 @@ def plan(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file; it is only read.")],
     contract: Annotated[
-        str | None, typer.Option(help="Use this contract instead of letting the columns decide.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Use this contract instead of letting the columns decide."
+        ),
     ] = None,
     root: RootOption = None,
     config: ConfigOption = None,

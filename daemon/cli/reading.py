@@ -126,13 +126,18 @@ def why(
 @ends_plainly
 def jobs(
     context: typer.Context,
-    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only jobs claimed since then: 2026-11-21, or 12h, 7d.")
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only jobs in this state.")
     ] = None,
-    contract: Annotated[str | None, typer.Option(help="Only jobs of this contract.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only jobs claimed since: 2026-11-21, or 12h, 7d."),
+    ] = None,
+    contract: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only jobs of this contract.")
+    ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the newest.")
+        int, typer.Option(min=1, max=MOST_ROWS, metavar="N", help="At most so many, the newest.")
     ] = 50,
     root: RootOption = None,
     config: ConfigOption = None,
@@ -191,7 +196,7 @@ def _moment(text: str) -> float:
 @ends_plainly
 def show(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(metavar="JOB")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A job like j42.")],
     root: RootOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -232,10 +237,12 @@ def show(
 @ends_plainly
 def logs(
     context: typer.Context,
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]")] = None,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="A job like j42; all when left out.")
+    ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_ROWS, help="Begin with so many lines.")
+        int, typer.Option(min=1, max=MOST_ROWS, metavar="N", help="Begin with so many lines.")
     ] = 100,
     root: RootOption = None,
     config: ConfigOption = None,
@@ -273,7 +280,7 @@ def logs(
 def errors(
     context: typer.Context,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the newest.")
+        int, typer.Option(min=1, max=MOST_ROWS, metavar="N", help="At most so many, the newest.")
     ] = 50,
     root: RootOption = None,
     config: ConfigOption = None,
