@@ -24,9 +24,7 @@ from daemon.errors import ExitCode, Refused
 @ends_plainly
 def retry(
     context: typer.Context,
-    job: Annotated[
-        list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs like j42.")
-    ] = None,
+    job: Annotated[list[str] | None, typer.Argument(metavar="JOB", help="Jobs like j42.")] = None,
     reason: Annotated[
         str | None, typer.Option(metavar="CODE", help="Every refused job with this code.")
     ] = None,

@@ -238,7 +238,7 @@ def show(
 def logs(
     context: typer.Context,
     job: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="A job like j42; all when left out.")
+        str | None, typer.Argument(metavar="JOB", help="A job like j42; all when left out.")
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
     limit: Annotated[
