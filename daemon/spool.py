@@ -140,7 +140,11 @@ class Spool:
                     refusals[job.id] = "it is no longer in the inbox"
                 except OSError as error:
                     refusals[job.id] = _refusal(error)
-            claiming.make_durable()
+            try:
+                claiming.make_durable()
+            except OSError as error:  # the files are ours all the same; a repeated call syncs again
+                for job in jobs:
+                    refusals.setdefault(job.id, _refusal(error))
         return refusals
 
     def unclaim(self, job: JobRecord) -> bool:
