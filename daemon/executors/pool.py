@@ -33,8 +33,8 @@ class WorkerPool:
 
     memory_limit_mb: most private writable memory of one worker. tasks_per_worker: after so many a
     worker is replaced. on_done: called from the pool's thread after each future completes. on_log:
-    receives {"level", "message", "fields", "job"} for each line a worker logs. entry: what workers
-    run, as `module:function`.
+    receives {"level", "message", "fields", "job"} for each line a worker logs. contracts_dir: read
+    ahead by each worker. entry: what workers run, as `module:function`.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class WorkerPool:
         on_done: Callable[[], None] | None = None,
         on_log: Callable[[dict[str, Any]], None] | None = None,
         log_level: str = "INFO",
+        contracts_dir: str | None = None,
         entry: str = HARMONIZE,
     ) -> None:
         self.capacity = capacity
@@ -53,11 +54,13 @@ class WorkerPool:
             memory_bytes=memory_limit_mb * 1024 * 1024 if memory_limit_mb else None,
             log_level=log_level,
             entry=entry,
+            contracts_dir=contracts_dir,
         )
         self._crew = Crew(capacity, limits, tasks_per_worker, on_done, on_log)
         self._wishes: deque[Callable[[], None]] = deque()
         self._door = threading.Lock()  # between `submit` and the thread's last look at the wishes
-        self._closed: Exception | None = None
+        self._closed: AttemptLost | None = None
+        self._mistake: InternalFailure | None = None
         self._bell_out, self._bell_in = os.pipe()
         os.set_blocking(self._bell_in, False)
         os.set_blocking(self._bell_out, False)
@@ -95,9 +98,12 @@ class WorkerPool:
         ]
 
     def trouble(self) -> str | None:
-        """Why no worker can be started, while that lasts; tasks wait for it to pass."""
-        if isinstance(self._closed, InternalFailure):
-            return f"the worker pool has ended: {self._closed}"
+        """Why no worker can be had. While that lasts, tasks wait for it to pass.
+
+        After a mistake of the pool's own it does not pass: restart the daemon. No task is blamed.
+        """
+        if self._mistake is not None:
+            return f"the worker pool has ended: {self._mistake}"
         tries = self._crew.failed_starts
         if tries < TROUBLING_STARTS:
             return None
@@ -115,14 +121,15 @@ class WorkerPool:
     # --- the pool's own thread ----------------------------------------------------------------
 
     def _run(self) -> None:
-        end: Exception = AttemptLost("stopping", "the service is stopping")
+        end = AttemptLost("stopping", "the service is stopping")
         try:
             while not self._crew.is_gone:
                 self._crew.turn(self._bell_out)
                 self._grant_wishes()
         except Exception as error:  # noqa: BLE001 - no future may wait for ever
-            end = InternalFailure(type(error).__name__, trace_of(error))
-            logger.bind(error=end.type_name, trace=end.trace).critical("worker pool ended")
+            self._mistake = InternalFailure(type(error).__name__, trace_of(error))
+            logger.bind(error=str(self._mistake)).critical("worker pool ended")
+            end = AttemptLost("stopping", "the worker pool has ended")  # no file's fault
         with self._door:
             self._closed = end
         self._grant_wishes()

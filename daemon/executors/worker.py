@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import forkserver, parent_process
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -51,11 +52,15 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """What one worker may use and how much it says. `entry` is `module:function`."""
+    """What one worker may use and how much it says. `entry` is `module:function`.
+
+    contracts_dir: contracts to read before the first task comes (0.4 s); a hint, no more.
+    """
 
     memory_bytes: int | None = None
     log_level: str = "INFO"
     entry: str = HARMONIZE
+    contracts_dir: str | None = None
 
 
 def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
@@ -150,12 +155,20 @@ def serve(pipe: Connection[Any, Any], noise: Connection[Any, Any], limits: Worke
     voice = _Voice(pipe.fileno())
     _log_to(voice, limits.log_level)
     with contextlib.suppress(Exception):  # the first task will say what is wrong with it
-        load_entry(limits.entry)
+        _warm_up(limits)
     voice.say({"ready": os.getpid()})
     with os.fdopen(os.dup(pipe.fileno()), "rb") as orders:
         for order in orders:
             voice.say({"begun": True})
             voice.say(_obey(json.loads(order), limits.entry))
+
+
+def _warm_up(limits: WorkerLimits) -> None:
+    load_entry(limits.entry)
+    if limits.contracts_dir is not None:
+        from pipeline.contract import load_contracts  # a worker without contracts does not need it
+
+        load_contracts(Path(limits.contracts_dir))
 
 
 def _obey(order: dict[str, Any], entry: str) -> dict[str, Any]:

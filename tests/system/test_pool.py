@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 
 from daemon.executors.base import AttemptLost, InternalFailure
 from daemon.executors.pool import WorkerPool
+from pipeline.contract import BUILT_IN
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from tests.system.pool_entries import CANARY
@@ -66,6 +68,22 @@ def is_running(pid: int) -> bool:
 
 def until_gone(*pids: int) -> None:
     until(lambda: not any(is_running(pid) for pid in pids))
+
+
+@contextlib.contextmanager
+def every_descriptor_taken() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    taken: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def loss(future: Future[HarmonizeResult]) -> AttemptLost:
@@ -287,6 +305,54 @@ def test_no_more_tasks_run_at_once_than_the_capacity(open_pool: Open) -> None:
         time.sleep(0.005)
 
     assert most == 5
+
+
+def test_contracts_are_read_before_the_first_file_comes(open_pool: Open) -> None:
+    pool = open_pool(1, contracts_dir=str(BUILT_IN))
+
+    answer = pool.submit(task("list_modules"), LONG_S).result(LONG_S)
+
+    assert "pipeline.contract" in answer.contract_version.split()
+
+
+def test_contracts_that_cannot_be_read_keep_no_worker_from_its_work(open_pool: Open) -> None:
+    pool = open_pool(1, contracts_dir="/nowhere")
+
+    assert succeeded(pool.submit(task("nothing"), LONG_S))
+
+
+def test_a_pool_that_can_start_no_worker_says_so_keeps_its_tasks_and_recovers(
+    open_pool: Open,
+) -> None:
+    pool = open_pool(1)
+    pid = int(pool.submit(task("nothing"), LONG_S).result(LONG_S).contract_version)
+    with every_descriptor_taken():
+        os.kill(pid, signal.SIGKILL)
+        waiting = pool.submit(task("nothing"), LONG_S)
+        trouble = until(pool.trouble)
+
+    assert "cannot be started" in trouble
+    assert succeeded(waiting)
+    assert pool.trouble() is None
+
+
+def test_a_pool_that_ends_by_a_mistake_of_its_own_blames_no_task(open_pool: Open) -> None:
+    pool = open_pool(2)
+    running = pool.submit(task("sleep 1000"), LONG_S)
+    pid = busy_pid(pool, "j1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # the kernel now refuses to wait on more
+    try:
+        waiting = pool.submit(task("nothing"), LONG_S)
+        kinds = {loss(running).kind, loss(waiting).kind}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert kinds == {"stopping"}
+    assert "ended" in until(pool.trouble)
+    assert loss(pool.submit(task("nothing"), LONG_S)).kind == "stopping"
+    until_gone(pid)
 
 
 # --- cancel and stop --------------------------------------------------------------------------
