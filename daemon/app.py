@@ -145,6 +145,8 @@ class Daemon:
             memory_limit_mb=self._settings.workers.memory_limit_mb,
             tasks_per_worker=self._settings.workers.tasks_per_worker,
             on_log=logs.repeat,
+            log_level=self._settings.logs.level,
+            contracts_dir=str(self._settings.contracts_dir),
             on_done=self._wake.set,
         )
 
@@ -172,6 +174,12 @@ class Daemon:
                 shell.troubles.over("state")
                 failures = 0
             page.refresh()
+            if coordinator.is_broken:  # a fresh process can work again; this one cannot
+                raise Refused(
+                    ExitCode.CRASHED,
+                    f"{coordinator.troubles[0]}.",
+                    "Start the daemon again and report it; no file is lost.",
+                )
             is_idle = coordinator.is_idle
             if until_idle and is_idle and was_idle:
                 return

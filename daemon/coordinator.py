@@ -49,13 +49,15 @@ class Coordinator:
         """Make disk and rows agree after a stop of any kind. Run once, before `step`.
 
         Claims and moves under way are finished by the ordinary steps; only attempts that were
-        open when the daemon was lost, and folders no job knows, need a decision of their own.
+        open when the daemon was lost, and folders no job knows, need a decision of their own. Job
+        numbers that folders bear already are not given again: the database may be a backup.
         """
         live = self._shell.store.in_state(
             JobState.CLAIMING, JobState.RUNNING, JobState.FINALIZING, JobState.HELD
         )
         total = len(live)
         progress(0, total)
+        self._shell.store.skip_ids(self._shell.spool.highest_filed())
         self.attempts.take_back()
         self.finishing.finish()
         self.intake.confirm()
@@ -70,7 +72,8 @@ class Coordinator:
         self.attempts.collect()
         self.finishing.finish()
         self._look_if_due()
-        if not self.draining and not self.is_paused:
+        self._watch_workers()
+        if not self.draining and not self.is_paused and not self.is_broken:
             self.intake.claim(self._room())
             self.intake.confirm()
             self.attempts.start()
@@ -107,6 +110,18 @@ class Coordinator:
         counts = self._shell.store.counts_by_state()
         live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
         return not any(counts[state] for state in live) and not self.intake.has_candidates
+
+    @property
+    def is_broken(self) -> bool:
+        """True when no attempt can be made any more by this process."""
+        return self._executor.has_ended
+
+    def _watch_workers(self) -> None:
+        trouble = self._executor.trouble()
+        if trouble is None:
+            self._shell.troubles.over("workers")
+        else:
+            self._shell.troubles.note("workers", trouble, self._shell.monotonic())
 
     @property
     def troubles(self) -> list[str]:

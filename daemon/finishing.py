@@ -6,13 +6,16 @@ Every step may be repeated; a crash anywhere leaves a `finalizing` job whose ste
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from loguru import logger
 
 from daemon.db.records import JobRecord, Move
 from daemon.explain import job_document, reason_text
+from daemon.files import FileVanished
 from daemon.shell import Shell
 from daemon.states import FINALIZED, Disposition, JobState
+from pipeline.errors import FileCode
 
 _INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
 
@@ -76,10 +79,13 @@ class Finishing:
 
     def _moved(self, job: JobRecord) -> Move:
         disposition = job.disposition or Disposition.QUARANTINED
-        changes = {}
+        changes: dict[str, Any] = {}
         match disposition:
             case Disposition.DELIVERED:
-                changes["delivery"] = self._shell.spool.deliver(job)
+                try:
+                    changes["delivery"] = self._shell.spool.deliver(job)
+                except FileVanished:  # somebody emptied our folder before the results were out
+                    return self._moved_without_results(job)
                 self._retire(replace(job, delivery=changes["delivery"]))
             case Disposition.QUARANTINED:
                 self._quarantine(job)
@@ -88,6 +94,16 @@ class Finishing:
             case Disposition.LOST:
                 pass  # there is nothing left to move
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
+
+    def _moved_without_results(self, job: JobRecord) -> Move:
+        changes: dict[str, Any] = {
+            "disposition": Disposition.QUARANTINED,
+            "reason_code": FileCode.TAMPERED,
+            "reason_note": "its results were removed from the work folder before they were out",
+        }
+        self._quarantine(replace(job, **changes))
+        event = FINALIZED[Disposition.QUARANTINED]
+        return Move(job=job, event=event, changes=changes)
 
     def _retire(self, job: JobRecord) -> None:
         self._shell.spool.retire(job, self._document(job))

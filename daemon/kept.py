@@ -25,6 +25,7 @@ from daemon.names import SIDECARS
 from daemon.policy import meaning
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_FILED = re.compile(r"j([1-9][0-9]{0,17})(?:__|-|$)")
 _NAME_BYTES = 255
 _INDEX_HEADER = ("job", "failed_at", "file", "code", "what_happened", "note", "folder")
 
@@ -141,6 +142,20 @@ def give_back(original: Path, inbox: Path, prefix: str) -> Path:
             move_into_place(original, target)
             return target
     raise AssertionError("unreachable")
+
+
+def highest_filed(*folders: Path) -> int:
+    """The highest job number in the newest days of the archive and error folders; 0 if none.
+
+    Numbers ascend with time, so two days (the clock may have been set back) are enough.
+    """
+    highest = 0
+    for folder in folders:
+        days = sorted((day for day in folder.iterdir() if _DAY.fullmatch(day.name)), reverse=True)
+        for day in days[:2]:
+            found = (_FILED.match(entry.name) for entry in day.iterdir())
+            highest = max([highest, *(int(name[1]) for name in found if name)])
+    return highest
 
 
 def prune_days(archive: Path, before: date) -> int:

@@ -50,6 +50,7 @@ from daemon.kept import (
     archive_place,
     error_place,
     give_back,
+    highest_filed,
     index_of_errors,
     known_file,
     latest_namesake,
@@ -291,6 +292,10 @@ class Spool:
         names = (_JOB_FOLDER.fullmatch(path.name) for path in self._folders.work.iterdir())
         numbers = sorted(int(name[1]) for name in names if name)
         return [number for number in numbers if number not in live]
+
+    def highest_filed(self) -> int:
+        """The highest job number that archive and error folders bear; 0 when they are empty."""
+        return highest_filed(self._folders.archive, self._folders.error)
 
     def offer_again(self, orphan: int) -> int:
         """Give the originals in an orphan's folder back to the inbox; clear it. Returns how many.

@@ -80,6 +80,11 @@ class Executor(Protocol):
         """The tasks being worked on now, in the order of their workers."""
         ...
 
+    @property
+    def has_ended(self) -> bool:
+        """True when nothing can run any more and only a restart of the daemon helps."""
+        ...
+
     def trouble(self) -> str | None:
         """Why no worker can be had at the moment, in one sentence; None when all is well."""
         ...

@@ -43,6 +43,11 @@ class InlineExecutor:
         """Nothing is under way between two calls."""
         return []
 
+    @property
+    def has_ended(self) -> bool:
+        """There is nothing that could end."""
+        return False
+
     def trouble(self) -> str | None:
         """There is nothing that could be missing."""
         return None

@@ -97,6 +97,11 @@ class WorkerPool:
             if (held := slot.assignment) is not None
         ]
 
+    @property
+    def has_ended(self) -> bool:
+        """True after a mistake of the pool's own: nothing runs any more until a restart."""
+        return self._mistake is not None
+
     def trouble(self) -> str | None:
         """Why no worker can be had. While that lasts, tasks wait for it to pass.
 

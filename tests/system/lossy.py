@@ -14,12 +14,12 @@ _LUCK = random.Random(7)
 class LossyWatcher(watch.InboxWatcher):
     """Passes on one event in five."""
 
-    def __init__(self, inbox: Any, wake: Any) -> None:
+    def __init__(self, inbox: Any, wake: Any, **settings: Any) -> None:
         def sometimes(source: bytes | None, renamed: bool) -> None:
             if _LUCK.random() < 0.2:
                 wake(source, renamed)
 
-        super().__init__(inbox, sometimes)
+        super().__init__(inbox, sometimes, **settings)
 
 
 if __name__ == "__main__":
