@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,19 +56,28 @@ class HashingFile:
         """Pass what is buffered to the kernel."""
         self._file.flush()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
     def finish(self) -> OutputFile:
         """Make the file durable and close it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.discard()
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self.discard()
         return OutputFile(
             name=self._path.name, sha256=self._hash.hexdigest(), size_bytes=self._size_bytes
         )
 
     def discard(self) -> None:
         """Close without a promise; calling it again does nothing."""
-        self._file.close()
         self.closed = True
+        with suppress(OSError):  # a full disk takes not even what is buffered
+            self._file.close()
 
 
 class DataWriter(Protocol):
@@ -137,7 +147,8 @@ class ParquetWriter:
     def discard(self) -> None:
         """Close a file that will not be delivered."""
         self._waiting.clear()
-        self._writer.close()
+        with suppress(OSError, pa.ArrowException):  # closing writes the footer
+            self._writer.close()
         self._file.discard()
 
     def _write_group(self) -> None:
@@ -157,9 +168,9 @@ def open_data(
 
 def write_json(path: Path, document: Mapping[str, Any]) -> OutputFile:
     """Write a JSON document for people and programs, durably."""
-    file = HashingFile(path)
-    file.write((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
-    return file.finish()
+    with HashingFile(path) as file:
+        file.write((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
+        return file.finish()
 
 
 def sync_directory(directory: Path) -> None:

@@ -94,9 +94,12 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
         document = asdict(self)
-        document["questions"] = [
-            {**asdict(question), "code": question.code.value} for question in self.questions
-        ]
+        for column in document["columns"]:
+            column["sentences"] = list(column["sentences"])
+        for question in document["questions"]:
+            question["code"] = question["code"].value
+        for several in ("columns", "unclaimed", "questions"):
+            document[several] = list(document[several])
         return {"schema": SCHEMA, **document}
 
     @classmethod

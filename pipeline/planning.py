@@ -6,7 +6,9 @@ not the birth date, whatever stands above it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pipeline.contract import Contract
 from pipeline.errors import FileCode
@@ -85,8 +87,8 @@ def _column(
         matched=match.how,
         confidence=match.confidence,
         kind=kind_of(contract.field(name)),
-        decision=settled.decision,
-        evidence=settled.evidence,
+        decision=_plain(settled.decision),
+        evidence=_plain(settled.evidence),
         sentences=(*settled.sentences, *about_units),
         scales={
             field: dict(evidence.units[field].scales)
@@ -94,6 +96,12 @@ def _column(
             if evidence.units[field].scales
         },
     )
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON would give it back, so that a stored plan equals the one just made."""
+    plain: dict[str, Any] = json.loads(json.dumps(document))
+    return plain
 
 
 def _unclaimed(

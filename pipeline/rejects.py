@@ -6,10 +6,12 @@ the file shows to be bad (two persons under one key) are merged in when `rejects
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -73,41 +75,45 @@ class RejectSpool:
 
     def remove(self) -> None:
         """Close and delete the spool; calling it again does nothing."""
-        self._file.close()
+        with suppress(OSError):  # closing writes what is buffered, and the disk may be full
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
 class RejectTally:
-    """What was written to `rejects.csv`: distinct records, and records by code."""
+    """What was written to `rejects.csv`: distinct records, and records by code and by field."""
 
-    records: int
-    by_code: Counter[str]
-    by_field: Counter[tuple[str, str]]
+    records: int = 0
+    by_code: Counter[str] = dataclasses.field(default_factory=Counter)
+    by_field: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+    _record: int = -1
+    _seen: set[str | tuple[str, str]] = dataclasses.field(default_factory=set)
+
+    def count(self, reject: Reject) -> None:
+        """Count the next line; lines of one record stand together."""
+        if reject.record != self._record:
+            self.records += 1
+            self._record = reject.record
+            self._seen.clear()
+        code, place = reject.code.value, (reject.code.value, reject.field)
+        self.by_code[code] += code not in self._seen
+        self.by_field[place] += place not in self._seen
+        self._seen |= {code, place}
 
 
 def write_rejects(
     path: Path, found_on_the_way: Iterable[Reject], found_at_the_end: Iterable[Reject]
 ) -> tuple[OutputFile, RejectTally]:
     """Write `rejects.csv` in source order from two sources that are each in that order."""
-    file = HashingFile(path)
-    file.write(csv_line(HEADER))
-    tally = RejectTally(0, Counter(), Counter())
-    last_record = -1
-    codes: set[tuple[str, str]] = set()
+    tally = RejectTally()
     merged = heapq.merge(found_on_the_way, found_at_the_end, key=lambda reject: reject.record)
-    for reject in merged:
-        if reject.record != last_record:
-            tally.records += 1
-            last_record = reject.record
-            codes = set()
-        if all(code != reject.code for code, _ in codes):
-            tally.by_code[reject.code.value] += 1
-        if (reject.code, reject.field) not in codes:
-            tally.by_field[reject.code.value, reject.field] += 1
-        codes.add((reject.code, reject.field))
-        file.write(_line(reject))
-    return file.finish(), tally
+    with HashingFile(path) as file:
+        file.write(csv_line(HEADER))
+        for reject in merged:
+            tally.count(reject)
+            file.write(_line(reject))
+        return file.finish(), tally
 
 
 def _line(reject: Reject) -> bytes:

@@ -7,6 +7,7 @@ as an Arrow file: no memory but one batch, and they come back in source order as
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,5 +45,6 @@ class RowStore:
 
     def remove(self) -> None:
         """Delete the file; calling it again does nothing."""
-        self.close()
+        with suppress(OSError):  # closing writes the footer, and the disk may be full
+            self.close()
         self._path.unlink(missing_ok=True)

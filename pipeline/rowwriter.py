@@ -15,7 +15,7 @@ from pipeline.apply import LINE, RECORD, rescued_name
 from pipeline.contract import Contract
 from pipeline.dedupe import Resolution
 from pipeline.messages import OutputFile
-from pipeline.outputs import HashingFile, csv_line, open_data
+from pipeline.outputs import DataWriter, HashingFile, csv_line, open_data
 from pipeline.plan import Plan
 from pipeline.report import Tally
 from pipeline.rowstore import RowStore
@@ -56,10 +56,21 @@ class RowWriter:
 
     def write(self, store: RowStore, resolution: Resolution) -> Written:
         """Write all rows of `store`."""
-        written = Written()
-        names = list(self.contract.field_names)
         types = {one.name: one.type for one in self.contract.fields}
         data = open_data(self.directory, self.contract.name, types, self.output_format)
+        try:
+            written = self._write_all(store, resolution, data)
+            rescued = [self._rescued.finish()] if self._rescued is not None else []
+            written.outputs = (data.finish(), *rescued)
+        finally:
+            data.discard()
+            if self._rescued is not None:
+                self._rescued.discard()
+        return written
+
+    def _write_all(self, store: RowStore, resolution: Resolution, data: DataWriter) -> Written:
+        written = Written()
+        names = list(self.contract.field_names)
         start = 0
         for batch in store.batches():
             stop = start + batch.num_rows
@@ -76,7 +87,6 @@ class RowWriter:
             written.written += rows.num_rows
             self._rescue(batch, ~out)
             start = stop
-        written.outputs = (data.finish(), *([self._rescued.finish()] if self._rescued else []))
         return written
 
     def _count(self, rows: pa.RecordBatch) -> None:
