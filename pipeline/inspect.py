@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.contract import Contract
 from pipeline.formats.base import TableReader, TextBatch
-from pipeline.kinds import Inspector, Setting, Settled, inspector_of
+from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
 from pipeline.standardize.base import Question
 from pipeline.standardize.numbers import NumberDecision
 from pipeline.standardize.text import clean, nullify

@@ -15,7 +15,8 @@ from pipeline.errors import FileCode
 from pipeline.formats.base import TableReader
 from pipeline.formula_eval import Moment
 from pipeline.inspect import Evidence, inspect
-from pipeline.kinds import Setting, Settled, kind_of
+from pipeline.inspectors import Setting, Settled
+from pipeline.kinds import kind_of
 from pipeline.mapping import ColumnMapping
 from pipeline.measures import measures_of
 from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn

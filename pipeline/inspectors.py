@@ -1,0 +1,304 @@
+"""What the first pass collects of each kind of value, and the decision it comes to.
+
+An inspector sees every value of one column. `settle` turns what it counted into a decision (plain
+data, for the plan) or into questions.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contract import Contract, Field
+from pipeline.kinds import Converter, codeset_of, converter_of, kind_of, phrases_of
+from pipeline.standardize.base import Question
+from pipeline.standardize.codes import CodeEvidence, CodeSet
+from pipeline.standardize.dates import DateEvidence, decide_dates
+from pipeline.standardize.distinct import read_distinct
+from pipeline.standardize.identifiers import IdentifierEvidence, decide_identifiers
+from pipeline.standardize.numbers import NumberEvidence, decide_numbers
+from pipeline.standardize.ranges import split_ranges
+from pipeline.standardize.text import TextEvidence, decide_text
+from pipeline.standardize.units import normalize_unit
+from pipeline.standardize.us_states import us_states
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a kind may know beside the values: the column's label, the file's separator, the day."""
+
+    label: str
+    contract: Contract
+    today: datetime.date
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What one column's evidence came to.
+
+    values: how many values are present. parse_share: part of them (0 to 1) that are of this kind;
+    None where any text is.
+    """
+
+    values: int
+    decision: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    parse_share: float | None = None
+
+
+class Inspector(Protocol):
+    """Collects the evidence of one column."""
+
+    def observe(self, values: pa.StringArray) -> None:
+        """Look at one batch of cleaned text; null is missing."""
+        ...
+
+    def settle(self) -> Settled:
+        """Decide from everything observed."""
+        ...
+
+
+def inspector_of(described: Field, setting: Setting) -> Inspector:
+    """A fresh evidence collector for one column."""
+    kind = _kind_inspector(described, setting)
+    return _Texts(kind, setting) if described.type == "string" else kind
+
+
+def _kind_inspector(described: Field, setting: Setting) -> Inspector:
+    match kind_of(described):
+        case "date" | "datetime":
+            return _Dates(described, setting)
+        case "number" | "integer":
+            return _Numbers(described, setting)
+        case "category" | "code":
+            return _Codes(described, codeset_of(described, setting.contract))
+        case "us-state":
+            return _Codes(described, us_states())
+        case "range":
+            return _Ranges(setting)
+        case "identifier" | "npi":
+            return _Identifiers(setting)
+        case "ucum-unit":
+            return _Units()
+        case "boolean":
+            return _Parsed(converter_of(described, setting.contract, {}))
+        case _:
+            return _Anything()
+
+
+class _Dates:
+    def __init__(self, described: Field, setting: Setting) -> None:
+        self._described, self._setting = described, setting
+        self._evidence = DateEvidence()
+
+    def observe(self, values: pa.StringArray) -> None:
+        self._evidence.observe(values)
+
+    def settle(self) -> Settled:
+        evidence = self._evidence.as_dict()
+        decided = decide_dates(
+            self._evidence,
+            column=self._setting.label,
+            kind="date" if self._described.type == "date" else "datetime",
+            timezone=self._described.timezone,
+            century=self._described.century,
+            today=self._setting.today,
+        )
+        if isinstance(decided, list):
+            return Settled(values=evidence["values"], evidence=evidence, questions=tuple(decided))
+        return Settled(
+            values=evidence["values"],
+            decision=decided.to_dict(),
+            evidence=evidence,
+            sentences=decided.sentences,
+            parse_share=decided.parse_share,
+        )
+
+
+class _Numbers:
+    """Numbers, also those of a cell that holds several (`120/80`)."""
+
+    def __init__(self, described: Field, setting: Setting) -> None:
+        self._described, self._setting = described, setting
+        self._evidence = NumberEvidence()
+        self._separators = [
+            rule.separator for rule in setting.contract.split_rows if rule.field == described.name
+        ]
+
+    def observe(self, values: pa.StringArray) -> None:
+        for separator in self._separators:
+            values = pc.utf8_trim_whitespace(
+                pc.list_flatten(pc.split_pattern(values.drop_null(), separator))
+            )
+        self._evidence.observe(values)
+
+    def settle(self) -> Settled:
+        takes_text = self._described.split is not None and self._described.split.text is not None
+        return settle_numbers(
+            self._evidence,
+            self._setting,
+            integer=self._described.type == "integer",
+            takes_text=takes_text,
+        )
+
+
+def settle_numbers(
+    evidence: NumberEvidence, setting: Setting, *, integer: bool = False, takes_text: bool = False
+) -> Settled:
+    """Decide how a column of numbers is written."""
+    counts = evidence.as_dict()
+    decided = decide_numbers(
+        evidence, column=setting.label, integer=integer, delimiter=setting.delimiter
+    )
+    if isinstance(decided, list):
+        return Settled(values=counts.get("values", 0), evidence=counts, questions=tuple(decided))
+    share = decided.parse_share + (decided.text_share if takes_text else 0.0)
+    return Settled(
+        values=counts.get("values", 0),
+        decision=decided.to_dict(),
+        evidence=counts,
+        sentences=decided.sentences,
+        parse_share=share,
+    )
+
+
+class _Ranges:
+    """Reference ranges: the ends are numbers like any other, words are no fault."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._evidence = NumberEvidence()
+        self._values = 0
+
+    def observe(self, values: pa.StringArray) -> None:
+        parts = split_ranges(values)
+        self._values += len(values) - values.null_count
+        self._evidence.observe(parts.low)
+        self._evidence.observe(parts.high)
+
+    def settle(self) -> Settled:
+        ends = settle_numbers(self._evidence, self._setting)
+        return Settled(
+            values=self._values,
+            decision=ends.decision,
+            evidence=ends.evidence,
+            sentences=ends.sentences,
+            questions=ends.questions,
+        )
+
+
+class _Codes:
+    def __init__(self, described: Field, codeset: CodeSet) -> None:
+        self._described, self._codeset = described, codeset
+        self._evidence = CodeEvidence(codeset)
+
+    def observe(self, values: pa.StringArray) -> None:
+        phrases = phrases_of(values, self._described, self._codeset)
+        self._evidence.observe(values if phrases is None else phrases.code_text)
+
+    def settle(self) -> Settled:
+        evidence = self._evidence.as_dict()
+        values, unknown = int(evidence["values"]), int(evidence["unknown"])
+        kept = self._described.codes is not None and self._described.codes.unknown == "keep"
+        sentence = f"{values - unknown} of {values} values are known by their whole name"
+        return Settled(
+            values=values,
+            evidence=dict(evidence),
+            sentences=(sentence,) if values else (),
+            parse_share=None if kept else 1.0 - float(evidence["unknown_share"]),
+        )
+
+
+class _Identifiers:
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._evidence = IdentifierEvidence()
+
+    def observe(self, values: pa.StringArray) -> None:
+        self._evidence.observe(values)
+
+    def settle(self) -> Settled:
+        evidence = self._evidence.as_dict()
+        decided = decide_identifiers(self._evidence, column=self._setting.label)
+        return Settled(
+            values=evidence["values"],
+            evidence=dict(evidence),
+            sentences=() if isinstance(decided, list) else decided.sentences,
+            questions=tuple(decided) if isinstance(decided, list) else (),
+        )
+
+
+class _Units:
+    """Counts spellings that are known; which unit a row needs is decided with its number."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def observe(self, values: pa.StringArray) -> None:
+        for unit, count in read_distinct(values, normalize_unit).counted():
+            self._counts["unknown" if unit is None else "known"] += count
+
+    def settle(self) -> Settled:
+        return Settled(values=self._counts.total(), evidence=dict(sorted(self._counts.items())))
+
+
+class _Parsed:
+    """Kinds with nothing to decide: what counts is how many values are of that kind."""
+
+    def __init__(self, convert: Converter) -> None:
+        self._convert = convert
+        self._values = 0
+        self._refused = 0
+
+    def observe(self, values: pa.StringArray) -> None:
+        self._values += len(values) - values.null_count
+        self._refused += sum(len(rows) for rows in self._convert(values).bad.values())
+
+    def settle(self) -> Settled:
+        return Settled(
+            values=self._values,
+            evidence={"values": self._values, "refused": self._refused},
+            parse_share=1.0 - self._refused / self._values if self._values else None,
+        )
+
+
+class _Anything:
+    """Text that may be anything: it is only counted."""
+
+    def __init__(self) -> None:
+        self._values = 0
+
+    def observe(self, values: pa.StringArray) -> None:
+        self._values += len(values) - values.null_count
+
+    def settle(self) -> Settled:
+        return Settled(values=self._values)
+
+
+class _Texts:
+    """What every kind of text has in common: it may have been decoded wrongly before."""
+
+    def __init__(self, kind: Inspector, setting: Setting) -> None:
+        self._kind, self._setting = kind, setting
+        self._evidence = TextEvidence()
+
+    def observe(self, values: pa.StringArray) -> None:
+        self._kind.observe(values)
+        self._evidence.observe(values)
+
+    def settle(self) -> Settled:
+        settled = self._kind.settle()
+        damaged = decide_text(self._evidence, column=self._setting.label)
+        return replace(
+            settled,
+            evidence={**settled.evidence, "text": self._evidence.as_dict()},
+            questions=(*damaged, *settled.questions),
+        )

@@ -1,0 +1,83 @@
+"""Which rows may share a key: 8 bytes a row are kept, a hash, and no more.
+
+The filter may only err by naming too many: equal keys always have equal hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.rowhash import hash_rows
+
+Positions = npt.NDArray[np.int64]
+
+
+class KeyFilter:
+    """Names the rows whose key may occur more than once. State: 8 bytes a row."""
+
+    def __init__(
+        self, fields: Sequence[str], exact: frozenset[str], *, null_is_a_value: bool
+    ) -> None:
+        self._fields = tuple(fields)
+        self._exact = exact
+        self._null_is_a_value = null_is_a_value
+        self._hashes: list[npt.NDArray[np.uint64]] = []
+        self._considered: list[npt.NDArray[np.bool_]] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take in the next rows."""
+        columns = [matching_column(batch, name, self._exact) for name in self._fields]
+        self._hashes.append(hash_rows(columns, batch.num_rows))
+        if not self._null_is_a_value:
+            stated = np.ones(batch.num_rows, dtype=bool)
+            for column in columns:
+                stated &= column.is_valid().to_numpy(zero_copy_only=False)
+            self._considered.append(stated)
+
+    def repeated(self) -> Positions:
+        """Positions of every row whose key's hash another row has too, ascending."""
+        if not self._hashes:
+            return np.empty(0, dtype=np.int64)
+        hashes = np.concatenate(self._hashes)
+        positions = np.arange(len(hashes), dtype=np.int64)
+        if self._considered:
+            kept = np.concatenate(self._considered)
+            hashes, positions = hashes[kept], positions[kept]
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        same = ordered[1:] == ordered[:-1]
+        twin = np.zeros(len(ordered), dtype=bool)
+        twin[1:] |= same
+        twin[:-1] |= same
+        return np.sort(positions[order[twin]])
+
+
+def matching_column(batch: pa.RecordBatch, name: str, exact: frozenset[str]) -> pa.Array:
+    """A column as duplicates are compared by it."""
+    column = batch.column(name)
+    if name in exact or not pa.types.is_string(column.type):
+        return column
+    return matching_form(column)
+
+
+def matching_form(values: pa.StringArray) -> pa.StringArray:
+    """Text as duplicates are compared: casefolded, plain apostrophes, single spaces."""
+    if pc.all(pc.string_is_ascii(values)).as_py() in (True, None):
+        folded = pc.ascii_lower(values)
+    else:
+        folded = pa.array(
+            [None if text is None else _casefolded(text) for text in values.to_pylist()],
+            type=pa.string(),
+        )
+    if pc.any(pc.match_substring_regex(folded, r"\s\s|[\t\n]")).as_py():
+        folded = pc.replace_substring_regex(folded, r"\s+", " ")
+    return folded
+
+
+def _casefolded(text: str) -> str:
+    return text.casefold().replace("’", "'").replace("ʼ", "'").replace("‘", "'")
