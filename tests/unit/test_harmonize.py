@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ContentError, FileCode, PipelineError, TransientError
+from pipeline.formats.csv import DelimitedReader
+from pipeline.formats.registry import READERS
+from pipeline.formats.signatures import DELIMITED_TEXT
 from pipeline.harmonize import harmonize_file
 from tests.unit.harmonizing import Desk, read
 
@@ -561,6 +564,24 @@ def test_the_same_task_gives_the_same_bytes(desk: Desk) -> None:
     assert {**first.report, "timings_s": {}} == {**second.report, "timings_s": {}}
 
 
+@pytest.mark.parametrize("name", ["patients", "lab_results", "medications", "vitals"])
+def test_batches_of_any_size_give_the_same_bytes(
+    desk: Desk, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (Path(__file__).parent.parent / "data" / "ehr" / f"{name}.csv").read_bytes()
+    whole = desk.harmonize(content)
+    monkeypatch.setitem(
+        READERS,
+        DELIMITED_TEXT,
+        lambda path, limits: DelimitedReader(path, limits, block_bytes=700),
+    )
+    pieces = desk.harmonize(content)
+
+    for file in (f"{name}.csv", "rejects.csv"):
+        assert (pieces.staging / file).read_bytes() == (whole.staging / file).read_bytes()
+    assert {**pieces.report, "timings_s": {}} == {**whole.report, "timings_s": {}}
+
+
 def test_the_report_names_every_output_with_its_digest(desk: Desk) -> None:
     delivered = desk.harmonize(patients("P001,Lee,,1980-01-13,F,"))
     listed = {one["name"]: one["sha256"] for one in delivered.report["outputs"]}
@@ -611,3 +632,45 @@ def test_every_refusal_survives_the_way_between_processes(desk: Desk) -> None:
 
     assert isinstance(rebuilt, PipelineError)
     assert (rebuilt.code, rebuilt.note, rebuilt.details) == (error.code, error.note, error.details)
+
+
+WEIGHTS = (
+    "  - {name: id, type: string}\n"
+    "  - {name: weight, type: number, unit: {from: unit, to: kg}}\n"
+    "  - {name: unit, type: string, semantic: ucum-unit}\n"
+)
+
+
+def test_a_field_may_always_be_in_one_unit(desk: Desk) -> None:
+    desk.contract(table(WEIGHTS))
+    delivered = desk.harmonize("id,weight,unit\n1,150,lb\n2,70.50,kg\n3,71 kg,\n4,70,\n5,,kg\n")
+
+    assert [(row["weight"], row["unit"]) for row in delivered.rows] == [
+        ("68.04", "kg"),
+        ("70.50", "kg"),
+        ("71", "kg"),
+        ("", "kg"),
+    ]
+    assert delivered.reasons == [(4, "weight", "unit-missing")]
+
+
+def test_a_unit_behind_the_number_needs_no_unit_column(desk: Desk) -> None:
+    desk.contract(table(WEIGHTS))
+    delivered = desk.harmonize("id,weight\n1,150 lb\n2,70.5kg\n")
+
+    assert [(row["weight"], row["unit"]) for row in delivered.rows] == [
+        ("68.04", "kg"),
+        ("70.5", "kg"),
+    ]
+
+
+def test_a_german_table_is_read_by_its_decimal_commas(desk: Desk) -> None:
+    desk.contract(
+        table("  - {name: v, type: number}\n  - {name: w, type: number}\n  - {name: d, type: date}")
+    )
+    delivered = desk.harmonize("v;w;d\n1,5;1.234,56;31.12.2024\n0,25;12,5;01.02.2025\n")
+
+    assert [tuple(row.values()) for row in delivered.rows] == [
+        ("1.5", "1234.56", "2024-12-31"),
+        ("0.25", "12.5", "2025-02-01"),
+    ]

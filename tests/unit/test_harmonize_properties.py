@@ -15,7 +15,7 @@ from tests.unit.harmonizing import Delivered, Desk
 
 CONTRACT = """
 name: table
-primaryKey: [id]
+primaryKey: [id, thing]
 fields:
   - {name: id, type: string, semantic: identifier, constraints: {required: true}}
   - {name: born, type: date, century: past}
@@ -82,6 +82,15 @@ GOOD = {
     "often": ["daily", "Twice daily as needed", "as needed", "BID with food", ""],
     "extra": ["", "x", "=1+1"],
 }
+MEASURES = [
+    ("90.5", "mg/dL", "glucose", "70-99"),
+    ("5.5", "mmol/L", "Glucose", "up to 5 mmol/L"),
+    ("98.6 F", "", "temp", ""),
+    ("37.0", "C", "temp", "36-37.5"),
+    ("120/80", "mmHg", "Pressure", ""),
+    ("118/79 mmHg", "", "PRESSURE", ""),
+    ("Trace", "", "panel", "negative"),
+]
 BAD = {
     "id": ["00012345678901234567890", "1 2"],
     "born": ["1980-02-30", "03/04/1980", "04/25/1980", "1/2", "45000", "80"],
@@ -109,10 +118,19 @@ def tables(draw: st.DrawFn) -> bytes:
     lines = [delimiter.join(header)]
     for _ in range(draw(st.integers(0, 12))):
         cells = []
+        measure = dict(
+            zip(("value", "unit", "thing", "range"), draw(st.sampled_from(MEASURES)), strict=True)
+        )
+        if len(lines) > 1 and draw(st.integers(0, 5)) == 0:
+            lines.append(draw(st.sampled_from(lines[1:])))
+            continue
         for name in header:
             luck = draw(st.integers(0, 99))
             pool = GOOD if luck >= faults * 2 else BAD if luck >= faults else None
-            cells.append(draw(ODD if pool is None else st.sampled_from(pool[name])))
+            if pool is GOOD and name in measure:
+                cells.append(measure[name])
+            else:
+                cells.append(draw(ODD if pool is None else st.sampled_from(pool[name])))
         if quotes:
             cells = ['"' + cell.replace('"', '""') + '"' for cell in cells]
         if draw(st.integers(0, 99)) < faults:
@@ -129,8 +147,7 @@ def check(content: bytes, output_format: str = "csv") -> None:
         staging = Path(task.staging_dir)
         try:
             result = harmonize_file(task)
-        except PipelineError as error:
-            assert str(error)
+        except PipelineError:
             assert not (staging / "table.csv").exists()
             assert not [one for one in staging.iterdir() if one.name.startswith(".")]
             return
