@@ -37,7 +37,7 @@ def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
 
 def test_sigterm_lets_the_running_attempt_finish(tmp_path: Path) -> None:
     with service(tmp_path / "root") as daemon:
-        (daemon.inbox / "big.csv").write_text(patients(150_000))
+        (daemon.inbox / "big.csv").write_text(patients(600_000))
         daemon.until(lambda: daemon.page()["workers"]["busy"])
         assert daemon.stop(signal.SIGTERM) == 0
         [job] = daemon.finished()
