@@ -26,6 +26,11 @@ class HarmonizeTask:
     `now_s` (UTC epoch seconds) is the only clock the pipeline sees: checks such as
     `birth_date <= today()` are decided by it, so a replay gives the same bytes.
     `contract` forces a contract by name; None lets the columns decide.
+    `mappings_dir` holds the `*.mapping.yaml` files people confirmed; `answer` is one mapping file
+    that was confirmed for this very file and comes before all others.
+    `source_path` is the file's path in the inbox, for a mapping's `match.path`; never logged.
+    `changes` says what changes.csv tells: "counted" (nothing but the report's counts) or "full".
+    `references` names, per contract, a file of the keys that were delivered, for foreign keys.
     """
 
     source: str
@@ -36,6 +41,11 @@ class HarmonizeTask:
     contract: str | None = None
     output_format: str = "csv"
     limits: Limits = field(default_factory=Limits)
+    mappings_dir: str | None = None
+    source_path: str = ""
+    answer: str | None = None
+    changes: str = "counted"
+    references: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -86,6 +96,12 @@ class HarmonizeResult:
 
     `warnings` and `rejects` count rows by code. `decisions` are the plan's sentences: what was
     decided for the file and each column, and by which evidence.
+
+    With `questions` (plain sentences, no cell values) nothing was delivered: the file is to be held
+    until somebody answers, and staging holds questions.txt, mapping.proposed.yaml and review.html.
+    `question_code` is the code of the first question. `layout` is the fingerprint of labels and
+    value shapes, `labels` of the labels alone. `mapping` names the confirmed mapping that was used,
+    `lineage` the job whose rejects this file corrects.
     """
 
     contract: str
@@ -95,6 +111,12 @@ class HarmonizeResult:
     rejects: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     decisions: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    question_code: str | None = None
+    layout: str | None = None
+    labels: str | None = None
+    mapping: str | None = None
+    lineage: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -109,5 +131,6 @@ class HarmonizeResult:
                 "counts": RowCounts(**document["counts"]),
                 "outputs": tuple(OutputFile(**output) for output in document["outputs"]),
                 "decisions": tuple(document["decisions"]),
+                "questions": tuple(document.get("questions", ())),
             }
         )
