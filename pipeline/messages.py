@@ -30,7 +30,8 @@ class HarmonizeTask:
     that was confirmed for this very file and comes before all others.
     `source_path` is the file's path in the inbox, for a mapping's `match.path`; never logged.
     `changes` says what changes.csv tells: "counted" (nothing but the report's counts) or "full".
-    `references` names, per contract, a file of the keys that were delivered, for foreign keys.
+    `references` names, per contract, a folder of the keys that were delivered, for foreign keys;
+    `keys_dir` is where the keys of this delivery are written, None when nobody keeps them.
     """
 
     source: str
@@ -46,6 +47,7 @@ class HarmonizeTask:
     answer: str | None = None
     changes: str = "counted"
     references: dict[str, str] = field(default_factory=dict)
+    keys_dir: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
