@@ -26,6 +26,7 @@ from pipeline.formula_terms import fields_of
 from pipeline.kinds import codeset_of
 from pipeline.measures import measures_of
 from pipeline.plan import Plan
+from pipeline.references import References
 from pipeline.rejects import Reject
 from pipeline.report import Tally
 from pipeline.rowsplit import Lookup, SplitRows, split_rows
@@ -53,11 +54,19 @@ class AppliedBatch:
 class Applier:
     """Applies one plan to the batches of one file."""
 
-    def __init__(self, contract: Contract, plan: Plan, moment: Moment, tally: Tally) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        plan: Plan,
+        moment: Moment,
+        tally: Tally,
+        references: References | None = None,
+    ) -> None:
         self._contract = contract
         self._plan = plan
         self._moment = moment
         self._tally = tally
+        self._references = References(contract, {}) if references is None else references
         self._converter = ColumnConverter(contract, plan)
         self._lookups = _lookups(contract)
         self._check_fields = _check_fields(contract)
@@ -124,6 +133,15 @@ class Applier:
                 sheet.refuse(empty, described.name, RowCode.REQUIRED)
         self._check_measures(sheet)
         self._check_formulas(sheet)
+        self._check_references(sheet)
+
+    def _check_references(self, sheet: Sheet) -> None:
+        for rule in self._references.to_others:
+            columns = [sheet.column(self._contract.field(name)) for name in rule.fields]
+            good = np.flatnonzero(~sheet.has_error(frozenset(rule.fields)))
+            missing = rule.missing_in(columns, good)
+            note = sheet.refuse if rule.on_missing == "reject_row" else sheet.mark
+            note(missing, rule.fields[0], RowCode.FOREIGN_KEY, rule.sentence)
 
     def _check_measures(self, sheet: Sheet) -> None:
         for one in measures_of(self._contract):

@@ -18,13 +18,14 @@ import numpy as np
 from pipeline.apply import RECORD, Applier
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
-from pipeline.errors import ContentError, FileCode
+from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import TableReader
 from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 from pipeline.outputs import sync_directory, write_json
 from pipeline.plan import Plan
+from pipeline.references import KeyCollector, References
 from pipeline.rejects import Reject, RejectSpool, RejectTally, write_rejects
 from pipeline.report import Tally, build_report
 from pipeline.rowstore import RowStore
@@ -46,6 +47,7 @@ class Delivery:
     """One attempt at one file.
 
     source: what is known of its bytes (sha256, size_bytes). timings_s: seconds by step, filled in.
+    key_groups: fields by which other tables refer to this one.
     """
 
     task: HarmonizeTask
@@ -55,6 +57,11 @@ class Delivery:
     plan: Plan
     moment: Moment
     timings_s: dict[str, float] = field(default_factory=dict)
+    key_groups: tuple[tuple[str, ...], ...] = ()
+    _references: References = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._references = References(self.contract, self.task.references)
 
     def make(self) -> HarmonizeResult:
         """Write everything into the staging directory.
@@ -102,7 +109,7 @@ class Delivery:
         with timed(self.timings_s, "apply"):
             self._apply(store, spool, keys, tally)
         with timed(self.timings_s, "duplicates"):
-            resolution, kept_out = self._settle(store, keys)
+            resolution, kept_out = self._settle(store, keys, tally)
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,
@@ -111,15 +118,18 @@ class Delivery:
                 plan=self.plan,
                 tally=tally,
                 kept_out=np.array(sorted(kept_out), dtype=np.int64),
+                keys=KeyCollector(self.key_groups),
             )
             written = writer.write(store, resolution)
+            if self.task.keys_dir is not None:
+                writer.keys.write(Path(self.task.keys_dir))
             rejects, rejected = write_rejects(
                 staging / "rejects.csv", spool, self._key_rejects(kept_out)
             )
         return written, rejects, rejected
 
     def _apply(self, store: RowStore, spool: RejectSpool, keys: Deduplicator, tally: Tally) -> None:
-        applier = Applier(self.contract, self.plan, self.moment, tally)
+        applier = Applier(self.contract, self.plan, self.moment, tally, self._references)
         for batch in self.reader.batches():
             tally.read += len(batch.records) + len(batch.bad) + sum(batch.skipped.values())
             tally.skipped.update(batch.skipped)
@@ -127,13 +137,18 @@ class Delivery:
             spool.add(applied.rejects)
             store.add(applied.rows)
             keys.add(applied.rows)
+            self._references.watch(applied.rows)
         store.close()
         if tally.read == tally.skipped.total():
             raise ContentError(FileCode.EMPTY, "every record of the file is blank")
 
-    def _settle(self, store: RowStore, keys: Deduplicator) -> tuple[Resolution, KeptOut]:
+    def _settle(
+        self, store: RowStore, keys: Deduplicator, tally: Tally
+    ) -> tuple[Resolution, KeptOut]:
         """Decide about keys. The rows made of one record are kept out together."""
-        resolution = keys.resolve(store.batches)
+        dangling = self._dangling(store, tally)
+        resolution = keys.resolve(store.batches, np.array(sorted(dangling), dtype=np.int64))
+        resolution.rejected.update(dangling)
         kept_out = _records_of(resolution, store)
         if kept_out and self.contract.split_rows:
             # A row kept out with its sibling may have been the one its duplicates were dropped for.
@@ -141,6 +156,22 @@ class Delivery:
             resolution = keys.resolve(store.batches, siblings)
             kept_out |= _records_of(resolution, store)
         return resolution, kept_out
+
+    def _dangling(self, store: RowStore, tally: Tally) -> dict[int, KeyReject]:
+        """Rows that refer to a row of their own table that is not there, by position."""
+        self._references.close()
+        found: dict[int, KeyReject] = {}
+        for rule in self._references.to_own_table:
+            why = KeyReject(code=RowCode.FOREIGN_KEY, fields=rule.fields, sentence=rule.sentence)
+            start = 0
+            for batch in store.batches():
+                missing = rule.missing_in([batch.column(name) for name in rule.fields]) + start
+                start += batch.num_rows
+                if rule.on_missing == "reject_row":
+                    found.update(dict.fromkeys(missing.tolist(), why))
+                else:
+                    tally.warnings[why.code.value] += len(missing)
+        return found
 
     def _key_rejects(self, kept_out: KeptOut) -> Iterator[Reject]:
         """Look the records up in the source, whose text as it stood belongs into the rejects."""
@@ -202,6 +233,7 @@ class Delivery:
             rejects_by_field=rejected.by_field,
             outputs=outputs,
             timings_s=self.timings_s,
+            references=self._references,
             refused=None if refusal is None else str(refusal),
         )
 

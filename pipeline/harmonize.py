@@ -24,6 +24,7 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.padding import PaddedReader
 from pipeline.plan import Plan
 from pipeline.planning import make_plan
+from pipeline.references import referred_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class _Opened:
     contract: Contract
     mapping: ColumnMapping
     moment: Moment
+    key_groups: tuple[tuple[str, ...], ...]
 
 
 def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
@@ -62,6 +64,7 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
             plan=plan,
             moment=opened.moment,
             timings_s=timings_s,
+            key_groups=opened.key_groups,
         ).make()
 
 
@@ -98,6 +101,7 @@ def _open(task: HarmonizeTask) -> _Opened:
         contract=contract,
         mapping=mapping,
         moment=Moment.at(task.now_s, timezone),
+        key_groups=referred_fields(contract, contracts.values()),
     )
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline.contract import Contract
 from pipeline.messages import OutputFile, RowCounts
 from pipeline.plan import Plan
+from pipeline.references import References
 
 SCHEMA = "harmonizer-report/1"
 
@@ -64,6 +65,7 @@ def build_report(
     rejects_by_field: Mapping[tuple[str, str], int],
     outputs: Sequence[OutputFile],
     timings_s: Mapping[str, float],
+    references: References,
     refused: str | None = None,
 ) -> dict[str, Any]:
     """The document of `report.json`. `refused` says why the file was not delivered, if so."""
@@ -94,7 +96,8 @@ def build_report(
             _column(name, contract, plan, tally, rejects_by_field) for name in contract.field_names
         ],
         "unclaimed_columns": [asdict(column) for column in plan.unclaimed],
-        "not_checked": [f"foreign key {', '.join(key.fields)}" for key in contract.foreign_keys],
+        "references": references.report(),
+        "not_checked": references.not_checked(),
         "decisions": list(plan.sentences()),
         "plan": plan.to_dict(),
         "outputs": [asdict(output) for output in outputs],

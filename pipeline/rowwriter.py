@@ -17,6 +17,7 @@ from pipeline.dedupe import Resolution
 from pipeline.messages import OutputFile
 from pipeline.outputs import DataWriter, HashingFile, csv_line, open_data
 from pipeline.plan import Plan
+from pipeline.references import KeyCollector
 from pipeline.report import Tally
 from pipeline.rowstore import RowStore
 
@@ -44,6 +45,7 @@ class RowWriter:
     """Writes the data file and, when the file has columns no field claims, `rescued.csv`.
 
     `kept_out`: ascending numbers of the records that are rejected as a whole.
+    `keys` is shown every row that is written.
     """
 
     directory: Path
@@ -52,6 +54,7 @@ class RowWriter:
     plan: Plan
     tally: Tally
     kept_out: npt.NDArray[np.int64]
+    keys: KeyCollector
     _rescued: HashingFile | None = field(default=None, init=False)
 
     def write(self, store: RowStore, resolution: Resolution) -> Written:
@@ -83,6 +86,7 @@ class RowWriter:
             written.accepted_records += len(np.unique(records[~out]))
             rows = _filled(batch, start, resolution.filled).filter(pa.array(kept)).select(names)
             self._count(rows)
+            self.keys.add(rows)
             data.write(rows)
             written.written += rows.num_rows
             self._rescue(batch, ~out)
