@@ -15,6 +15,7 @@ from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.intake import was_asked_for
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
+from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import ContentError, FileCode, PipelineError
@@ -159,14 +160,17 @@ class Attempts:
 
     def _submit(self, job: JobRecord) -> None:
         settings = self._shell.settings
+        staging = self._shell.spool.staging_dir(job.id, job.attempts)
         task = HarmonizeTask(
             source=str(self._shell.spool.input_path(job)),
-            staging_dir=str(self._shell.spool.staging_dir(job.id, job.attempts)),
+            staging_dir=str(staging),
             contracts_dir=self.contracts_dir,
             job=job.label,
             now_s=job.created_at_s,  # the arrival's clock: a retry judges dates as the first try
             output_format=settings.output.format,
             limits=Limits(**settings.limits.model_dump()),
+            references=ReferenceKeys(self._shell.spool.state_dir).folders(),
+            keys_dir=str(written_beside(staging)),
         )
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")

@@ -13,6 +13,7 @@ from loguru import logger
 from daemon.db.records import JobRecord, Move
 from daemon.explain import job_document, reason_text
 from daemon.files import FileVanished
+from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import FINALIZED, Disposition, JobState
 from pipeline.errors import FileCode
@@ -82,6 +83,7 @@ class Finishing:
         changes: dict[str, Any] = {}
         match disposition:
             case Disposition.DELIVERED:
+                self._keep_keys(job)
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job)
                 except FileVanished:  # somebody emptied our folder before the results were out
@@ -94,6 +96,12 @@ class Finishing:
             case Disposition.LOST:
                 pass  # there is nothing left to move
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
+
+    def _keep_keys(self, job: JobRecord) -> None:
+        """Before others can see the delivery, its rows can be referred to."""
+        staging = self._shell.spool.staging_dir(job.id, job.attempts)
+        keys = ReferenceKeys(self._shell.spool.state_dir)
+        keys.take_in(job.contract or "", written_beside(staging))
 
     def _moved_without_results(self, job: JobRecord) -> Move:
         changes: dict[str, Any] = {

@@ -29,6 +29,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.kept",
         "daemon.lock",
         "daemon.log_table",
+        "daemon.reference_keys",
         "daemon.logs",
         "daemon.scan",
         "daemon.spool",
