@@ -6,8 +6,6 @@ taken out together.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,32 +71,42 @@ class Applier:
 
     def apply(self, batch: TextBatch) -> AppliedBatch:
         """Convert, check and sort out one batch."""
-        changes = {name: Counter[str]() for name in self._contract.field_names}
-        split = self._split(batch, changes)
-        sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
-        self._refuse_misfits(split, sheet)
-        self._converter.convert(sheet, changes)
-        self._keep_raw(batch, sheet)
-        self._check(sheet)
-        for name, counted in changes.items():
-            self._tally.of(name).changed.update(counted)
+        sheet = self.sheet(batch)
+        self._count_changes(sheet)
         kept = ~np.isin(sheet.origin, np.unique(sheet.origin[sheet.has_error()]))
         self._count_marks(sheet, kept)
         rejects = [*_rejects(batch, sheet, self._contract), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
         return AppliedBatch(rows=self._delivered(batch, sheet, kept), rejects=rejects)
 
-    def _split(self, batch: TextBatch, changes: Mapping[str, Counter[str]]) -> SplitRows:
+    def sheet(self, batch: TextBatch) -> Sheet:
+        """One batch, converted and checked, with everything that was found and done."""
         cells: dict[str, pa.StringArray] = {}
+        changes: dict[str, dict[str, Rows]] = {}
         for column in self._plan.columns:
             described = self._contract.field(column.field)
-            cleaned, changed = clean(batch.columns[column.position])
+            cleaned, changes[column.field] = clean(batch.columns[column.position])
             cells[column.field] = nullify(cleaned, self._contract.missing_values_of(described))
-            changes[column.field].update(changed)
+            missing = _missing_words(cleaned, cells[column.field])
+            changes[column.field]["missing-word"] = missing
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
+        sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
+        for name, changed in changes.items():
+            sheet.change(name, {reason: split.rows_of(rows) for reason, rows in changed.items()})
         for rule in self._contract.split_rows:
-            changes[rule.field]["row-split"] += split.split
-        return split
+            sheet.change(rule.field, {"row-split": split.rows_split()})
+        self._refuse_misfits(split, sheet)
+        self._converter.convert(sheet)
+        self._keep_raw(batch, sheet)
+        self._check(sheet)
+        return sheet
+
+    def _count_changes(self, sheet: Sheet) -> None:
+        """A cell counts once for each reason, into however many rows its record was split."""
+        is_split = sheet.count > 0 and sheet.origin[-1] + 1 < sheet.count
+        for change in sheet.changes:
+            cells = len(np.unique(sheet.origin[change.rows])) if is_split else len(change.rows)
+            self._tally.of(change.field).changed[change.reason] += cells
 
     def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
         rows = np.flatnonzero(np.isin(split.origin, split.misfit))
@@ -201,6 +209,14 @@ class Applier:
             columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         return rows if kept.all() else rows.filter(pa.array(kept))
+
+
+def _missing_words(cleaned: pa.StringArray, cells: pa.StringArray) -> Rows:
+    """Rows where something stood that the contract calls missing."""
+    if cells.null_count == cleaned.null_count:
+        return np.empty(0, dtype=np.int64)
+    stood = pa.compute.not_equal(cleaned, "").fill_null(False)
+    return np.flatnonzero(np.asarray(pa.compute.and_(stood, cells.is_null())))
 
 
 def rescued_name(position: int) -> str:

@@ -109,11 +109,11 @@ def convert_unit_spellings(values: pa.StringArray) -> Converted:
     """UCUM codes where the spelling is known; other units stay as written, marked."""
     units = read_distinct(values, lambda text: (text, normalize_unit(text)))
     unknown = units.rows(lambda unit: unit[1] is None)
-    respelled = units.count(lambda unit: unit[1] is not None and unit[1] != unit[0])
+    respelled = units.rows(lambda unit: unit[1] is not None and unit[1] != unit[0])
     return Converted(
         values=units.spread(lambda unit: unit[1] or unit[0], pa.string()),
         marked={RowCode.UNIT_UNKNOWN: unknown} if len(unknown) else {},
-        changed={"unit-respelled": respelled} if respelled else {},
+        changed={"unit-respelled": respelled} if len(respelled) else {},
     )
 
 

@@ -40,6 +40,16 @@ class SplitRows:
     misfit: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     split: int = 0
 
+    def rows_of(self, records: Rows) -> Rows:
+        """The rows that were made of some of the batch's records."""
+        return np.flatnonzero(np.isin(self.origin, records)) if self.split else records
+
+    def rows_split(self) -> Rows:
+        """The rows whose record became several."""
+        if not self.split:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(np.bincount(self.origin)[self.origin] > 1)
+
 
 def split_rows(
     columns: Mapping[str, pa.StringArray],

@@ -37,11 +37,17 @@ class Converted:
     bad: rows whose value is refused, by reject code. The row goes to the rejects.
     marked: rows kept with a warning, by code.
     extra: further fields made from the same cells (comparator, unit, text ...), same length.
-    changed: how many cells were changed, by reason ("date-reformatted", "code-mapped" ...).
+    changed: rows whose cell was changed, by reason ("date-reformatted", "code-mapped" ...).
     """
 
     values: pa.Array
     bad: dict[RowCode, Rows] = field(default_factory=dict)
     marked: dict[RowCode, Rows] = field(default_factory=dict)
     extra: dict[str, pa.Array] = field(default_factory=dict)
-    changed: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, Rows] = field(default_factory=dict)
+
+
+def where(**reasons: npt.NDArray[np.bool_]) -> dict[str, Rows]:
+    """Rows by reason from masks; `date_reformatted=mask` becomes "date-reformatted"."""
+    found = {reason.replace("_", "-"): np.flatnonzero(mask) for reason, mask in reasons.items()}
+    return {reason: rows for reason, rows in found.items() if len(rows)}

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
-from pipeline.standardize.distinct import Distinct, read_distinct
+from pipeline.standardize.distinct import Distinct, is_true, read_distinct
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
 # Only what is nothing but one number is parsed: the library drops words and second numbers.
@@ -87,14 +88,10 @@ def _converted(
     *,
     marked: dict[RowCode, Rows] | None = None,
 ) -> Converted:
-    changed: dict[str, int] = {}
-    for phone, count in phones.counted():
-        if phone.change is not None:
-            changed[phone.change] = changed.get(phone.change, 0) + count
     return Converted(
         values=phones.spread(lambda phone: phone.text, pa.string()),
         marked={code: rows for code, rows in (marked or {}).items() if len(rows)},
-        changed=changed,
+        changed=phones.group(lambda phone: phone.change),
     )
 
 
@@ -150,9 +147,9 @@ def _refusing_others(
     """Converted with every present value that is not good refused as pattern."""
     refused = pc.and_(pc.is_valid(values), pc.is_null(good))
     rows = refused.to_numpy(zero_copy_only=False).nonzero()[0]
-    changed = pc.not_equal(before, good).true_count
+    changed = np.flatnonzero(is_true(pc.not_equal(before, good)))
     return Converted(
         values=good,
         bad={RowCode.PATTERN: rows} if len(rows) else {},
-        changed={reason: changed} if changed else {},
+        changed={reason: changed} if len(changed) else {},
     )
