@@ -88,6 +88,8 @@ def _check_field_names(contract: Contract, located: LocatedDocument) -> None:
         own.append((("duplicates", "review", "similar"), contract.duplicates.review.similar))
     for n, key in enumerate(contract.foreign_keys):
         own.append((("foreignKeys", n, "fields"), key.fields))
+        if key.reference.resource in (None, contract.name):
+            own.append((("foreignKeys", n, "reference", "fields"), key.reference.fields))
         if len(key.fields) != len(key.reference.fields):
             located.complain(("foreignKeys", n), "both ends must have the same number of fields")
     for at, names in own:
