@@ -79,13 +79,17 @@ class DialectWords(Part):
     comment_rows: tuple[Annotated[Whole, pydantic.Field(ge=1)], ...] = words(
         "Lines above the data that are neither names nor data.", default=()
     )
+    unnamed: Literal["first", "last"] | None = words(
+        "The rows have more cells than the header has names: which columns have none.",
+        default=None,
+    )
 
 
 class Footer(Part):
     """Records at the end of the file that are no data, such as a total."""
 
-    drop: Annotated[Whole, pydantic.Field(ge=0, le=100)] = words(
-        "How many records at the end are dropped.", default=0
+    drop: Annotated[Whole, pydantic.Field(ge=0, le=100)] | None = words(
+        "How many records at the end are dropped; 0 says that every record is data.", default=None
     )
     expect: str | None = words(
         "Regular expression each of them must match from its first character; if one does not, "
