@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.resolver import BaseResolver
 
-from pipeline.mapping_model import Mapping
+from pipeline.mapping_model import Confirmed, Mapping
 
 SCHEMA_LINE = "# yaml-language-server: $schema=%s"
 _PLAIN = re.compile(r"[^\W_][\w./%+ -]*[\w./%+]|\w", re.ASCII)
@@ -212,3 +212,28 @@ def _plain(value: Any) -> Any:
             return None
         case _:
             return str(value)
+
+
+def confirmed_text(
+    text: str, mapping: Mapping, *, by: str, at: str, layout: str | None = None
+) -> str:
+    """A mapping file as it is kept once somebody said yes.
+
+    `text` is the file as it stands, `mapping` what it says with all answers in (`apply_answers`).
+    `at` is ISO 8601. `layout` is the fingerprint of the file that was asked about; it is added to
+    those accepted before.
+    """
+    accepted = tuple(dict.fromkeys([*mapping.match.fingerprint, *([layout] if layout else [])]))
+    sure = mapping.model_copy(
+        update={
+            "status": "confirmed",
+            "confirmed": Confirmed(by=by, at=at),
+            "match": mapping.match.model_copy(update={"fingerprint": accepted}),
+        }
+    )
+    return update_text(text, sure)
+
+
+def retired_text(text: str, mapping: Mapping) -> str:
+    """A mapping file whose place a newer one has taken; everything else in it stays."""
+    return update_text(text, mapping.model_copy(update={"status": "retired"}))
