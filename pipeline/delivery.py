@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.apply import RECORD, Applier
+from pipeline.apply import LINE, RECORD, Applier
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
@@ -24,6 +24,7 @@ from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 from pipeline.outputs import sync_directory, write_json
+from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
 from pipeline.rejects import Reject, RejectSpool, RejectTally, write_rejects
@@ -59,9 +60,12 @@ class Delivery:
     timings_s: dict[str, float] = field(default_factory=dict)
     key_groups: tuple[tuple[str, ...], ...] = ()
     _references: References = field(init=False)
+    _pairs: PairSearch | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._references = References(self.contract, self.task.references)
+        review = self.contract.duplicates.review
+        self._pairs = None if review is None else PairSearch(review, RECORD, LINE)
 
     def make(self) -> HarmonizeResult:
         """Write everything into the staging directory.
@@ -123,6 +127,7 @@ class Delivery:
             written = writer.write(store, resolution)
             if self.task.keys_dir is not None:
                 writer.keys.write(Path(self.task.keys_dir))
+            written.outputs += self._possible_duplicates(staging, store, resolution, kept_out)
             rejects, rejected = write_rejects(
                 staging / "rejects.csv", spool, self._key_rejects(kept_out)
             )
@@ -156,6 +161,17 @@ class Delivery:
             resolution = keys.resolve(store.batches, siblings)
             kept_out |= _records_of(resolution, store)
         return resolution, kept_out
+
+    def _possible_duplicates(
+        self, staging: Path, store: RowStore, resolution: Resolution, kept_out: KeptOut
+    ) -> tuple[OutputFile, ...]:
+        """List pairs of delivered rows that may be one, where the contract asks for it."""
+        if self._pairs is None:
+            return ()
+        kept = ~resolution.dropped
+        kept[_positions_of(kept_out, store)] = False
+        found = self._pairs.find(store.batches, kept)
+        return (write_pairs(staging / FILE_NAME, found),) if found else ()
 
     def _dangling(self, store: RowStore, tally: Tally) -> dict[int, KeyReject]:
         """Rows that refer to a row of their own table that is not there, by position."""
@@ -234,6 +250,7 @@ class Delivery:
             outputs=outputs,
             timings_s=self.timings_s,
             references=self._references,
+            pairs=None if self._pairs is None else self._pairs.tally,
             refused=None if refusal is None else str(refusal),
         )
 

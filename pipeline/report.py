@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline.contract import Contract
 from pipeline.messages import OutputFile, RowCounts
 from pipeline.plan import Plan
+from pipeline.pairs import Tally as PairTally
 from pipeline.references import References
 
 SCHEMA = "harmonizer-report/1"
@@ -66,6 +67,7 @@ def build_report(
     outputs: Sequence[OutputFile],
     timings_s: Mapping[str, float],
     references: References,
+    pairs: PairTally | None = None,
     refused: str | None = None,
 ) -> dict[str, Any]:
     """The document of `report.json`. `refused` says why the file was not delivered, if so."""
@@ -97,6 +99,7 @@ def build_report(
         ],
         "unclaimed_columns": [asdict(column) for column in plan.unclaimed],
         "references": references.report(),
+        "possible_duplicates": None if pairs is None else pairs.to_dict(),
         "not_checked": references.not_checked(),
         "decisions": list(plan.sentences()),
         "plan": plan.to_dict(),
