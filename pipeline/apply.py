@@ -269,6 +269,7 @@ def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]
     for error in sheet.errors:
         for record in np.unique(sheet.origin[error.rows]).tolist():
             found.setdefault((record, order[error.field], error.code, error.sentence), error)
+    cells = cells_at(batch, sorted({at for at, _, _, _ in found}))
     return [
         Reject(
             record=int(batch.records[at]),
@@ -277,9 +278,17 @@ def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]
             code=error.code,
             sentence=error.sentence,
             raw=batch.raw(at),
+            cells=cells[at],
         )
         for (at, _, _, _), error in sorted(found.items(), key=lambda item: item[0])
     ]
+
+
+def cells_at(batch: TextBatch, positions: list[int]) -> dict[int, tuple[str, ...]]:
+    """Cells as they stood, by position in the batch."""
+    taken = pa.array(positions, pa.int64())
+    rows = zip(*(column.take(taken).to_pylist() for column in batch.columns), strict=True)
+    return dict(zip(positions, rows, strict=True))
 
 
 def _shape_rejects(batch: TextBatch) -> list[Reject]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.apply import LINE, RECORD, Applier
+from pipeline.apply import LINE, RECORD, Applier, cells_at
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
@@ -27,7 +27,7 @@ from pipeline.outputs import sync_directory, write_json
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
-from pipeline.rejects import Reject, RejectSpool, RejectTally, write_rejects
+from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
 from pipeline.report import Tally, build_report
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
@@ -129,9 +129,17 @@ class Delivery:
                 writer.keys.write(Path(self.task.keys_dir))
             written.outputs += self._possible_duplicates(staging, store, resolution, kept_out)
             rejects, rejected = write_rejects(
-                staging / "rejects.csv", spool, self._key_rejects(kept_out)
+                staging / "rejects.csv", spool, self._key_rejects(kept_out), self._rejected_from
             )
         return written, rejects, rejected
+
+    @property
+    def _rejected_from(self) -> Source:
+        return Source(
+            job=self.task.job,
+            labels=self.reader.header,
+            delimiter=self.reader.describe().get("delimiter"),
+        )
 
     def _apply(self, store: RowStore, spool: RejectSpool, keys: Deduplicator, tally: Tally) -> None:
         applier = Applier(self.contract, self.plan, self.moment, tally, self._references)
@@ -195,7 +203,9 @@ class Delivery:
             return
         wanted = np.array(sorted(kept_out), dtype=np.int64)
         for batch in self.reader.batches():
-            for at in np.flatnonzero(np.isin(batch.records, wanted)).tolist():
+            places = np.flatnonzero(np.isin(batch.records, wanted)).tolist()
+            cells = cells_at(batch, places)
+            for at in places:
                 record = int(batch.records[at])
                 why = kept_out[record]
                 yield Reject(
@@ -205,6 +215,7 @@ class Delivery:
                     code=why.code,
                     sentence=why.sentence,
                     raw=batch.raw(at),
+                    cells=cells[at],
                 )
 
     def _refusal(self, counts: RowCounts, rejected: RejectTally) -> ContentError | None:

@@ -1,11 +1,15 @@
 """Rows that are kept out, each with its position, its text as it stood and every reason.
 
+`rejects.csv` is made to be corrected in a spreadsheet and dropped back into the inbox: behind the
+reasons stand the job and the cells under their own labels (see `corrected`).
+
 While the file is read they wait in a spool on disk, in source order; rows that only the end of
 the file shows to be bad (two persons under one key) are merged in when `rejects.csv` is written.
 """
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import heapq
 import json
@@ -18,9 +22,13 @@ from typing import TextIO
 
 from pipeline.errors import RowCode
 from pipeline.messages import OutputFile
-from pipeline.outputs import HashingFile, csv_line, spreadsheet_safe
+from pipeline.outputs import HashingFile, csv_line
+from pipeline.spreadsheets import spreadsheet_safe
 
 HEADER = ("record", "line", "field", "code", "sentence", "raw")
+JOB = "job"
+"""Label of the column between the reasons and the cells: whose records these are."""
+MOST_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +36,8 @@ class Reject:
     """One reason why one record is kept out.
 
     record, line: as in `formats.base.BadRecord`. field: the contract's field; empty when the whole
-    record is meant. raw: the record's text as it stood.
+    record is meant. raw: the record's text as it stood. cells: the same as cells, by position;
+    empty when the record does not have the table's shape.
     """
 
     record: int
@@ -37,6 +46,42 @@ class Reject:
     code: RowCode
     sentence: str
     raw: str
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the rejects were read from: its job, its columns' labels and its separator, if any."""
+
+    job: str
+    labels: tuple[str, ...]
+    delimiter: str | None = None
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Header of `rejects.csv`: ours first, then the source's labels, made to differ."""
+        taken = {*HEADER, JOB}
+        names = []
+        for position, label in enumerate(self.labels):
+            name = label.strip()
+            if not name or name.casefold() in taken:
+                name = f"{name} (column {position + 1})".strip()
+            taken.add(name.casefold())
+            names.append(spreadsheet_safe(name))
+        return (*HEADER, JOB, *names)
+
+    def cells_of(self, reject: Reject) -> tuple[str, ...]:
+        """A reject's cells, as many as there are labels; cut out of the raw text if need be."""
+        return reject.cells or cells_in(reject.raw, self.delimiter, len(self.labels))
+
+
+def cells_in(raw: str, delimiter: str | None, width: int) -> tuple[str, ...]:
+    """The first `width` cells of a record's text; empty ones where it has fewer."""
+    cells: list[str] = []
+    if delimiter is not None:
+        with suppress(csv.Error, StopIteration):  # what cannot be read is still there as raw text
+            cells = next(csv.reader(raw.splitlines(keepends=True), delimiter=delimiter))
+    return (*cells[:width], *[""] * (width - len(cells)))
 
 
 class RejectSpool:
@@ -56,6 +101,7 @@ class RejectSpool:
                 reject.code.value,
                 reject.sentence,
                 reject.raw,
+                reject.cells,
             )
             self._file.write(json.dumps(row) + "\n")
 
@@ -63,7 +109,7 @@ class RejectSpool:
         self._file.flush()
         with self._path.open(encoding="utf-8", errors="surrogatepass") as lines:
             for line in lines:
-                record, number, field, code, sentence, raw = json.loads(line)
+                record, number, field, code, sentence, raw, cells = json.loads(line)
                 yield Reject(
                     record=record,
                     line=number,
@@ -71,6 +117,7 @@ class RejectSpool:
                     code=RowCode(code),
                     sentence=sentence,
                     raw=raw,
+                    cells=tuple(cells),
                 )
 
     def remove(self) -> None:
@@ -82,11 +129,15 @@ class RejectSpool:
 
 @dataclass(slots=True)
 class RejectTally:
-    """What was written to `rejects.csv`: distinct records, and records by code and by field."""
+    """What was written to `rejects.csv`: distinct records, and records by code and by field.
+
+    examples: the first few rejects of each code and field.
+    """
 
     records: int = 0
     by_code: Counter[str] = dataclasses.field(default_factory=Counter)
     by_field: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+    examples: dict[tuple[str, str], list[Reject]] = dataclasses.field(default_factory=dict)
     _record: int = -1
     _seen: set[str | tuple[str, str]] = dataclasses.field(default_factory=set)
 
@@ -100,23 +151,30 @@ class RejectTally:
         self.by_code[code] += code not in self._seen
         self.by_field[place] += place not in self._seen
         self._seen |= {code, place}
+        examples = self.examples.setdefault(place, [])
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(reject)
 
 
 def write_rejects(
-    path: Path, found_on_the_way: Iterable[Reject], found_at_the_end: Iterable[Reject]
+    path: Path,
+    found_on_the_way: Iterable[Reject],
+    found_at_the_end: Iterable[Reject],
+    source: Source | None = None,
 ) -> tuple[OutputFile, RejectTally]:
-    """Write `rejects.csv` in source order from two sources that are each in that order."""
+    """Write `rejects.csv` in source order from two streams that are each in that order."""
     tally = RejectTally()
     merged = heapq.merge(found_on_the_way, found_at_the_end, key=lambda reject: reject.record)
     with HashingFile(path) as file:
-        file.write(csv_line(HEADER))
+        file.write(csv_line(HEADER if source is None else source.header))
         for reject in merged:
             tally.count(reject)
-            file.write(_line(reject))
+            file.write(_line(reject, source))
         return file.finish(), tally
 
 
-def _line(reject: Reject) -> bytes:
+def _line(reject: Reject, source: Source | None) -> bytes:
+    cells = () if source is None else (source.job, *source.cells_of(reject))
     return csv_line(
         (
             reject.record,
@@ -125,5 +183,6 @@ def _line(reject: Reject) -> bytes:
             reject.code.value,
             spreadsheet_safe(reject.sentence),
             spreadsheet_safe(reject.raw),
+            *map(spreadsheet_safe, cells),
         )
     )
