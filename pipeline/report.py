@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from pipeline.contract import Contract
 from pipeline.messages import OutputFile, RowCounts
-from pipeline.plan import Plan
 from pipeline.pairs import Tally as PairTally
+from pipeline.plan import Plan
 from pipeline.references import References
 
 SCHEMA = "harmonizer-report/1"
