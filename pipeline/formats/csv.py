@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.formats.base import BadRecord, TextBatch
+from pipeline.formats.base import BadRecord, ReadAs, TextBatch
 from pipeline.formats.cells import (
     blank_rows,
     equal_rows,
@@ -50,13 +50,20 @@ class DelimitedReader:
             LIMIT_EXCEEDED, EMPTY).
     """
 
-    def __init__(self, path: Path, limits: Limits, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        block_bytes: int = BLOCK_BYTES,
+        read_as: ReadAs | None = None,
+    ) -> None:
         self._path = path
         self._limits = limits
         self._block_bytes = block_bytes
-        encoding: TextEncoding = detect_encoding(path)
+        read_as = ReadAs() if read_as is None else read_as
+        encoding: TextEncoding = detect_encoding(path, read_as.encoding)
         sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
-        self._layout: Layout = decide_layout(sample, encoding, limits)
+        self._layout: Layout = decide_layout(sample, encoding, limits, read_as)
 
     @property
     def header(self) -> tuple[str, ...]:
