@@ -83,6 +83,7 @@ def describe_contract(contract: Contract) -> str:
         *_categories(contract),
         *_codesets(contract),
         *_row_splits(contract),
+        *_reshaping(contract),
         "## Rules",
         *_rules(contract),
     ]
@@ -209,6 +210,25 @@ def _row_splits(contract: Contract) -> Iterator[str]:
             for row in split.into
         )
         yield f"When {when}, `{split.field}` is split at {_code(split.separator)} into {into}."
+
+
+def _reshaping(contract: Contract) -> Iterator[str]:
+    if contract.unpivot is not None:
+        codes, values = contract.unpivot.codes, contract.unpivot.values
+        yield "## Wide files"
+        yield (
+            f"A file without a column for `{codes}` may have a column for each of its codes "
+            f"instead, named by the code or one of its other names, also with a unit behind it. "
+            f"Every value in such a column becomes a row: its code goes to `{codes}`, the value to "
+            f"`{values}`."
+        )
+    if contract.pivot is not None:
+        yield "## Long files"
+        yield (
+            f"A file may have one row for each value instead: a column {_words(contract.pivot.codes)} "
+            f"that names the field, and a column {_words(contract.pivot.values)} that holds the "
+            f"value. Rows that share the key become one row."
+        )
 
 
 def _rules(contract: Contract) -> Iterator[str]:

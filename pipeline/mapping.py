@@ -54,6 +54,11 @@ class ColumnMapping:
         return not self.missing_required
 
     @property
+    def fields(self) -> set[str]:
+        """Fields that have a column, disputed ones included."""
+        return {*self.matched, *self.conflicts}
+
+    @property
     def claimed(self) -> int:
         """Number of fields that have a column, disputed ones included."""
         return len(self.matched) + len(self.conflicts)
@@ -138,18 +143,21 @@ def _suggest(
 
 
 def choose_contract(
-    header: tuple[str, ...], contracts: Mapping[str, Contract]
+    header: tuple[str, ...],
+    contracts: Mapping[str, Contract],
+    mappings: Mapping[str, ColumnMapping] | None = None,
 ) -> tuple[Contract, ColumnMapping]:
     """Find the contract whose required fields all have a column, and the most fields besides.
 
-    The mapping may still hold conflicts: two columns for one field.
+    `mappings`: by contract, where the table is not the same to each of them. The mapping may still hold conflicts: two columns for one field.
 
     Raises:
         ContentError: SCHEMA_UNKNOWN or REQUIRED_MISSING when none fits, SCHEMA_AMBIGUOUS when
             several fit equally well. Notes name fields and positions, never the file's labels: of
             a file without a header they would be somebody's data.
     """
-    mappings = {name: map_columns(header, contract) for name, contract in contracts.items()}
+    if mappings is None:
+        mappings = {name: map_columns(header, contract) for name, contract in contracts.items()}
     fitting = [mapping for mapping in mappings.values() if mapping.fits and mapping.claimed]
     if not fitting:
         _refuse(header, list(mappings.values()))
