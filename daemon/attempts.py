@@ -6,6 +6,7 @@ still used up one of its attempts.
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import Future
 
@@ -13,6 +14,7 @@ from loguru import logger
 
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
+from daemon.holding import Holding
 from daemon.intake import was_asked_for
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.reference_keys import ReferenceKeys, written_beside
@@ -25,11 +27,15 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits
 class Attempts:
     """Owns the attempts in flight. One thread calls it."""
 
-    def __init__(self, shell: Shell, executor: Executor, contracts_dir: str) -> None:
+    def __init__(
+        self, shell: Shell, executor: Executor, contracts_dir: str, holding: Holding
+    ) -> None:
         self._shell = shell
         self._executor = executor
+        self._holding = holding
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
+        self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
 
     @property
     def in_flight(self) -> int:
@@ -97,8 +103,12 @@ class Attempts:
         if not done:
             return
         moves = [self._outcome(self._shell.store.get(job_id), f) for job_id, f in done.items()]
+        layouts = {move.job.id: move.detail.get("layout") for move in moves}
         for job in self._shell.store.advance_all(moves):
             del self._in_flight[job.id]
+            knew = self._knew.pop(job.id, 0)
+            if job.state is JobState.HELD:
+                self._holding.asked(job, layouts[job.id], knew)
             log = logger.bind(job=job.label, attempt=job.attempts)
             if job.disposition is Disposition.DELIVERED and job.counts:
                 log.bind(rows_read=job.counts.read, rows_rejected=job.counts.rejected).info(
@@ -169,9 +179,13 @@ class Attempts:
             now_s=job.created_at_s,  # the arrival's clock: a retry judges dates as the first try
             output_format=settings.output.format,
             limits=Limits(**settings.limits.model_dump()),
+            mappings_dir=str(settings.mappings_dir),
+            source_path=os.fsdecode(job.source),
+            answer=self._holding.answer_for(job),
             references=ReferenceKeys(self._shell.spool.state_dir).folders(),
             keys_dir=str(written_beside(staging)),
         )
+        self._knew[job.id] = self._holding.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
@@ -187,6 +201,8 @@ class Attempts:
         return self._judged(job, judge(_failure(error), job.attempts, self._policy))
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
+        if result.questions:
+            return self._holding.question(job, result)
         return Move(
             job=job,
             event=JobEvent.ATTEMPT_SUCCEEDED,
@@ -197,7 +213,11 @@ class Attempts:
                 "counts": result.counts,
             },
             outputs=result.outputs,
-            detail={"rejects": result.rejects, "warnings": result.warnings},
+            detail={
+                "rejects": result.rejects,
+                "warnings": result.warnings,
+                **({"mapping": result.mapping} if result.mapping else {}),
+            },
         )
 
     def _judged(self, job: JobRecord, verdict: Verdict) -> Move:

@@ -152,6 +152,9 @@ class Settings(BaseSettings):
     contracts: Path | None = Field(
         None, description="Folder of *.contract.yaml; empty means the built-in set."
     )
+    mappings: Path | None = Field(
+        None, description="Folder of confirmed *.mapping.yaml; empty means config/mappings."
+    )
     folders: Folders = Folders()
     intake: Intake = Intake()
     workers: Workers = Workers()
@@ -198,6 +201,11 @@ class Settings(BaseSettings):
         return self.contracts or Path(pipeline.__file__).parent / "contracts"
 
     @property
+    def mappings_dir(self) -> Path:
+        """The folder of the mappings that people confirmed: as set, else in the root."""
+        return (self.mappings or self.root / "config" / "mappings").resolve()
+
+    @property
     def worker_count(self) -> int:
         """Worker processes to run: as set, else one per CPU this process may use."""
         return self.workers.count or len(os.sched_getaffinity(0))
@@ -215,8 +223,9 @@ def load_settings(config: Path | None = None, root: Path | None = None) -> Setti
     if config is not None:  # what a file names, it names from where it stands
         base = config.resolve().parent
         values["root"] = base / str(values.get("root", "."))
-        if values.get("contracts"):
-            values["contracts"] = base / str(values["contracts"])
+        for name in ("contracts", "mappings"):
+            if values.get(name):
+                values[name] = base / str(values[name])
     overrides: dict[str, Any] = {"root": root.resolve()} if root is not None else {}
 
     class FromFile(Settings):

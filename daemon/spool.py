@@ -5,6 +5,7 @@ work/      ours, private. One folder a job (j42/input, j42/attempt-1), and state
 outbox/    the consumer's. A delivery appears whole, by one rename.
 archive/   every original we ever took and did not refuse: <date>/j42/.
 error/     originals that were refused, each with its reason: <date>/j42__CODE/.
+review/    questions about held files, with a copy of each; people save their answers there.
 
 Every verb may be repeated after a crash, and is durable when it returns.
 """
@@ -93,6 +94,11 @@ class Spool:
         """Take over settings that may change while running; the folders stay where they are."""
         self._extra_ignore = tuple(extra_ignore)
         self._modes = Modes(file_mode)
+
+    @property
+    def modes(self) -> Modes:
+        """Permissions of whatever is published now."""
+        return self._modes
 
     @property
     def folders(self) -> SpoolFolders:
