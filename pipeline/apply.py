@@ -73,7 +73,8 @@ class Applier:
         """Convert, check and sort out one batch."""
         sheet = self.sheet(batch)
         self._count_changes(sheet)
-        kept = ~np.isin(sheet.origin, np.unique(sheet.origin[sheet.has_error()]))
+        records = batch.records[sheet.origin]
+        kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
         self._count_marks(sheet, kept)
         rejects = [*_rejects(batch, sheet, self._contract), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
@@ -266,9 +267,11 @@ def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]
     """One line for each record and fault; the faults of a record in the contract's field order."""
     order = {name: place for place, name in enumerate((*contract.field_names, ""))}
     found: dict[tuple[int, int, RowCode, str], Finding] = {}
+    first = np.searchsorted(batch.records, batch.records)  # rows of one record stand together
     for error in sheet.errors:
-        for record in np.unique(sheet.origin[error.rows]).tolist():
-            found.setdefault((record, order[error.field], error.code, error.sentence), error)
+        rows = first[np.unique(sheet.origin[error.rows])]
+        for at in np.unique(rows).tolist():
+            found.setdefault((at, order[error.field], error.code, error.sentence), error)
     cells = cells_at(batch, sorted({at for at, _, _, _ in found}))
     return [
         Reject(

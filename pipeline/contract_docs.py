@@ -224,10 +224,11 @@ def _reshaping(contract: Contract) -> Iterator[str]:
         )
     if contract.pivot is not None:
         yield "## Long files"
+        names, values = _words(contract.pivot.codes), _words(contract.pivot.values)
         yield (
-            f"A file may have one row for each value instead: a column {_words(contract.pivot.codes)} "
-            f"that names the field, and a column {_words(contract.pivot.values)} that holds the "
-            f"value. Rows that share the key become one row."
+            f"A file may have one row for each value instead: a column {names} that names the "
+            f"field, and a column {values} that holds the value. Rows that share the key become "
+            f"one row."
         )
 
 

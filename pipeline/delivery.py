@@ -27,6 +27,7 @@ from pipeline.outputs import sync_directory, write_json
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
+from pipeline.reshaped import source_header
 from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
 from pipeline.report import Tally, build_report
 from pipeline.rowstore import RowStore
@@ -137,14 +138,14 @@ class Delivery:
     def _rejected_from(self) -> Source:
         return Source(
             job=self.task.job,
-            labels=self.reader.header,
+            labels=source_header(self.reader),
             delimiter=self.reader.describe().get("delimiter"),
         )
 
     def _apply(self, store: RowStore, spool: RejectSpool, keys: Deduplicator, tally: Tally) -> None:
         applier = Applier(self.contract, self.plan, self.moment, tally, self._references)
         for batch in self.reader.batches():
-            tally.read += len(batch.records) + len(batch.bad) + sum(batch.skipped.values())
+            tally.read += batch.read
             tally.skipped.update(batch.skipped)
             applied = applier.apply(batch)
             spool.add(applied.rejects)
@@ -163,7 +164,7 @@ class Delivery:
         resolution = keys.resolve(store.batches, np.array(sorted(dangling), dtype=np.int64))
         resolution.rejected.update(dangling)
         kept_out = _records_of(resolution, store)
-        if kept_out and self.contract.split_rows:
+        if kept_out and (self.contract.split_rows or "reshaped" in self.plan.reading):
             # A row kept out with its sibling may have been the one its duplicates were dropped for.
             siblings = _positions_of(kept_out, store)
             resolution = keys.resolve(store.batches, siblings)
@@ -203,7 +204,8 @@ class Delivery:
             return
         wanted = np.array(sorted(kept_out), dtype=np.int64)
         for batch in self.reader.batches():
-            places = np.flatnonzero(np.isin(batch.records, wanted)).tolist()
+            first = batch.first_rows()
+            places = first[np.isin(batch.records[first], wanted)].tolist()
             cells = cells_at(batch, places)
             for at in places:
                 record = int(batch.records[at])

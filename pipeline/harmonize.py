@@ -19,12 +19,13 @@ from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats import open_table
 from pipeline.formats.base import TableReader
 from pipeline.formula_eval import Moment
-from pipeline.mapping import ColumnMapping, choose_contract, map_columns
+from pipeline.mapping import ColumnMapping, choose_contract
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.padding import PaddedReader
 from pipeline.plan import Plan
 from pipeline.planning import make_plan
 from pipeline.references import referred_fields
+from pipeline.reshape import map_reshaped, offer_to_unpivot, reshaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,11 @@ def _open(task: HarmonizeTask) -> _Opened:
     contracts = load_contracts(Path(task.contracts_dir))
     reader: TableReader = open_table(Path(task.source), task.limits)
     if task.contract is None:
-        contract, mapping = choose_contract(reader.header, contracts)
+        reader, contract, mapping = _choose(reader, contracts)
     elif task.contract in contracts:
         contract = contracts[task.contract]
-        mapping = map_columns(reader.header, contract)
+        reader = reshaped(reader, contract)
+        mapping = map_reshaped(reader, contract)
     else:
         known = ", ".join(sorted(contracts))
         raise ContentError(
@@ -103,6 +105,22 @@ def _open(task: HarmonizeTask) -> _Opened:
         moment=Moment.at(task.now_s, timezone),
         key_groups=referred_fields(contract, contracts.values()),
     )
+
+
+def _choose(
+    reader: TableReader, contracts: dict[str, Contract]
+) -> tuple[TableReader, Contract, ColumnMapping]:
+    """The contract that fits, and the table as that contract wants it."""
+    readers = {name: reshaped(reader, contract) for name, contract in contracts.items()}
+    mappings = {name: map_reshaped(readers[name], one) for name, one in contracts.items()}
+    try:
+        contract, mapping = choose_contract(reader.header, contracts, mappings)
+    except ContentError as error:
+        offer = offer_to_unpivot(reader.header)
+        if offer is None:
+            raise
+        raise ContentError(error.code, error.note, (*error.details, offer)) from None
+    return readers[contract.name], contract, mapping
 
 
 def _unsettled(plan: Plan) -> ContentError:

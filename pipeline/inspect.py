@@ -47,7 +47,7 @@ def inspect(
     watch = UnitWatch(contract, set(positions), {})
     records = 0
     for batch in reader.batches():
-        records += len(batch.records) + len(batch.bad) + sum(batch.skipped.values())
+        records += batch.read
         cells = cells_of(batch, contract, positions)
         for name, inspector in inspectors.items():
             inspector.observe(cells[name])

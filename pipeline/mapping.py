@@ -149,7 +149,8 @@ def choose_contract(
 ) -> tuple[Contract, ColumnMapping]:
     """Find the contract whose required fields all have a column, and the most fields besides.
 
-    `mappings`: by contract, where the table is not the same to each of them. The mapping may still hold conflicts: two columns for one field.
+    `mappings`: by contract, where the table is not the same to each of them. The mapping that is
+    returned may still hold conflicts: two columns for one field.
 
     Raises:
         ContentError: SCHEMA_UNKNOWN or REQUIRED_MISSING when none fits, SCHEMA_AMBIGUOUS when

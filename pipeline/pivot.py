@@ -34,7 +34,8 @@ class _LongColumns:
 
 def _long_columns(header: Sequence[str], contract: Contract) -> _LongColumns | None:
     rule = contract.pivot
-    assert rule is not None
+    if rule is None:
+        return None
     free = set(map_columns(tuple(header), contract).rescued)
     places: list[int | None] = []
     for headings in (rule.codes, rule.values, rule.units):

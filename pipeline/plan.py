@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import FileCode
+from pipeline.reshaped import sentence_of
 from pipeline.standardize.base import Question
 
 SCHEMA = "harmonizer-plan/1"
@@ -79,7 +80,9 @@ class Plan:
 
     def sentences(self) -> tuple[str, ...]:
         """What was decided, column by column, in words."""
-        decided = [
+        reshaped = self.reading.get("reshaped")
+        decided = [] if reshaped is None else [sentence_of(reshaped)]
+        decided += [
             f"{column.label}: {sentence}"
             for column in self.columns
             for sentence in column.sentences

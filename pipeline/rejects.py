@@ -72,7 +72,7 @@ class Source:
 
     def cells_of(self, reject: Reject) -> tuple[str, ...]:
         """A reject's cells, as many as there are labels; cut out of the raw text if need be."""
-        return reject.cells or cells_in(reject.raw, self.delimiter, len(self.labels))
+        return reject.cells[: len(self.labels)] or cells_in(reject.raw, self.delimiter, len(self.labels))
 
 
 def cells_in(raw: str, delimiter: str | None, width: int) -> tuple[str, ...]:

@@ -13,16 +13,15 @@ for, and kept out, together.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from pipeline.contract_model import Contract
 from pipeline.formats.base import TableReader
 from pipeline.mapping import ColumnMapping, map_columns
 from pipeline.pivot import pivoted
 from pipeline.reshaped import ReshapedReader
-from pipeline.unpivot import unpivoted, wide_columns
+from pipeline.unpivot import unpivoted
 
 _PERIOD = re.compile(r"(?:19|20)\d\d(?:[-/_. ]?(?:0?[1-9]|1[0-2]|[qQ][1-4]))?")
 _FEWEST_PERIODS = 2
@@ -37,8 +36,7 @@ def reshaped(reader: TableReader, contract: Contract) -> TableReader:
     if contract.pivot is not None:
         return pivoted(reader, contract) or reader
     if contract.unpivot is not None:
-        columns = wide_columns(reader.header, contract)
-        return unpivoted(reader, contract, columns) if columns else reader
+        return unpivoted(reader, contract, contract.unpivot) or reader
     return reader
 
 
@@ -50,22 +48,9 @@ def map_reshaped(reader: TableReader, contract: Contract) -> ColumnMapping:
     return replace(
         mapping,
         rescued=tuple(at for at in mapping.rescued if at not in reader.consumed),
-        suggestions={at: one for at, one in mapping.suggestions.items() if at not in reader.consumed},
-    )
-
-
-def sentence_of(about: Mapping[str, Any]) -> str:
-    """What was done to the table, from `describe()["reshaped"]`, in words."""
-    if about["how"] == "unpivot":
-        names = ", ".join(about["columns"])
-        return (
-            f"the columns {names} are named like codes of {about['codes']}; each of their values "
-            f"becomes a row of its own"
-        )
-    found = ", ".join(about["fields"])
-    return (
-        f"the column {about['codes']} names the field each value belongs to ({found}); "
-        f"rows with one key become one row"
+        suggestions={
+            at: one for at, one in mapping.suggestions.items() if at not in reader.consumed
+        },
     )
 
 

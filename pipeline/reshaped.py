@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.formats.base import TableReader, TextBatch
@@ -45,3 +45,18 @@ class ReshapedReader:
 def source_header(reader: TableReader) -> tuple[str, ...]:
     """Labels as the file has them, without the columns that were added."""
     return reader.source_header if isinstance(reader, ReshapedReader) else reader.header
+
+
+def sentence_of(about: Mapping[str, Any]) -> str:
+    """What was done to the table, from `describe()["reshaped"]`, in words."""
+    if about["how"] == "unpivot":
+        names = ", ".join(about["columns"])
+        return (
+            f"the columns {names} are named like codes of {about['codes']}; each of their values "
+            f"becomes a row of its own"
+        )
+    found = ", ".join(about["fields"])
+    return (
+        f"the column {about['codes']} names the field each value belongs to ({found}); "
+        f"rows with one key become one row"
+    )

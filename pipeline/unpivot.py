@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipeline.contract_model import Contract
+from pipeline.contract_model import Contract, Unpivot
 from pipeline.contract_names import squeezed
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import TableReader, TextBatch
@@ -39,13 +39,14 @@ class WideColumn:
     unit: str | None
 
 
-def wide_columns(header: Sequence[str], contract: Contract) -> tuple[WideColumn, ...]:
+def wide_columns(
+    header: Sequence[str], contract: Contract, rule: Unpivot
+) -> tuple[WideColumn, ...]:
     """The columns of a wide file, none when the file is not one.
 
     A file whose own columns claim the field of the codes or of the values is long already.
     """
-    rule = contract.unpivot
-    if rule is None or {rule.codes, rule.values} & map_columns(tuple(header), contract).fields:
+    if {rule.codes, rule.values} & map_columns(tuple(header), contract).fields:
         return ()
     codes = _code_names(contract, rule.codes)
     others = {name for field in contract.fields for name in map(squeezed, field.headings)}
@@ -65,12 +66,9 @@ def _code_names(contract: Contract, name: str) -> dict[str, str]:
     if field.categories is not None:
         named = {category.value: category.aliases for category in field.categories}
     else:
-        assert field.codes is not None, "checked when the contract was loaded"
-        entries = contract.codesets[field.codes.set]
+        entries = {} if field.codes is None else contract.codesets[field.codes.set]
         named = {code: entry.aliases for code, entry in entries.items()}
-    return {
-        squeezed(word): code for code, aliases in named.items() for word in (code, *aliases)
-    }
+    return {squeezed(word): code for code, aliases in named.items() for word in (code, *aliases)}
 
 
 def _named(label: str, codes: Mapping[str, str]) -> tuple[str, str | None] | None:
@@ -90,16 +88,15 @@ def _named(label: str, codes: Mapping[str, str]) -> tuple[str, str | None] | Non
     return None
 
 
-def unpivoted(
-    reader: TableReader, contract: Contract, columns: tuple[WideColumn, ...]
-) -> ReshapedReader:
-    """The long table of these columns.
+def unpivoted(reader: TableReader, contract: Contract, rule: Unpivot) -> ReshapedReader | None:
+    """The long table of a wide file; None when its headings are not those of one.
 
     Raises:
         ContentError: COLUMN_CONFLICT when two columns are named like one code.
     """
-    rule = contract.unpivot
-    assert rule is not None
+    columns = wide_columns(reader.header, contract, rule)
+    if not columns:
+        return None
     _refuse_two_for_one(columns, rule.codes)
     values = contract.field(rule.values)
     unit_field = values.unit.from_ if values.unit is not None else None

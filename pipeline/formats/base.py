@@ -49,6 +49,15 @@ class TextBatch:
     bad: list[BadRecord] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def read(self) -> int:
+        """How many records of the file this stretch is. Several rows may be of one record."""
+        return len(np.unique(self.records)) + len(self.bad) + sum(self.skipped.values())
+
+    def first_rows(self) -> npt.NDArray[np.int64]:
+        """Position of the first row of each record."""
+        return np.unique(self.records, return_index=True)[1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadAs:
