@@ -27,9 +27,9 @@ from pipeline.outputs import sync_directory, write_json
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
-from pipeline.reshaped import source_header
 from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
 from pipeline.report import Tally, build_report
+from pipeline.reshaped import source_header
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
 

@@ -72,7 +72,8 @@ class Source:
 
     def cells_of(self, reject: Reject) -> tuple[str, ...]:
         """A reject's cells, as many as there are labels; cut out of the raw text if need be."""
-        return reject.cells[: len(self.labels)] or cells_in(reject.raw, self.delimiter, len(self.labels))
+        width = len(self.labels)  # columns that were added to a reshaped table are not the source's
+        return reject.cells[:width] or cells_in(reject.raw, self.delimiter, width)
 
 
 def cells_in(raw: str, delimiter: str | None, width: int) -> tuple[str, ...]:
