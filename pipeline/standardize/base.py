@@ -22,11 +22,20 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Something the values do not prove. `sentence` names counts and shapes, never values."""
+    """Something the values do not prove. `sentence` names counts and shapes, never values.
+
+    key: the question's name, made of its kind, the column's label and what it is about, such as
+    `date:dob:99/99/9999`. answers: possible answers and what they mean. free: what else may be
+    answered, in words. proposed: the answer the evidence speaks for without proving it.
+    """
 
     code: FileCode
     column: str
     sentence: str
+    key: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    free: str | None = None
+    proposed: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

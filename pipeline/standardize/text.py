@@ -231,7 +231,18 @@ def decide_text(evidence: TextEvidence, *, column: str) -> list[Question]:
         f"{damaged} of {values} {'value' if values == 1 else 'values'} hold text that was decoded "
         "wrongly before (as é that became Ã©, or a character that was replaced)"
     )
-    return [Question(code=FileCode.TEXT_DAMAGED, column=column, sentence=sentence)]
+    return [
+        Question(
+            code=FileCode.TEXT_DAMAGED,
+            column=column,
+            sentence=sentence,
+            key=f"text:{column}",
+            answers={
+                "repair": "undo the wrong decoding, in this and every file of this source",
+                "keep": "deliver the text as it stands, marked",
+            },
+        )
+    ]
 
 
 def convert_string(
