@@ -6,6 +6,7 @@ taken out together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +77,21 @@ class Applier:
         records = batch.records[sheet.origin]
         kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
         self._count_marks(sheet, kept)
-        rejects = [*_rejects(batch, sheet, self._contract), *_shape_rejects(batch)]
+        rejects = [*_rejects(batch, sheet, self._contract, self._column_of), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
         return AppliedBatch(rows=self._delivered(batch, sheet, kept), rejects=rejects)
+
+    def _column_of(self, batch: TextBatch, at: int, name: str) -> str:
+        """Which column of a wide file a fault stands in, in words; a long one has one for each."""
+        reshaped = self._plan.reading.get("reshaped")
+        if reshaped is None or reshaped["how"] != "unpivot" or name != reshaped["values"]:
+            return ""
+        codes = self._plan.column_of(reshaped["codes"])
+        if codes is None:
+            return ""
+        code = batch.columns[codes.position][at].as_py()
+        labels = [label for label, of in reshaped["columns"].items() if of == code]
+        return f" It stands in the column {labels[0]}." if labels else ""
 
     def sheet(self, batch: TextBatch) -> Sheet:
         """One batch, converted and checked, with everything that was found and done."""
@@ -263,15 +276,17 @@ def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
     }
 
 
-def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]:
+def _rejects(
+    batch: TextBatch, sheet: Sheet, contract: Contract, where: Callable[[TextBatch, int, str], str]
+) -> list[Reject]:
     """One line for each record and fault; the faults of a record in the contract's field order."""
     order = {name: place for place, name in enumerate((*contract.field_names, ""))}
     found: dict[tuple[int, int, RowCode, str], Finding] = {}
     first = np.searchsorted(batch.records, batch.records)  # rows of one record stand together
     for error in sheet.errors:
-        rows = first[np.unique(sheet.origin[error.rows])]
-        for at in np.unique(rows).tolist():
-            found.setdefault((at, order[error.field], error.code, error.sentence), error)
+        for at in np.unique(sheet.origin[error.rows]).tolist():
+            sentence = error.sentence + where(batch, at, error.field)
+            found.setdefault((int(first[at]), order[error.field], error.code, sentence), error)
     cells = cells_at(batch, sorted({at for at, _, _, _ in found}))
     return [
         Reject(
@@ -279,11 +294,11 @@ def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]
             line=int(batch.lines[at]),
             field=error.field,
             code=error.code,
-            sentence=error.sentence,
+            sentence=sentence,
             raw=batch.raw(at),
             cells=cells[at],
         )
-        for (at, _, _, _), error in sorted(found.items(), key=lambda item: item[0])
+        for (at, _, _, sentence), error in sorted(found.items(), key=lambda item: item[0])
     ]
 
 

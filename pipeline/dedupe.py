@@ -80,12 +80,13 @@ class Resolution:
     """What becomes of the rows, by position. Rows named nowhere are written as they are.
 
     dropped: true for each row that says nothing new. rejected: rows kept out. filled: values a
-    surviving row takes over from the rows dropped in its favour, by field.
+    surviving row takes over from the rows dropped in its favour, by field. merged: those rows.
     """
 
     dropped: npt.NDArray[np.bool_]
     rejected: dict[int, KeyReject] = field(default_factory=dict)
     filled: dict[int, dict[str, Any]] = field(default_factory=dict)
+    merged: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Deduplicator:
@@ -241,6 +242,7 @@ def _merge(group: list[tuple[int, dict[str, Any], dict[str, Any]]], into: Resolu
                 filled.setdefault(name, value)
     if filled:
         into.filled[survivor] = filled
+        into.merged[survivor] = tuple(at for at, _, _ in group if at != survivor)
 
 
 def _contradicted(forms: Iterable[dict[str, Any]], fields: Sequence[str]) -> tuple[str, ...]:

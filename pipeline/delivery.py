@@ -22,6 +22,7 @@ from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import TableReader
 from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
+from pipeline.merged import check_merged
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 from pipeline.outputs import sync_directory, write_json
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
@@ -163,11 +164,17 @@ class Delivery:
         dangling = self._dangling(store, tally)
         resolution = keys.resolve(store.batches, np.array(sorted(dangling), dtype=np.int64))
         resolution.rejected.update(dangling)
+        for check_id, rows in check_merged(
+            store.batches, resolution, self.contract, self.moment
+        ).items():
+            tally.checks[check_id] += rows
+            tally.warnings[RowCode.ROW_CONSTRAINT.value] += rows
         kept_out = _records_of(resolution, store)
         if kept_out and (self.contract.split_rows or "reshaped" in self.plan.reading):
             # A row kept out with its sibling may have been the one its duplicates were dropped for.
             siblings = _positions_of(kept_out, store)
             resolution = keys.resolve(store.batches, siblings)
+            check_merged(store.batches, resolution, self.contract, self.moment)
             kept_out |= _records_of(resolution, store)
         return resolution, kept_out
 

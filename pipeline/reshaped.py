@@ -50,10 +50,11 @@ def source_header(reader: TableReader) -> tuple[str, ...]:
 def sentence_of(about: Mapping[str, Any]) -> str:
     """What was done to the table, from `describe()["reshaped"]`, in words."""
     if about["how"] == "unpivot":
-        names = ", ".join(about["columns"])
+        names = ", ".join(f"{label} ({code})" for label, code in about["columns"].items())
+        units = "; units stand in the headings" if about["units"] else ""
         return (
-            f"the columns {names} are named like codes of {about['codes']}; each of their values "
-            f"becomes a row of its own"
+            f"columns are named like codes of {about['codes']}, so each of their values becomes a "
+            f"row of its own: {names}{units}"
         )
     found = ", ".join(about["fields"])
     return (

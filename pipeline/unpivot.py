@@ -26,6 +26,7 @@ NO_VALUES = "no-values"
 """Why a wide record is skipped: every cell that could become a row is empty."""
 
 _BRACKETED = re.compile(r"(?P<name>.+?)\s*(?:\((?P<round>[^()]+)\)|\[(?P<square>[^\[\]]+)\])\s*")
+_DEGREES = {"f": "F", "c": "C"}  # headings are written small; neither letter alone is a unit
 _LAST_WORD = re.compile(r"(?P<name>.+)[\s_](?P<unit>[^\s_]+)")
 
 
@@ -83,6 +84,7 @@ def _named(label: str, codes: Mapping[str, str]) -> tuple[str, str | None] | Non
         words = parts.groupdict()
         unit = (words.get("round") or words.get("square") or words.get("unit") or "").strip()
         code = codes.get(squeezed(words["name"]))
+        unit = _DEGREES.get(unit, unit)
         if code is not None and normalize_unit(unit) is not None:
             return code, unit
     return None
