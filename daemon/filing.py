@@ -21,7 +21,7 @@ from typing import Any
 from daemon.files import FileVanished, TargetTaken, fsync_dir, move_into_place, write_durably
 from daemon.names import SIDECARS
 
-_FROM_STAGING = ("rejects.csv", "report.json")
+_FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
 
 class OutsideFolder(OSError):

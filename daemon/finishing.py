@@ -21,6 +21,9 @@ from pipeline.errors import FileCode
 _INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
 
 
+_KEPT = ("schema", "job", "parent", "refused", "now_s", "contract", "engine", "plan")
+
+
 class Finishing:
     """Owns the moves out of work/. One thread calls it."""
 
@@ -84,11 +87,12 @@ class Finishing:
         match disposition:
             case Disposition.DELIVERED:
                 self._keep_keys(job)
+                report = self._shell.spool.keep_report(job)
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job)
                 except FileVanished:  # somebody emptied our folder before the results were out
                     return self._moved_without_results(job)
-                self._retire(replace(job, delivery=changes["delivery"]))
+                self._retire(replace(job, delivery=changes["delivery"]), report)
             case Disposition.QUARANTINED:
                 self._quarantine(job)
             case Disposition.DUPLICATE | Disposition.CANCELLED:
@@ -113,8 +117,11 @@ class Finishing:
         event = FINALIZED[Disposition.QUARANTINED]
         return Move(job=job, event=event, changes=changes)
 
-    def _retire(self, job: JobRecord) -> None:
-        self._shell.spool.retire(job, self._document(job))
+    def _retire(self, job: JobRecord, report: dict[str, Any] | None = None) -> None:
+        document = self._document(job)
+        if report is not None:  # what it takes to explain a row later, or to correct its rejects
+            document["report"] = {name: report[name] for name in _KEPT if name in report}
+        self._shell.spool.retire(job, document)
 
     def _quarantine(self, job: JobRecord) -> None:
         known = self._shell.spool.quarantine(

@@ -153,6 +153,7 @@ SIDECARS = frozenset(
         b"REASON.txt",
         b"reason.json",
         b"rejects.csv",
+        b"report.html",
         b"report.json",
         b"job.json",
         b"questions.txt",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -237,6 +238,20 @@ class Spool:
         if os.path.lexists(ready):
             set_modes(ready, self._modes)
         return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes)
+
+    def keep_report(self, job: JobRecord) -> dict[str, Any] | None:
+        """The winning attempt's report; it stays with the job when its results have left.
+
+        To be called before `deliver`. None when the results, and with them the report, are gone.
+        """
+        kept = self.job_dir(job.id) / "report.json"
+        fresh = self.staging_dir(job.id, job.attempts) / "report.json"
+        with contextlib.suppress(OSError, ValueError):
+            if not kept.is_file():
+                write_atomically(kept, fresh.read_bytes())
+            report = json.loads(kept.read_bytes())
+            return report if isinstance(report, dict) else None
+        return None
 
     def retire(self, job: JobRecord, document: Mapping[str, Any]) -> str:
         """File the original, bit for bit, with job.json as archive/<date>/<job>/.

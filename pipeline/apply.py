@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.changes import CHANGES, change_column
 from pipeline.check import Violation, check_field, check_plausible, check_rows, sentence_of
 from pipeline.columns import ColumnConverter
 from pipeline.contract import Contract
@@ -30,10 +31,11 @@ from pipeline.rejects import Reject
 from pipeline.report import Tally
 from pipeline.rowsplit import Lookup, SplitRows, split_rows
 from pipeline.sheet import Finding, Sheet
+from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Rows
 from pipeline.standardize.codes import CodeSet
 from pipeline.standardize.dates import format_datetimes
-from pipeline.standardize.text import clean, fold, nullify
+from pipeline.standardize.text import fold
 
 RECORD, LINE = "_record", "_line"
 """Columns of an applied batch that say where each row came from. No field is called so."""
@@ -60,12 +62,19 @@ class Applier:
         moment: Moment,
         tally: Tally,
         references: References | None = None,
+        *,
+        with_changes: bool = False,
     ) -> None:
         self._contract = contract
         self._plan = plan
         self._moment = moment
         self._tally = tally
         self._references = References(contract, {}) if references is None else references
+        self._with_changes = with_changes
+        self._may_be_blank = not contract.primary_key and not any(
+            field.constraints.required for field in contract.fields
+        )
+        self._words = {one.field: SourceWords.from_dict(one.words) for one in plan.columns}
         self._converter = ColumnConverter(contract, plan)
         self._lookups = _lookups(contract)
         self._check_fields = _check_fields(contract)
@@ -99,10 +108,11 @@ class Applier:
         changes: dict[str, dict[str, Rows]] = {}
         for column in self._plan.columns:
             described = self._contract.field(column.field)
-            cleaned, changes[column.field] = clean(batch.columns[column.position])
-            cells[column.field] = nullify(cleaned, self._contract.missing_values_of(described))
-            missing = _missing_words(cleaned, cells[column.field])
-            changes[column.field]["missing-word"] = missing
+            cells[column.field], changes[column.field] = read_cells(
+                batch.columns[column.position],
+                self._words[column.field],
+                self._contract.missing_values_of(described),
+            )
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
         sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
         for name, changed in changes.items():
@@ -156,6 +166,11 @@ class Applier:
         self._check_measures(sheet)
         self._check_formulas(sheet)
         self._check_references(sheet)
+        if self._may_be_blank:
+            filled = [sheet.column(field).is_valid() for field in self._contract.fields]
+            is_blank = ~np.logical_or.reduce([np.asarray(one) for one in filled])
+            blank = np.flatnonzero(is_blank & ~sheet.has_error())
+            sheet.refuse(blank, "", RowCode.BLANK_ROW)
 
     def _check_references(self, sheet: Sheet) -> None:
         for rule in self._references.to_others:
@@ -221,16 +236,11 @@ class Applier:
         columns[LINE] = pa.array(batch.lines).take(origin)
         for column in self._plan.rescued:
             columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
+        if self._with_changes:
+            hidden = self._contract.privacy.restricted
+            columns[CHANGES] = change_column(sheet, batch, self._plan, hidden)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         return rows if kept.all() else rows.filter(pa.array(kept))
-
-
-def _missing_words(cleaned: pa.StringArray, cells: pa.StringArray) -> Rows:
-    """Rows where something stood that the contract calls missing."""
-    if cells.null_count == cleaned.null_count:
-        return np.empty(0, dtype=np.int64)
-    stood = pa.compute.not_equal(cleaned, "").fill_null(False)
-    return np.flatnonzero(np.asarray(pa.compute.and_(stood, cells.is_null())))
 
 
 def rescued_name(position: int) -> str:

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from pipeline.apply import LINE, RECORD, Applier, cells_at
+from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
@@ -24,8 +25,9 @@ from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
 from pipeline.merged import check_merged
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
-from pipeline.outputs import sync_directory, write_json
+from pipeline.outputs import sync_directory
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
+from pipeline.papers import write_papers
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
 from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
@@ -73,7 +75,7 @@ class Delivery:
         """Write everything into the staging directory.
 
         Raises:
-            ContentError: ROWS_REJECTED, with rejects.csv and report.json left in staging; EMPTY.
+            ContentError: ROWS_REJECTED, with rejects.csv and both reports left in staging; EMPTY.
             AccountingError: rows are unaccounted for.
         """
         staging = Path(self.task.staging_dir)
@@ -93,8 +95,15 @@ class Delivery:
             for output in written.outputs:
                 (staging / output.name).unlink()
             outputs = (rejects,)
-        report = self._report(counts, tally, rejected, outputs, refusal)
-        outputs = (*outputs, write_json(staging / "report.json", report))
+        report = self._report(counts, tally, rejected, refusal)
+        outputs = write_papers(
+            staging,
+            outputs,
+            report=report,
+            contract=self.contract,
+            examples=rejected.examples,
+            output_format=self.task.output_format,
+        )
         sync_directory(staging)
         if refusal is not None:
             raise refusal
@@ -125,6 +134,7 @@ class Delivery:
                 tally=tally,
                 kept_out=np.array(sorted(kept_out), dtype=np.int64),
                 keys=KeyCollector(self.key_groups),
+                changes=self._changes_file(staging),
             )
             written = writer.write(store, resolution)
             if self.task.keys_dir is not None:
@@ -136,6 +146,15 @@ class Delivery:
         return written, rejects, rejected
 
     @property
+    def _tells_changes(self) -> bool:
+        return self.task.changes == "full"
+
+    def _changes_file(self, staging: Path) -> ChangesFile | None:
+        if not self._tells_changes:
+            return None
+        return ChangesFile(staging / "changes.csv", self.contract.privacy.restricted)
+
+    @property
     def _rejected_from(self) -> Source:
         return Source(
             job=self.task.job,
@@ -144,7 +163,14 @@ class Delivery:
         )
 
     def _apply(self, store: RowStore, spool: RejectSpool, keys: Deduplicator, tally: Tally) -> None:
-        applier = Applier(self.contract, self.plan, self.moment, tally, self._references)
+        applier = Applier(
+            self.contract,
+            self.plan,
+            self.moment,
+            tally,
+            self._references,
+            with_changes=self._tells_changes,
+        )
         for batch in self.reader.batches():
             tally.read += batch.read
             tally.skipped.update(batch.skipped)
@@ -255,19 +281,18 @@ class Delivery:
         counts: RowCounts,
         tally: Tally,
         rejected: RejectTally,
-        outputs: tuple[OutputFile, ...],
         refusal: ContentError | None,
     ) -> dict[str, Any]:
         return build_report(
             job=self.task.job,
-            source=self.source,
+            source={"name": PurePath(self.task.source_path).name, **self.source},
+            now_s=self.task.now_s,
             contract=self.contract,
             plan=self.plan,
             counts=counts,
             tally=tally,
             rejects=rejected.by_code,
             rejects_by_field=rejected.by_field,
-            outputs=outputs,
             timings_s=self.timings_s,
             references=self._references,
             pairs=None if self._pairs is None else self._pairs.tally,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.changes import counted_changes
 from pipeline.contract import Contract
-from pipeline.messages import OutputFile, RowCounts
+from pipeline.messages import RowCounts
 from pipeline.pairs import Tally as PairTally
 from pipeline.plan import Plan
 from pipeline.references import References
@@ -58,24 +59,29 @@ def build_report(
     *,
     job: str,
     source: Mapping[str, Any],
+    now_s: float,
     contract: Contract,
     plan: Plan,
     counts: RowCounts,
     tally: Tally,
     rejects: Mapping[str, int],
     rejects_by_field: Mapping[tuple[str, str], int],
-    outputs: Sequence[OutputFile],
     timings_s: Mapping[str, float],
     references: References,
     pairs: PairTally | None = None,
     refused: str | None = None,
 ) -> dict[str, Any]:
-    """The document of `report.json`. `refused` says why the file was not delivered, if so."""
+    """The document of `report.json`, but for the list of files, which is known last.
+
+    now_s: the moment that rules such as `birth_date <= today()` were held against (UTC epoch).
+    `refused` says why the file was not delivered, if so.
+    """
     return {
         "schema": SCHEMA,
         "job": job,
         "refused": refused,
         "source": dict(source),
+        "now_s": now_s,
         "contract": {
             "name": contract.name,
             "version": contract.version,
@@ -84,6 +90,9 @@ def build_report(
         "engine": engine(),
         "counts": _counts(counts, tally),
         "rejects": _sorted(rejects),
+        "rejects_of_rows": _sorted(
+            {code: rows for (code, field), rows in rejects_by_field.items() if not field}
+        ),
         "warnings": _sorted(tally.warnings),
         "checks": [
             {
@@ -97,13 +106,16 @@ def build_report(
         "columns": [
             _column(name, contract, plan, tally, rejects_by_field) for name in contract.field_names
         ],
+        "changes": counted_changes(
+            {name: _sorted(tally.of(name).changed) for name in contract.field_names}
+        ),
         "unclaimed_columns": [asdict(column) for column in plan.unclaimed],
         "references": references.report(),
         "possible_duplicates": None if pairs is None else pairs.to_dict(),
         "not_checked": references.not_checked(),
         "decisions": list(plan.sentences()),
         "plan": plan.to_dict(),
-        "outputs": [asdict(output) for output in outputs],
+        "outputs": [],
         "timings_s": {name: round(seconds, 3) for name, seconds in timings_s.items()},
     }
 

@@ -390,11 +390,15 @@ def test_too_many_rejected_rows_refuse_the_file_but_leave_the_rejects(desk: Desk
     assert error.code is FileCode.ROWS_REJECTED
     assert error.note == "3 of 10 rows were rejected; patients allows 20%"
     assert error.details == ("3 rows: impossible-date in birth_date",)
-    assert sorted(one.name for one in staging.iterdir()) == ["rejects.csv", "report.json"]
+    assert sorted(one.name for one in staging.iterdir()) == [
+        "rejects.csv",
+        "report.html",
+        "report.json",
+    ]
     assert len(read(staging / "rejects.csv")) == 3
     report = json.loads((staging / "report.json").read_text())
     assert report["refused"] == f"[ROWS_REJECTED] {error.note}"
-    assert [one["name"] for one in report["outputs"]] == ["rejects.csv"]
+    assert [one["name"] for one in report["outputs"]] == ["rejects.csv", "report.html"]
 
 
 def test_exactly_as_many_rejects_as_allowed_pass(desk: Desk) -> None:
@@ -495,6 +499,8 @@ def test_unclaimed_columns_are_rescued_beside_the_data(desk: Desk) -> None:
         "table.csv",
         "rejects.csv",
         "rescued.csv",
+        "datapackage.json",
+        "report.html",
         "report.json",
     }
 
