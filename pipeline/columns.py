@@ -15,6 +15,7 @@ from pipeline.kinds import Converter, codeset_of, convert_unit_spellings, conver
 from pipeline.measures import Measure, measures_of
 from pipeline.plan import Plan
 from pipeline.sheet import Sheet
+from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.codes import CodeSet, nearest
 from pipeline.standardize.distinct import is_true, put, read_distinct
@@ -37,6 +38,7 @@ class ColumnConverter:
             for column in plan.columns
             if column.kind != "ucum-unit"
         }
+        self._words = {column.field: SourceWords.from_dict(column.words) for column in plan.columns}
         self._codesets = {
             column.field: _names_of(column.kind, contract.field(column.field), contract)
             for column in plan.columns
@@ -158,10 +160,24 @@ class ColumnConverter:
                     ).values
                 continue
             written = units.get(one.unit_field, pa.nulls(sheet.count, pa.string()))
+            written = self._told_units(one, written, sheet)
             source = parts.get(one.source)
             if one.part is not None and source is not None and "unit" in source.extra:
                 written = pc.coalesce(source.extra["unit"], written)
             self._convert_measure(one, written, sheet)
+
+    def _told_units(self, one: Measure, written: pa.StringArray, sheet: Sheet) -> pa.StringArray:
+        """Units a mapping told, for the values that name none."""
+        words = self._words.get(one.source, NO_WORDS)
+        told = words.told_units(one.analytes(sheet.values, sheet.count))
+        if told is None:
+            return written
+        measured = sheet.values[one.field].is_valid()
+        bare = pc.and_(measured, written.is_null())
+        rows = np.flatnonzero(is_true(pc.and_(bare, told.is_valid())))
+        if one.is_main:
+            sheet.change(one.unit_field, {"unit-told": rows})
+        return pc.if_else(bare, told, written)
 
     def _convert_measure(self, one: Measure, written: pa.StringArray, sheet: Sheet) -> None:
         column = self._plan.column_of(one.source)

@@ -13,10 +13,8 @@ from pipeline.formats.encoding import marked_codec
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
 
-READERS: dict[str, Callable[[Path, Limits, ReadAs], TableReader]] = {
-    signatures.DELIMITED_TEXT: lambda path, limits, read_as: DelimitedReader(
-        path, limits, read_as=read_as
-    ),
+READERS: dict[str, Callable[..., TableReader]] = {
+    signatures.DELIMITED_TEXT: DelimitedReader,
 }
 
 
@@ -35,7 +33,9 @@ def open_table(path: Path, limits: Limits, read_as: ReadAs | None = None) -> Tab
     reader = READERS.get(kind)
     if reader is None:
         raise ContentError(FileCode.UNSUPPORTED, f"the content is {kind}, not delimited text")
-    return reader(path, limits, ReadAs() if read_as is None else read_as)
+    if read_as is None:
+        return reader(path, limits)
+    return reader(path, limits, read_as=read_as)
 
 
 def recognise(path: Path) -> str:

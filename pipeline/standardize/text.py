@@ -26,6 +26,7 @@ from pipeline.standardize.textdamage import (
     FOREIGN_HINT,
     is_damaged,
     is_mixed_script,
+    repaired,
 )
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
@@ -211,7 +212,11 @@ class TextEvidence:
         special = _rows_with_special_bytes(values)
         if len(special):
             self.counts["not-ascii"] += len(special)
-            self.counts["damaged"] += len(_matching(values, special, DAMAGE_HINT, is_damaged))
+            damaged = _matching(values, special, DAMAGE_HINT, is_damaged)
+            self.counts["damaged"] += len(damaged)
+            if len(damaged):
+                undone = read_distinct(values.take(pa.array(damaged)), repaired)
+                self.counts["repairable"] += undone.count(lambda text: text is not None)
 
     def merge(self, other: TextEvidence) -> None:
         """Add what `other` saw."""
@@ -237,12 +242,18 @@ def decide_text(evidence: TextEvidence, *, column: str) -> list[Question]:
             column=column,
             sentence=sentence,
             key=f"text:{column}",
-            answers={
-                "repair": "undo the wrong decoding, in this and every file of this source",
-                "keep": "deliver the text as it stands, marked",
-            },
+            answers=_answers_to_damage(evidence.counts["repairable"], damaged),
         )
     ]
+
+
+def _answers_to_damage(repairable: int, damaged: int) -> dict[str, str]:
+    keep = {"keep": "deliver the text as it stands, marked"}
+    if not repairable:
+        return keep
+    left = f"; {damaged - repairable} cannot be undone" if repairable < damaged else ""
+    repair = f"undo the wrong decoding, in this and every file of this source{left}"
+    return {"repair": repair, **keep}
 
 
 def convert_string(
