@@ -114,6 +114,7 @@ class Holding:
 
     def asked(self, job: JobRecord, layout: str | None, serial: int) -> None:
         """A job is held now. Somebody may have answered its question while it was being asked."""
+        self._watched[job.id] = _Watched()
         self._is_stale = True
         answered = self._answered.get(layout or "")
         if answered is not None and answered[0] > serial:
@@ -128,10 +129,11 @@ class Holding:
 
     def recover(self) -> None:
         """After a start: remove the folders that ask about jobs which wait for no answer."""
-        held = {job.id for job in self._shell.store.in_state(JobState.HELD)}
+        held = self._shell.store.in_state(JobState.HELD)
+        self._watched = {job.id: _Watched() for job in held}
         for job_id, names in self.desk.shown().items():
             for name in names:
-                if job_id not in held or name.startswith("."):
+                if job_id not in self._watched or name.startswith("."):
                     self._remove(job_id, name)
         self._is_stale = True
 
