@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from daemon.cli import asking, planning, reading, setup, workings
+from daemon.cli import asking, contracts, planning, reading, setup, workings
 from daemon.cli.common import ConfigOption, RootOption
 from daemon.errors import ExitCode
 
@@ -48,3 +48,4 @@ workings.register(app)
 reading.register(app)
 asking.register(app)
 planning.register(app)
+contracts.register(app)
