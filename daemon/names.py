@@ -190,9 +190,9 @@ def _is_own(folder: bytes, name: bytes) -> bool:
     return name in _REVIEW_PAPERS and _REVIEW_FOLDER.fullmatch(above) is not None
 
 
-def review_folder(label: str, name: bytes, room: int) -> str:
+def review_folder(label: str, name: bytes) -> str:
     """What the review folder of a job is called: j42-labs.csv, the name made fit for any system."""
-    return f"{label}-{_fit(name.decode('utf-8', 'replace'), room)}"
+    return f"{label}-{_fit(name.decode('utf-8', 'replace'), _REVIEW_NAME_BYTES)}"
 
 
 def reviewed_job(folder: str) -> int | None:
@@ -222,6 +222,7 @@ _PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|lz4|zip)$", re.IGNORECASE)
 _UNSAFE = frozenset('/\\:*?"<>|')  # outboxes are shared with Windows
 _DEVICE = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)")
 _NAMELESS = "file"
+_REVIEW_NAME_BYTES = 120
 
 
 def safe_stem(name: bytes, room: int) -> str:

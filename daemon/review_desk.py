@@ -16,8 +16,6 @@ from daemon.names import review_folder as name_of
 from daemon.review_folder import PROPOSAL, AnswerFile
 from daemon.spool import Spool
 
-_NAME_BYTES = 120
-
 
 class ReviewDesk:
     """The folders in review/, each by its job. One thread uses it, but for `publish`."""
@@ -27,7 +25,7 @@ class ReviewDesk:
 
     def place(self, job: JobRecord) -> Path:
         """Where the questions about a held job are put before people."""
-        return self._review / name_of(job.label, job.name, _NAME_BYTES)
+        return self._review / name_of(job.label, job.name)
 
     def is_shown(self, job: JobRecord) -> bool:
         """True while the job's folder is there.

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from daemon.cli import asking, contracts, planning, reading, setup, workings
+from daemon.cli import answering, asking, contracts, planning, reading, setup, workings
 from daemon.cli.common import ConfigOption, RootOption
 from daemon.errors import ExitCode
 
@@ -46,6 +46,7 @@ def options(context: typer.Context, root: RootOption = None, config: ConfigOptio
 setup.register(app)
 workings.register(app)
 reading.register(app)
+answering.register(app)
 asking.register(app)
 planning.register(app)
 contracts.register(app)

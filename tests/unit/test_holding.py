@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.app import check_mappings
+from daemon.errors import Refused
 from daemon.executors.inline import InlineExecutor
+from daemon.operations import Operations
 from daemon.states import JobEvent, JobState
+from daemon.why import why
 from tests.support import GOOD, World
 from tests.unit.asking import CONFIRMED, HEADER, HELD, PROPOSAL, QUESTION, proposal_for
 
@@ -440,3 +444,53 @@ def test_files_that_need_no_answer_pass_while_others_are_held(world: World) -> N
     assert world.job(2).state is JobState.DELIVERED
     assert world.job(1).state is JobState.HELD
     assert HEADER in (world.root / "review/j1-labs.csv/labs.csv").read_text(encoding="utf-8")
+
+
+# -- what operators see ---------------------------------------------------------------------------
+
+
+def test_operators_see_what_is_asked_and_where_to_answer(world: World) -> None:
+    folder = held(world, "monday.csv")
+    held(world, "tuesday.csv", OTHER)
+    operations = Operations(world.settings)
+
+    [tuesday, monday] = operations.review()
+    assert (monday["job"], monday["questions"]) == ("j1", [QUESTION])
+    assert monday["folder"] == str(folder)
+    assert monday["same_layout"] == ["j2"]
+    assert tuesday["job"] == "j2"
+    assert [one["job"] for one in operations.review(1)] == ["j1"]
+    assert operations.show(1)["questions"] == [QUESTION]
+    answer = operations.why_job(1)
+    assert QUESTION in answer["why"]
+    assert "harmonizer confirm j1" in answer["why"]
+    assert answer["where"] == str(folder)
+    assert operations.status()["jobs"]["held"] == 2
+    assert why(world.settings, str(folder / "monday.csv"))["job"] == "j1"
+    assert why(world.settings, str(folder))["job"] == "j1"
+
+
+def test_operators_see_that_a_saved_answer_was_refused(world: World) -> None:
+    folder = held(world)
+    assert Operations(world.settings).review()[0]["answer_refused"] is False
+    (folder / "mapping.proposed.yaml").write_text("status: confirmed\n", encoding="utf-8")
+    world.run_until_idle()
+    assert Operations(world.settings).review()[0]["answer_refused"] is True
+
+
+def test_a_job_that_is_not_held_has_nothing_to_review(world: World) -> None:
+    held(world)
+    world.ask("refuse", job=1)
+    assert Operations(world.settings).review() == []
+    with pytest.raises(Refused, match="quarantined"):
+        Operations(world.settings).review(1)
+
+
+def test_a_mistake_in_a_confirmed_mapping_is_told_with_its_line(world: World) -> None:
+    held(world)
+    world.ask("confirm", job=1, answers={"geboren": "dmy"})
+    assert check_mappings(world.settings) == ["northside"]
+    [kept] = world.settings.mappings_dir.glob("*.yaml")
+    kept.write_text(kept.read_text().replace("to: birth_date", "to: birthdate"), encoding="utf-8")
+    with pytest.raises(Refused, match=r"northside.1.mapping.yaml, line \d+: .*birth_date"):
+        check_mappings(world.settings)
