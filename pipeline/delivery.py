@@ -7,7 +7,7 @@ where it happens and must agree at the end, or the attempt fails.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.already import AlreadyDelivered, Taken
 from pipeline.apply import LINE, RECORD, Applier, cells_at
 from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
@@ -53,6 +54,8 @@ class Delivery:
 
     source: what is known of its bytes (sha256, size_bytes). timings_s: seconds by step, filled in.
     key_groups: fields by which other tables refer to this one.
+    corrects: the job whose rejects these rows correct; already: what was delivered of it before.
+    is_partial: only rows that were kept out before are read, so their share says nothing.
     """
 
     task: HarmonizeTask
@@ -63,6 +66,9 @@ class Delivery:
     moment: Moment
     timings_s: dict[str, float] = field(default_factory=dict)
     key_groups: tuple[tuple[str, ...], ...] = ()
+    corrects: str | None = None
+    already: AlreadyDelivered | None = None
+    is_partial: bool = False
     _references: References = field(init=False)
     _pairs: PairSearch | None = field(init=False)
 
@@ -115,12 +121,13 @@ class Delivery:
             rejects=report["rejects"],
             warnings=report["warnings"],
             decisions=self.plan.sentences(),
+            lineage=self.corrects,
         )
 
     def _stream(
         self, staging: Path, store: RowStore, spool: RejectSpool, tally: Tally
     ) -> tuple[Written, OutputFile, RejectTally]:
-        keys = Deduplicator(_key_rules(self.contract))
+        keys = Deduplicator(key_rules(self.contract))
         with timed(self.timings_s, "apply"):
             self._apply(store, spool, keys, tally)
         with timed(self.timings_s, "duplicates"):
@@ -157,7 +164,7 @@ class Delivery:
     @property
     def _rejected_from(self) -> Source:
         return Source(
-            job=self.task.job,
+            job=self.corrects or self.task.job,  # whose records these are
             labels=source_header(self.reader),
             delimiter=self.reader.describe().get("delimiter"),
         )
@@ -188,8 +195,10 @@ class Delivery:
     ) -> tuple[Resolution, KeptOut]:
         """Decide about keys. The rows made of one record are kept out together."""
         dangling = self._dangling(store, tally)
-        resolution = keys.resolve(store.batches, np.array(sorted(dangling), dtype=np.int64))
-        resolution.rejected.update(dangling)
+        taken = Taken() if self.already is None else self.already.find(store.batches)
+        refused = taken.rejected | dangling
+        resolution = _resolve(keys, store, refused, taken.dropped - refused.keys())
+        resolution.rejected.update(refused)
         for check_id, rows in check_merged(
             store.batches, resolution, self.contract, self.moment
         ).items():
@@ -198,8 +207,8 @@ class Delivery:
         kept_out = _records_of(resolution, store)
         if kept_out and (self.contract.split_rows or "reshaped" in self.plan.reading):
             # A row kept out with its sibling may have been the one its duplicates were dropped for.
-            siblings = _positions_of(kept_out, store)
-            resolution = keys.resolve(store.batches, siblings)
+            siblings = _positions_of(kept_out, store).tolist()
+            resolution = _resolve(keys, store, siblings, taken.dropped.difference(siblings))
             check_merged(store.batches, resolution, self.contract, self.moment)
             kept_out |= _records_of(resolution, store)
         return resolution, kept_out
@@ -259,7 +268,7 @@ class Delivery:
         policy = self.contract.policy
         if counts.rejected == rows:
             note = f"every one of {rows} rows was rejected"
-        elif policy.too_many_rejected(counts.rejected, rows):
+        elif not self.is_partial and policy.too_many_rejected(counts.rejected, rows):
             note = (
                 f"{counts.rejected} of {rows} rows were rejected; "
                 f"{self.contract.name} allows {policy.max_rejected}"
@@ -293,10 +302,12 @@ class Delivery:
             tally=tally,
             rejects=rejected.by_code,
             rejects_by_field=rejected.by_field,
+            rejected_records=rejected.ranges,
             timings_s=self.timings_s,
             references=self._references,
             pairs=None if self._pairs is None else self._pairs.tally,
             refused=None if refusal is None else str(refusal),
+            parent=self.corrects,
         )
 
 
@@ -308,7 +319,8 @@ def timed(timings_s: dict[str, float], step: str) -> Iterator[None]:
     timings_s[step] = time.perf_counter() - begun
 
 
-def _key_rules(contract: Contract) -> KeyRules:
+def key_rules(contract: Contract) -> KeyRules:
+    """What makes two rows of a contract's table one."""
     unique = [*contract.unique_keys]
     unique += [(one.name,) for one in contract.fields if one.constraints.unique]
     as_it_stood = {one.split.raw for one in contract.fields if one.split is not None}
@@ -321,6 +333,16 @@ def _key_rules(contract: Contract) -> KeyRules:
         identical=contract.duplicates.identical,
         exact=frozenset(one.name for one in contract.fields if kind_of(one) not in _FREE_TEXT),
     )
+
+
+def _resolve(
+    keys: Deduplicator, store: RowStore, out: Iterable[int], dropped: set[int]
+) -> Resolution:
+    """Decide about keys, without rows that are out or dropped already."""
+    without = np.array(sorted({*out, *dropped}), dtype=np.int64)
+    resolution = keys.resolve(store.batches, without)
+    resolution.dropped[sorted(dropped)] = True
+    return resolution
 
 
 def _records_of(resolution: Resolution, store: RowStore) -> KeptOut:

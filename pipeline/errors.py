@@ -40,6 +40,7 @@ class FileCode(StrEnum):
     LAYOUT_UNKNOWN = "LAYOUT_UNKNOWN"
     LAYOUT_CHANGED = "LAYOUT_CHANGED"
     ROWS_REJECTED = "ROWS_REJECTED"
+    CORRECTION_MISFIT = "CORRECTION_MISFIT"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     CONTRACT_INVALID = "CONTRACT_INVALID"
     SYMLINK = "SYMLINK"
@@ -158,6 +159,11 @@ FILE_CODES: dict[FileCode, CodeText] = {
     FileCode.ROWS_REJECTED: CodeText(
         "More rows were rejected than the contract allows.",
         "Open rejects.csv beside this file: it names each row, field and reason.",
+    ),
+    FileCode.CORRECTION_MISFIT: CodeText(
+        "These are corrected rejects, and they do not fit the file they were kept out of.",
+        "Correct only cells, in a copy of rejects.csv; leave its header, its record numbers and "
+        "its job as they are. If the job's original is no longer kept, send the whole file again.",
     ),
     FileCode.LIMIT_EXCEEDED: CodeText(
         "The file exceeds a safety limit on columns, cell size or record length.",

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contract import Contract, load_contracts
+from pipeline.corrected import job_in
+from pipeline.correction import correct_file
 from pipeline.delivery import Delivery, timed
 from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats import open_table
@@ -53,6 +55,9 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
     with _storage_trouble():
         with timed(timings_s, "plan"):
             source = _fingerprint(Path(task.source))
+            corrects = job_in(Path(task.source))
+            if corrects is not None:
+                return correct_file(task, corrects, source)
             opened = _open(task)
             plan = make_plan(opened.reader, opened.contract, opened.mapping, opened.moment)
         if plan.questions:

@@ -20,6 +20,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastFile:
+    """A file that was harmonized before, as it is kept. Both are absolute paths.
+
+    source: the original. report: a JSON document that is its report, or holds it as "report"
+    (report.json in an error folder, job.json in the archive).
+    """
+
+    source: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HarmonizeTask:
     """One file to harmonize. Paths are absolute strings; `staging_dir` exists and is empty.
 
@@ -32,6 +44,8 @@ class HarmonizeTask:
     `changes` says what changes.csv tells: "counted" (nothing but the report's counts) or "full".
     `references` names, per contract, a folder of the keys that were delivered, for foreign keys;
     `keys_dir` is where the keys of this delivery are written, None when nobody keeps them.
+    `parent` is the file whose rejects this one corrects, `siblings` what corrected some of them
+    before, oldest first; whether a file is such a correction, `corrected.job_in` tells.
     """
 
     source: str
@@ -48,6 +62,8 @@ class HarmonizeTask:
     changes: str = "counted"
     references: dict[str, str] = field(default_factory=dict)
     keys_dir: str | None = None
+    parent: PastFile | None = None
+    siblings: tuple[PastFile, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -56,7 +72,15 @@ class HarmonizeTask:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> HarmonizeTask:
         """Inverse of `to_json`."""
-        return cls(**{**document, "limits": Limits(**document["limits"])})
+        parent = document.get("parent")
+        return cls(
+            **{
+                **document,
+                "limits": Limits(**document["limits"]),
+                "parent": None if parent is None else PastFile(**parent),
+                "siblings": tuple(PastFile(**one) for one in document.get("siblings", ())),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,8 @@ class Source:
             name = label.strip()
             if not name or name.casefold() in taken:
                 name = f"{name} (column {position + 1})".strip()
+            while name.casefold() in taken:
+                name += "*"
             taken.add(name.casefold())
             names.append(spreadsheet_safe(name))
         return (*HEADER, JOB, *names)
@@ -132,6 +134,7 @@ class RejectSpool:
 class RejectTally:
     """What was written to `rejects.csv`: distinct records, and records by code and by field.
 
+    ranges: the records, as ascending ranges [first, last].
     examples: the first few rejects of each code and field.
     """
 
@@ -139,6 +142,7 @@ class RejectTally:
     by_code: Counter[str] = dataclasses.field(default_factory=Counter)
     by_field: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
     examples: dict[tuple[str, str], list[Reject]] = dataclasses.field(default_factory=dict)
+    ranges: list[list[int]] = dataclasses.field(default_factory=list)
     _record: int = -1
     _seen: set[str | tuple[str, str]] = dataclasses.field(default_factory=set)
 
@@ -147,6 +151,10 @@ class RejectTally:
         if reject.record != self._record:
             self.records += 1
             self._record = reject.record
+            if self.ranges and self.ranges[-1][1] == reject.record - 1:
+                self.ranges[-1][1] = reject.record
+            else:
+                self.ranges.append([reject.record, reject.record])
             self._seen.clear()
         code, place = reject.code.value, (reject.code.value, reject.field)
         self.by_code[code] += code not in self._seen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -66,19 +66,23 @@ def build_report(
     tally: Tally,
     rejects: Mapping[str, int],
     rejects_by_field: Mapping[tuple[str, str], int],
+    rejected_records: Sequence[Sequence[int]],
     timings_s: Mapping[str, float],
     references: References,
     pairs: PairTally | None = None,
     refused: str | None = None,
+    parent: str | None = None,
 ) -> dict[str, Any]:
     """The document of `report.json`, but for the list of files, which is known last.
 
     now_s: the moment that rules such as `birth_date <= today()` were held against (UTC epoch).
-    `refused` says why the file was not delivered, if so.
+    rejected_records: ranges [first, last]. `refused` says why the file was not delivered, if so;
+    `parent` is the job whose rejects these rows correct.
     """
     return {
         "schema": SCHEMA,
         "job": job,
+        "parent": parent,
         "refused": refused,
         "source": dict(source),
         "now_s": now_s,
@@ -106,6 +110,7 @@ def build_report(
         "columns": [
             _column(name, contract, plan, tally, rejects_by_field) for name in contract.field_names
         ],
+        "rejected_records": [list(one) for one in rejected_records],
         "changes": counted_changes(
             {name: _sorted(tally.of(name).changed) for name in contract.field_names}
         ),
