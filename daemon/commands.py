@@ -5,7 +5,9 @@ A command stays pending until it is done, so a crash in the middle repeats it; a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from loguru import logger
 
@@ -19,6 +21,7 @@ from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 
 Answer = tuple[bool, str]
+_CODE_KEY = re.compile(r"(\bcode:[^:]*:)[^',;]+")
 _RETRIABLE = (
     JobState.QUARANTINED,
     JobState.DELIVERED,
@@ -55,7 +58,7 @@ class Commands:
             except OSError as error:
                 answer = (False, f"the file cannot be moved: {error.strerror}")
             if answer is not None:
-                self._shell.store.answer(command.id, *answer)
+                self._shell.store.answer(command.id, *answer, args=_kept(command))
                 logger.bind(command=command.kind, ok=answer[0]).info("command answered")
 
     def _retry(self, command: CommandRecord) -> Answer:
@@ -96,7 +99,7 @@ class Commands:
                 job, _given(command), dict(command.args.get("answers") or {})
             )
         except AnswerRefused as refused:
-            return False, "\n".join(refused.mistakes)
+            return False, "\n".join(_without_values(mistake) for mistake in refused.mistakes)
         except OSError as error:
             return False, f"the mapping cannot be stored: {error.strerror}"
         return True, _confirmed(job, len(queued))
@@ -128,6 +131,18 @@ class Commands:
     def _resume(self, _command: CommandRecord) -> Answer:
         self._shell.store.meta_set("paused", None)
         return True, "resumed"
+
+
+def _kept(command: CommandRecord) -> dict[str, Any] | None:
+    """The arguments without a person's answers, which may name codes as they stand in the file."""
+    if "answers" not in command.args:
+        return None
+    return {name: value for name, value in command.args.items() if name != "answers"}
+
+
+def _without_values(mistake: str) -> str:
+    """The key of a question about a code ends with the code; questions.txt has it in full."""
+    return _CODE_KEY.sub(r"\1…", mistake)
 
 
 def _given(command: CommandRecord) -> Given:

@@ -164,8 +164,8 @@ def _parsed(content: bytes, name: str) -> Mapping:
 
 
 def _still_open(question: Asked) -> str:
-    known = f" Answers: {', '.join(question.answers)}." if question.answers else ""
-    return f"'{question.key}' is still open: {question.ask}{known}"
+    known = f"; answers: {', '.join(question.answers)}" if question.answers else ""
+    return f"the question '{question.key}' is still open, see questions.txt{known}"
 
 
 def _counts(mapping: Mapping) -> bool:

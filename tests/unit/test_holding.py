@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from daemon.executors.inline import InlineExecutor
 from daemon.operations import Operations
 from daemon.states import JobEvent, JobState
 from daemon.why import why
+from pipeline.messages import HarmonizeResult, HarmonizeTask
 from tests.support import GOOD, World
 from tests.unit.asking import CONFIRMED, HEADER, HELD, PROPOSAL, QUESTION, proposal_for
 
@@ -444,6 +449,82 @@ def test_files_that_need_no_answer_pass_while_others_are_held(world: World) -> N
     assert world.job(2).state is JobState.DELIVERED
     assert world.job(1).state is JobState.HELD
     assert HEADER in (world.root / "review/j1-labs.csv/labs.csv").read_text(encoding="utf-8")
+
+
+class Unhurried(InlineExecutor):
+    """Two files at a time, each answered when the test lets it."""
+
+    capacity = 2
+
+    def __init__(self) -> None:
+        super().__init__(entry=ASKS)
+        self.waiting: list[tuple[Future[HarmonizeResult], HarmonizeResult]] = []
+
+    def submit(self, task: HarmonizeTask, deadline_s: float) -> Future[HarmonizeResult]:
+        future: Future[HarmonizeResult] = Future()
+        self.waiting.append((future, super().submit(task, deadline_s).result()))
+        return future
+
+    def answer_next(self) -> None:
+        future, result = self.waiting.pop(0)
+        future.set_result(result)
+
+
+def test_a_yes_covers_a_file_whose_question_is_asked_at_that_moment(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    executor = Unhurried()
+    world.coordinator = world.build(executor=executor)
+    world.drop("monday.csv", HELD)
+    world.drop("tuesday.csv", OTHER)
+    world.run_until_idle()
+    assert len(executor.waiting) == 2, "both have been read, neither has been answered"
+
+    executor.answer_next()
+    world.run_until_idle()
+    assert world.job(1).state is JobState.HELD
+    world.ask("confirm", job=1, answers={"geboren": "dmy"})
+    executor.answer_next()  # tuesday's question, asked before the yes
+    world.run_until_idle()
+    kinds = [event.kind for event in world.store.story(2)]
+    assert kinds[-3:] == [
+        JobEvent.QUESTION_ASKED,
+        JobEvent.ANSWER_CONFIRMED,
+        JobEvent.ATTEMPT_STARTED,
+    ]
+    assert reviews(world) == []
+    while executor.waiting:
+        executor.answer_next()
+    world.run_until_idle()
+    assert delivered(world) == ["monday.j1", "tuesday.j2"]
+    world.close()
+
+
+def test_a_large_original_is_copied_beside_the_loop(world: World) -> None:
+    large = HELD + "".join(f"{n:04d},Name,03/04/1955\n" for n in range(500_000))
+    world.drop("large.csv", large)
+    for _ in range(1_000):
+        world.coordinator.step()
+        world.clock.advance(1.0)
+        if world.in_state(JobState.HELD) and world.coordinator.is_idle:
+            break
+        time.sleep(0.01)
+    copy = world.root / "review" / "j1-large.csv" / "large.csv"
+    assert copy.read_text(encoding="utf-8") == large
+    world.ask("confirm", job=1, answers={"geboren": "dmy"})
+    assert delivered(world) == ["large.j1"]
+    assert reviews(world) == []
+
+
+def test_answers_are_kept_in_the_mapping_and_not_in_the_state(world: World) -> None:
+    held(world)
+    said = world.ask("confirm", job=1, answers={"code:sex:Zyxwv": "male"})
+    assert "code:sex:…" in said
+    world.ask("confirm", job=1, answers={"geboren": "dmy"})
+    assert delivered(world) == ["labs.j1"]
+    with closing(sqlite3.connect(world.settings.state_path)) as database:
+        dump = "\n".join(database.iterdump())
+    assert "Zyxwv" not in dump
+    assert "dmy" not in dump
 
 
 # -- what operators see ---------------------------------------------------------------------------
