@@ -88,7 +88,7 @@ class Applier:
         self._count_marks(sheet, kept)
         rejects = [*_rejects(batch, sheet, self._contract, self._column_of), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
-        return AppliedBatch(rows=self._delivered(batch, sheet, kept), rejects=rejects)
+        return AppliedBatch(rows=self.rows(batch, sheet, kept), rejects=rejects)
 
     def _column_of(self, batch: TextBatch, at: int, name: str) -> str:
         """Which column of a wide file a fault stands in, in words; a long one has one for each."""
@@ -217,9 +217,8 @@ class Applier:
         for code, rows in marked.items():
             self._tally.warnings[code.value] += int((rows & kept).sum())
 
-    def _delivered(
-        self, batch: TextBatch, sheet: Sheet, kept: npt.NDArray[np.bool_]
-    ) -> pa.RecordBatch:
+    def rows(self, batch: TextBatch, sheet: Sheet, kept: npt.NDArray[np.bool_]) -> pa.RecordBatch:
+        """The rows of a sheet that are `kept`, as they would be delivered."""
         columns: dict[str, pa.Array] = {}
         for described in self._contract.fields:
             values = sheet.column(described)
