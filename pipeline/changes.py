@@ -38,6 +38,7 @@ REASONS: dict[str, Reason] = {
     "nfc": Reason("CLEANED", "letters with marks written in one way (Unicode NFC)"),
     "zero-width": Reason("CLEANED", "invisible characters taken out"),
     "control-removed": Reason("CLEANED", "control characters taken out"),
+    "text-repaired": Reason("CLEANED", "wrongly decoded letters put right, as the mapping says"),
     "missing-word": Reason("NULLED", "a word for “no value” made empty"),
     "row-split": Reason("SPLIT", "one record with several values made several rows"),
     "text-split": Reason("SPLIT", "a result in words moved to its own field"),

@@ -12,8 +12,9 @@ from typing import Any
 
 from pipeline.contract import Contract, load_contracts
 from pipeline.errors import ContentError, FileCode
+from pipeline.footer import ConstantsReader, FooterReader
 from pipeline.formats import open_table
-from pipeline.formats.base import TableReader
+from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
 from pipeline.messages import Limits, PastFile
@@ -70,18 +71,28 @@ def open_as_planned(
         ContentError: CORRECTION_MISFIT when the file is not the one that was planned; or as
             `open_table`.
     """
-    reader: TableReader = open_table(source, limits)
+    reader: TableReader = open_table(source, limits, _told(plan))
+    if plan.footer:
+        reader = FooterReader(reader, plan.footer)
     if wrap is not None:
         reader = wrap(reader)
-    reader = reshaped(reader, contract)
     if contract.policy.missing_cell == "null":
         reader = PaddedReader(reader)
+    reader = reshaped(reader, contract)
+    if plan.constants:
+        reader = ConstantsReader(reader, plan.constants)
     for column in plan.columns:
         if column.position >= len(reader.header) or reader.header[column.position] != column.label:
             raise ContentError(
                 FileCode.CORRECTION_MISFIT, "the original is not the file that was planned"
             )
     return reader
+
+
+def _told(plan: Plan) -> ReadAs:
+    """What a person confirmed about how the file is read, as the plan keeps it."""
+    told = plan.reading.get("told", {})
+    return ReadAs(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
 
 
 def moment_of(now_s: float, contract: Contract) -> Moment:

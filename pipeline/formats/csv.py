@@ -7,7 +7,7 @@ the cells of a whole block at once. Cells are text as it stood. Nothing becomes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class DelimitedReader:
         self._path = path
         self._limits = limits
         self._block_bytes = block_bytes
-        read_as = ReadAs() if read_as is None else read_as
+        self._told = read_as = ReadAs() if read_as is None else read_as
         encoding: TextEncoding = detect_encoding(path, read_as.encoding)
         sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
         self._layout: Layout = decide_layout(sample, encoding, limits, read_as)
@@ -71,8 +71,12 @@ class DelimitedReader:
         return self._layout.header
 
     def describe(self) -> dict[str, Any]:
-        """How the file is read, by which evidence; plain data without cell values."""
-        return self._layout.describe()
+        """How the file is read, by which evidence; plain data without cell values.
+
+        "told" is what a person confirmed, so that the file can be read the same way again.
+        """
+        told = {name: _plain(value) for name, value in asdict(self._told).items()}
+        return self._layout.describe() | ({"told": told} if self._told.is_told else {})
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order; about one block of text a batch."""
@@ -179,3 +183,7 @@ class _RawText:
 
     def __call__(self, at: int) -> str:
         return self._block.raw(int(self._rows[at])).decode()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
