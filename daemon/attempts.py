@@ -171,6 +171,7 @@ class Attempts:
     def _submit(self, job: JobRecord) -> None:
         settings = self._shell.settings
         staging = self._shell.spool.staging_dir(job.id, job.attempts)
+        parent, siblings = past_of(self._shell, job)
         task = HarmonizeTask(
             source=str(self._shell.spool.input_path(job)),
             staging_dir=str(staging),
@@ -178,14 +179,17 @@ class Attempts:
             job=job.label,
             now_s=job.created_at_s,  # the arrival's clock: a retry judges dates as the first try
             output_format=settings.output.format,
+            changes=settings.output.changes,
             limits=Limits(**settings.limits.model_dump()),
             mappings_dir=str(settings.mappings_dir),
             source_path=os.fsdecode(job.source),
-            answer=self._holding.answer_for(job),
+            answer=self._holding.answers.answer_for(job),
             references=ReferenceKeys(self._shell.spool.state_dir).folders(),
             keys_dir=str(written_beside(staging)),
+            parent=parent,
+            siblings=siblings,
         )
-        self._knew[job.id] = self._holding.serial
+        self._knew[job.id] = self._holding.answers.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
@@ -202,7 +206,7 @@ class Attempts:
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
         if result.questions:
-            return self._holding.question(job, result)
+            return self._holding.answers.question(job, result)
         return Move(
             job=job,
             event=JobEvent.ATTEMPT_SUCCEEDED,

@@ -11,10 +11,11 @@ from typing import Any
 
 from loguru import logger
 
+from daemon.answers import Given
 from daemon.attempts import Attempts
 from daemon.db.errors import JobUnknown
 from daemon.db.records import CommandRecord, JobRecord, Move
-from daemon.holding import Given, Holding
+from daemon.holding import Holding
 from daemon.intake import Intake
 from daemon.mapping_shelf import AnswerRefused
 from daemon.shell import Shell
@@ -87,7 +88,7 @@ class Commands:
             return False, f"{job.label} is {job.state} and can no longer be cancelled"
         changes = {"disposition": Disposition.CANCELLED}
         self._shell.store.advance(Move(job=job, event=JobEvent.CANCEL_REQUESTED, changes=changes))
-        self._holding.changed()
+        self._holding.moved(job)
         return True, f"{job.label} is cancelled; its original goes to the archive"
 
     def _confirm(self, command: CommandRecord) -> Answer:
@@ -95,7 +96,7 @@ class Commands:
         if job.state is not JobState.HELD:
             return self._answered_before(job, command, JobEvent.ANSWER_CONFIRMED)
         try:
-            queued = self._holding.confirm(
+            queued = self._holding.answers.confirm(
                 job, _given(command), dict(command.args.get("answers") or {})
             )
         except AnswerRefused as refused:
@@ -108,7 +109,7 @@ class Commands:
         job = self._shell.store.get(int(command.args["job"]))
         if job.state is not JobState.HELD:
             return self._answered_before(job, command, JobEvent.ANSWER_REFUSED)
-        self._holding.refuse(job, _given(command), command.args.get("reason"))
+        self._holding.answers.refuse(job, _given(command), command.args.get("reason"))
         return True, _refused(job)
 
     def _answered_before(self, job: JobRecord, command: CommandRecord, event: JobEvent) -> Answer:

@@ -10,9 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from daemon.coordinator import Coordinator
 from daemon.db.records import JobRecord
 from daemon.executors.inline import InlineExecutor
 from daemon.mapping_shelf import MappingShelf
@@ -84,6 +86,12 @@ def removes_the_original(world: World) -> None:
         world.spool.input_path(job).unlink(missing_ok=True)
 
 
+def wire_up(crank: Coordinator, wire: Tripwire) -> None:
+    holding: Any = crank.holding
+    holding.desk = holding.answers.desk = Wired(holding.desk, DESK_EFFECTS, wire)
+    holding.answers.shelf = Wired(holding.answers.shelf, SHELF_EFFECTS, wire)
+
+
 def one_day(world: World, person: Person, wire: Tripwire | None = None) -> None:
     """Turn until nothing more happens, with somebody at work beside the daemon."""
     executor = InlineExecutor(entry=ASKS)
@@ -95,9 +103,7 @@ def one_day(world: World, person: Person, wire: Tripwire | None = None) -> None:
             store=Wired(world.store, STORE_EFFECTS, wire),
             executor=executor,
         )
-        holding = crank.holding
-        holding.desk = Wired(holding.desk, DESK_EFFECTS, wire)  # type: ignore[assignment]
-        holding.shelf = Wired(holding.shelf, SHELF_EFFECTS, wire)  # type: ignore[assignment]
+        wire_up(crank, wire)
     try:
         crank.recover()
         for _ in range(10):
@@ -209,7 +215,8 @@ def test_a_crash_between_storing_the_mapping_and_queueing_stores_it_no_second_ti
     saves_the_answer(world)
     doomed = world.build(executor=InlineExecutor(entry=ASKS))
     wire = Tripwire(2)  # after the first effect: the mapping is stored, nothing has moved
-    doomed.holding.shelf = Wired(doomed.holding.shelf, SHELF_EFFECTS, wire)  # type: ignore[assignment]
+    answers: Any = doomed.holding.answers
+    answers.shelf = Wired(answers.shelf, SHELF_EFFECTS, wire)
     with pytest.raises(PowerCut):
         world.run_until_idle(doomed)
     assert world.job(1).state is JobState.HELD

@@ -42,6 +42,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("daemon.shell",),
     (
+        "daemon.answers",
         "daemon.attempts",
         "daemon.commands",
         "daemon.coordinator",

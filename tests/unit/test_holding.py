@@ -345,7 +345,7 @@ def test_an_answer_is_stored_once_however_often_it_is_given(world: World) -> Non
     answer = proposal_for(HELD, CONFIRMED)
     holding = world.coordinator.holding
     names = {
-        holding.shelf.store(
+        holding.answers.shelf.store(
             answer.encode(), "a.yaml", {}, by="amy", at_s=at_s, layout="sha256:1", mode=0o640
         )
         for at_s in (1.0, 2.0)
@@ -355,7 +355,7 @@ def test_an_answer_is_stored_once_however_often_it_is_given(world: World) -> Non
 
 
 def test_a_changed_answer_is_a_new_version_and_the_older_one_is_retired(world: World) -> None:
-    shelf = world.coordinator.holding.shelf
+    shelf = world.coordinator.holding.answers.shelf
     for order in ("dmy", "mdy"):
         shelf.store(
             proposal_for(HELD).encode(),
