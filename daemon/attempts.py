@@ -16,6 +16,7 @@ from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.holding import Holding
 from daemon.intake import was_asked_for
+from daemon.lineage import past_of
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell

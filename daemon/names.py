@@ -185,6 +185,8 @@ def is_own_sidecar(source: bytes) -> bool:
 def _is_own(folder: bytes, name: bytes) -> bool:
     """Whether a paper of that name may be ours there; review folders hold only a few of them."""
     above = folder.rpartition(b"/")[2]
+    if not folder and name == b"rejects.csv":
+        return False  # dropped back, most likely corrected; it names its job itself
     if not folder or _OWN_FOLDER.fullmatch(above):
         return True
     return name in _REVIEW_PAPERS and _REVIEW_FOLDER.fullmatch(above) is not None

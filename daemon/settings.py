@@ -82,6 +82,10 @@ class Output(_Section):
     """What a delivery looks like."""
 
     format: Literal["csv", "parquet"] = Field("csv", description="csv or parquet.")
+    changes: Literal["counted", "full"] = Field(
+        "counted",
+        description="counted: how often cells were changed; full: also each cell, in changes.csv.",
+    )
     file_mode: str = Field(
         "0640", pattern=r"^0?[0-7]{3}$", description="Octal mode of published files."
     )

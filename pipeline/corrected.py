@@ -21,55 +21,13 @@ import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
-from pipeline.formats.encoding import detect_encoding, marked_codec, utf8_chunks
+from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.messages import Limits
-from pipeline.rejects import HEADER, JOB, Source, cells_in
+from pipeline.rejectfile import HEAD_BYTES, HEADER, OURS, delimiter_of, is_ours
+from pipeline.rejects import Source, cells_in
 from pipeline.spreadsheets import as_it_stood
 
-_OURS = (*HEADER, JOB)
-_SEPARATORS = (",", ";", "\t", "|")
-_HEAD_BYTES = 1 << 16
 _MOST_ROWS = 1_048_576  # what a spreadsheet holds; the rows are kept in memory
-_JOB = re.compile(r"j[1-9][0-9]{0,17}")
-
-
-def job_in(path: Path) -> str | None:
-    """The job whose rejects the file at `path` holds, like "j42"; None when it is something else.
-
-    Only the head of the file is read. A file of that kind that names no job gives "".
-    """
-    try:
-        with path.open("rb") as source:
-            head = source.read(_HEAD_BYTES)
-    except OSError:
-        return None  # whoever reads it next says why
-    text = head.decode(marked_codec(head) or "utf-8", errors="replace").removeprefix("\ufeff")
-    delimiter = _delimiter_of(text)
-    if delimiter is None:
-        return None
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    with suppress(csv.Error, StopIteration):
-        next(rows)
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                job = as_it_stood(row[len(HEADER)].strip()) if len(row) > len(HEADER) else ""
-                return job if _JOB.fullmatch(job) else ""
-    return ""
-
-
-def _delimiter_of(text: str) -> str | None:
-    """The separator under which the first line is the header of rejects.csv."""
-    line = text.lstrip().partition("\n")[0].partition("\r")[0]
-    for delimiter in _SEPARATORS:
-        with suppress(csv.Error, StopIteration):
-            labels = next(csv.reader([line], delimiter=delimiter))
-            if _is_ours(labels):
-                return delimiter
-    return None
-
-
-def _is_ours(labels: Sequence[str]) -> bool:
-    return tuple(label.strip().casefold() for label in labels[: len(_OURS)]) == _OURS
 
 
 @dataclass(slots=True)
@@ -89,9 +47,9 @@ def read_returned(path: Path, source: Source, limits: Limits) -> dict[int, Retur
             ENCODING, LIMIT_EXCEEDED.
     """
     csv.field_size_limit(max(limits.max_record_bytes, csv.field_size_limit()))
-    chunks = utf8_chunks(path, detect_encoding(path), _HEAD_BYTES)
+    chunks = utf8_chunks(path, detect_encoding(path), HEAD_BYTES)
     text = b"".join(chunks).decode("utf-8", errors="replace").removeprefix("\ufeff").lstrip()
-    delimiter = _delimiter_of(text)
+    delimiter = delimiter_of(text)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or ",")
     try:
         places = _places(next(rows), source)
@@ -106,9 +64,9 @@ def read_returned(path: Path, source: Source, limits: Limits) -> dict[int, Retur
 def _places(labels: Sequence[str], source: Source) -> list[int]:
     """Where the source's columns stand; their order may have been changed."""
     known = {as_it_stood(label.strip()): place for place, label in enumerate(labels)}
-    wanted = [as_it_stood(label) for label in source.header[len(_OURS) :]]
+    wanted = [as_it_stood(label) for label in source.header[len(OURS) :]]
     missing = [at + 1 for at, label in enumerate(wanted) if label not in known]
-    if not _is_ours(labels) or missing:
+    if not is_ours(labels) or missing:
         columns = ", ".join(map(str, missing))
         raise _misfit(f"the columns of {source.job} are not all there; missing: {columns or '?'}")
     return [known[label] for label in wanted]
@@ -126,7 +84,7 @@ def _rows(rows: Any, places: Sequence[int], source: Source) -> dict[int, Returne
                 FileCode.LIMIT_EXCEEDED, f"corrected rejects may have {_MOST_ROWS} rows"
             )
         cells = [as_it_stood(cell) for cell in row]
-        cells += [""] * (max(places, default=0) + len(_OURS) + 1 - len(cells))
+        cells += [""] * (max(places, default=0) + len(OURS) + 1 - len(cells))
         number, raw, job = cells[0].strip(), cells[len(HEADER) - 1], cells[len(HEADER)].strip()
         if job != source.job:
             raise _misfit(f"line {rows.line_num} belongs to another job than {source.job}")

@@ -45,7 +45,7 @@ class HarmonizeTask:
     `references` names, per contract, a folder of the keys that were delivered, for foreign keys;
     `keys_dir` is where the keys of this delivery are written, None when nobody keeps them.
     `parent` is the file whose rejects this one corrects, `siblings` what corrected some of them
-    before, oldest first; whether a file is such a correction, `corrected.job_in` tells.
+    before, oldest first; whether a file is such a correction, `rejectfile.job_in` tells.
     """
 
     source: str

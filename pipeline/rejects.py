@@ -23,11 +23,9 @@ from typing import TextIO
 from pipeline.errors import RowCode
 from pipeline.messages import OutputFile
 from pipeline.outputs import HashingFile, csv_line
+from pipeline.rejectfile import HEADER, JOB
 from pipeline.spreadsheets import spreadsheet_safe
 
-HEADER = ("record", "line", "field", "code", "sentence", "raw")
-JOB = "job"
-"""Label of the column between the reasons and the cells: whose records these are."""
 MOST_EXAMPLES = 3
 
 

@@ -91,8 +91,11 @@ def open_as_planned(
 
 def _told(plan: Plan) -> ReadAs:
     """What a person confirmed about how the file is read, as the plan keeps it."""
-    told = plan.reading.get("told", {})
-    return ReadAs(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+    told: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in plan.reading.get("told", {}).items()
+    }
+    return ReadAs(**told)
 
 
 def moment_of(now_s: float, contract: Contract) -> Moment:

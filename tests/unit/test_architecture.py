@@ -50,6 +50,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.holding",
         "daemon.housekeeping",
         "daemon.intake",
+        "daemon.lineage",
     ),
     ("daemon.status",),
     ("daemon.app", "daemon.inbox_view"),
