@@ -31,15 +31,15 @@ class Samples:
         self._paths: list[Path] = []
         self.text = ""
 
-    def __call__(self, *contents: str | bytes, **options: str) -> Contract:
+    def __call__(self, *contents: str | bytes, timezone: str | None = None) -> Contract:
         for number, content in enumerate(contents):
             path = self._folder / f"sample_{number}.csv"
             path.write_bytes(content.encode() if isinstance(content, str) else content)
             self._paths.append(path)
-        return self.of(*self._paths, **options)
+        return self.of(*self._paths, timezone=timezone)
 
-    def of(self, *paths: Path, **options: str) -> Contract:
-        self.text = infer_contract(paths, now_s=NOW_S, **options)
+    def of(self, *paths: Path, timezone: str | None = None) -> Contract:
+        self.text = infer_contract(paths, now_s=NOW_S, timezone=timezone)
         written = self._folder / "proposed.contract.yaml"
         written.write_text(self.text, encoding="utf-8")
         return load_contract(written)
