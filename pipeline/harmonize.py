@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contract import Contract, load_contracts
-from pipeline.corrected import job_in
 from pipeline.correction import correct_file
 from pipeline.delivery import Delivery, timed
 from pipeline.errors import ContentError, FileCode, TransientError
@@ -27,6 +26,7 @@ from pipeline.padding import PaddedReader
 from pipeline.plan import Plan
 from pipeline.planning import make_plan
 from pipeline.references import referred_fields
+from pipeline.rejectfile import job_in
 from pipeline.reshape import map_reshaped, offer_to_unpivot, reshaped
 
 
