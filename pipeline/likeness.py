@@ -19,6 +19,7 @@ def similarity(one: str, other: str) -> float:
     """1 for equal texts, 0 for texts without a letter in common. Symmetric."""
     if one == other:
         return 1.0
+    one, other = sorted((one, other))  # letters are taken from the left: the order could matter
     jaro = _jaro(one, other)
     if jaro <= _BONUS_FROM:
         return jaro
