@@ -21,7 +21,10 @@ from pipeline.errors import FileCode
 _INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
 
 
-_KEPT = ("schema", "job", "parent", "refused", "now_s", "contract", "engine", "plan")
+_KEPT = (
+    *("schema", "job", "parent", "refused", "now_s"),
+    *("contract", "engine", "plan", "rejected_records"),
+)
 
 
 class Finishing:
