@@ -149,6 +149,8 @@ class Deduplicator:
         into: Resolution,
     ) -> None:
         """Compare the rows of those keys whose contents are not one."""
+        if uniform.all():
+            return
         wanted = np.sort(candidates[order[~uniform]])
         rows = dict(_rows(batches, wanted, self._rules.fields, self._exact))
         for members in np.split(order, starts[1:]):

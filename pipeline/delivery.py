@@ -6,9 +6,7 @@ where it happens and must agree at the end, or the attempt fails.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from pipeline.rejects import Reject, RejectSpool, RejectTally, write_rejects
 from pipeline.report import Tally, build_report
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
+from pipeline.stopwatch import timed
 
 _FREE_TEXT = frozenset({"text", "person-name", "email", "range"})  # compared without case
 _TOP_REASONS = 10
@@ -75,16 +74,20 @@ class Delivery:
             store.remove()
             spool.remove()
         refusal = self._refusal(counts, rejected)
-        outputs = (*written.outputs, rejects)
+        outputs = (*written.outputs, rejects) if refusal is None else (rejects,)
         if refusal is not None:
             for output in written.outputs:
                 (staging / output.name).unlink()
-            outputs = (rejects,)
         report = self._report(counts, tally, rejected, outputs, refusal)
         outputs = (*outputs, write_json(staging / "report.json", report))
         sync_directory(staging)
         if refusal is not None:
             raise refusal
+        return self._result(counts, outputs, report)
+
+    def _result(
+        self, counts: RowCounts, outputs: tuple[OutputFile, ...], report: dict[str, Any]
+    ) -> HarmonizeResult:
         return HarmonizeResult(
             contract=self.contract.name,
             contract_version=self.contract.version,
@@ -204,14 +207,6 @@ class Delivery:
             timings_s=self.timings_s,
             refused=None if refusal is None else str(refusal),
         )
-
-
-@contextmanager
-def timed(timings_s: dict[str, float], step: str) -> Iterator[None]:
-    """Note how long a step took."""
-    begun = time.perf_counter()
-    yield
-    timings_s[step] = time.perf_counter() - begun
 
 
 def _key_rules(contract: Contract) -> KeyRules:

@@ -6,6 +6,7 @@ byte for byte.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contract import Contract, load_contracts
-from pipeline.delivery import Delivery, timed
+from pipeline.delivery import Delivery
 from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats import open_table
 from pipeline.formats.base import TableReader
@@ -24,6 +25,7 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.padding import PaddedReader
 from pipeline.plan import Plan
 from pipeline.planning import make_plan
+from pipeline.stopwatch import timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +125,6 @@ def _storage_trouble() -> Iterator[None]:
     except FileNotFoundError:
         raise TransientError(FileCode.INPUT_MISSING, "the claimed file is gone") from None
     except OSError as error:
+        if error.errno == errno.ENOMEM or (error.errno is None and "memory" in str(error)):
+            raise MemoryError from None  # Arrow tells it so; the disk is not at fault
         raise TransientError(FileCode.STORAGE, error.strerror or "input or output failed") from None

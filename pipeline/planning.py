@@ -37,27 +37,20 @@ def make_plan(
         PipelineError: the file cannot be read to its end.
     """
     reading = reader.describe()
+    settings = _settings(reader, contract, mapping, moment, reading.get("delimiter"))
     positions = {name: match.position for name, match in mapping.matched.items()}
-    settings = {
-        name: Setting(
-            label=reader.header[position],
-            contract=contract,
-            today=moment.today,
-            delimiter=reading.get("delimiter"),
-        )
-        for name, position in positions.items()
-    }
     evidence = inspect(reader, contract, positions, settings)
+    columns = tuple(
+        _column(name, reader.header, contract, mapping, evidence)
+        for name in contract.field_names
+        if name in mapping.matched
+    )
     return Plan(
         reading=reading,
         contract=contract.name,
         contract_version=contract.version,
         contract_sha256=contract.sha256,
-        columns=tuple(
-            _column(name, reader.header, contract, mapping, evidence)
-            for name in contract.field_names
-            if name in mapping.matched
-        ),
+        columns=columns,
         unclaimed=_unclaimed(reader.header, contract, mapping),
         questions=(
             *_questions_about_columns(reader.header, contract, mapping),
@@ -65,6 +58,24 @@ def make_plan(
         ),
         records=evidence.records,
     )
+
+
+def _settings(
+    reader: TableReader,
+    contract: Contract,
+    mapping: ColumnMapping,
+    moment: Moment,
+    delimiter: str | None,
+) -> dict[str, Setting]:
+    return {
+        name: Setting(
+            label=reader.header[match.position],
+            contract=contract,
+            today=moment.today,
+            delimiter=delimiter,
+        )
+        for name, match in mapping.matched.items()
+    }
 
 
 def _column(
