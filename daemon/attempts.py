@@ -20,6 +20,8 @@ from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits
 
+_SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for one
+
 
 class Attempts:
     """Owns the attempts in flight. One thread calls it."""
@@ -54,7 +56,7 @@ class Attempts:
     @property
     def free(self) -> int:
         """How many more attempts could start now."""
-        return max(0, self._executor.capacity - len(self._in_flight))
+        return max(0, _SUBMITTED_PER_WORKER * self._executor.capacity - len(self._in_flight))
 
     def take_back(self) -> None:
         """After a start: decide about attempts that were open when the daemon was lost."""
@@ -67,7 +69,7 @@ class Attempts:
             self._shell.store.advance_all(moves)
 
     def start(self) -> None:
-        """Give every free worker the oldest job that is due."""
+        """Give the workers the oldest jobs that are due, a few more than there are workers."""
         if not self.free:
             return
         now_s = self._shell.clock()

@@ -109,7 +109,7 @@ class Coordinator:
         """True when nothing waits in the inbox and no job is queued, running or moving."""
         counts = self._shell.store.counts_by_state()
         live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
-        return not any(counts[state] for state in live) and not self.intake.has_candidates
+        return not any(counts[state] for state in live) and not self.intake.candidates
 
     @property
     def is_broken(self) -> bool:

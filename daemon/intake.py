@@ -113,18 +113,18 @@ class Intake:
                     )
 
     @property
-    def has_candidates(self) -> bool:
-        """True while anything that could be taken lies in the inbox."""
-        return len(self._settle) > 0
+    def candidates(self) -> int:
+        """How many things that could be taken lie in the inbox."""
+        return len(self._settle)
 
     def reconfigure(self) -> None:
         """Start all settle clocks anew, with the periods now in force."""
         self._settle = _settle_tracker(self._shell)
         self._settle.observe(self.scan.candidates, self._shell.monotonic())
 
-    def waiting(self) -> list[Waiting]:
-        """Every candidate that is still in the inbox, with the reason."""
-        return self._settle.waiting(self._shell.monotonic())
+    def waiting(self, most: int) -> list[Waiting]:
+        """The `most` oldest candidates that are still in the inbox, each with the reason."""
+        return self._settle.waiting(self._shell.monotonic(), most)
 
     def next_look_s(self) -> float:
         """Monotonic time at which a waiting file may have become ready."""

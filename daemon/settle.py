@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Literal, NamedTuple
 
 from daemon.db.records import Fingerprint, Owner
@@ -205,10 +205,13 @@ class SettleTracker:
         if entry is not None:
             entry.look_at_s = -1.0
 
-    def waiting(self, now_s: float) -> list[Waiting]:
-        """Every candidate with the reason it was not taken yet, oldest first."""
-        found = [self._waiting(entry, now_s) for entry in self._watched.values()]
-        return sorted(found, key=lambda waiting: waiting.since_s)
+    def waiting(self, now_s: float, most: int | None = None) -> list[Waiting]:
+        """Candidates with the reason each was not taken yet, the `most` oldest, oldest first."""
+        entries: Iterable[_Watched] = self._watched.values()
+        by_age = attrgetter("first_seen_s")
+        if most is not None:
+            entries = heapq.nsmallest(most, entries, key=by_age)
+        return [self._waiting(entry, now_s) for entry in sorted(entries, key=by_age)]
 
     def why(self, source: bytes, now_s: float) -> Waiting | None:
         """The same for one candidate; None when there is none by that name."""

@@ -81,7 +81,7 @@ class StatusPage:
         clock_s = self._shell.clock()
         coordinator = self._coordinator
         to_clock = clock_s - now_s  # settle clocks are monotonic; people want the time of day
-        waiting = coordinator.intake.waiting()
+        waiting = coordinator.intake.waiting(_MOST_ENTRIES)
         scan = coordinator.intake.scan
         health = self._watcher.health
         return {
@@ -111,7 +111,7 @@ class StatusPage:
                 for what, since_s in self._shell.troubles.shown()
             ],
             "waiting": {
-                "count": len(waiting),
+                "count": coordinator.intake.candidates,
                 "oldest_s": min((w.since_s for w in waiting), default=now_s) + to_clock,
                 "entries": [
                     {
@@ -120,7 +120,7 @@ class StatusPage:
                         "since_s": w.since_s + to_clock,
                         "size_bytes": w.size_bytes,
                     }
-                    for w in waiting[:_MOST_ENTRIES]
+                    for w in waiting
                 ],
             },
             "ignored": {
