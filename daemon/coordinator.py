@@ -92,7 +92,9 @@ class Coordinator:
                 self.housekeeping.prune_archive()
             case Chore.BACKUP:
                 self.housekeeping.back_up()
-            case Chore.RETRIES | Chore.HEARTBEAT | Chore.CANARY:
+            case Chore.HEARTBEAT:
+                self.housekeeping.see_backup()
+            case Chore.RETRIES | Chore.CANARY:
                 pass  # being awake is all they are for
 
     def look_soon(self) -> None:
@@ -131,7 +133,7 @@ class Coordinator:
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
         now_s = self._shell.monotonic()
-        due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s())
+        due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))
         if self._look_is_wanted:
             due_s = min(due_s, self.intake.looked_at_s + self._scan_pause_s)
         return min(_LONGEST_WAIT_S, max(0.0, due_s - now_s))
@@ -154,6 +156,7 @@ class Coordinator:
     def close(self) -> None:
         """Release what this object started."""
         self.intake.close()
+        self.housekeeping.close()
 
     @property
     def _scan_pause_s(self) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.states import JobState
+from daemon.timers import Chore
 from tests.support import GOOD, REFUSED, World, document, table
 
 
@@ -194,3 +195,32 @@ def test_no_value_and_no_name_of_the_data_reaches_the_state_but_the_path(tmp_pat
     assert any(canary in p.read_text(encoding="utf-8") for p in tmp_path.glob("**/rejects.csv"))
     for papers in [*tmp_path.glob("**/reason.json"), *tmp_path.glob("**/REASON.txt")]:
         assert canary not in papers.read_text(encoding="utf-8")
+
+
+def test_a_backup_is_a_whole_database_and_the_oldest_go(world: World) -> None:
+    world.drop("monday.csv")
+    world.run_until_idle()
+    for _ in range(world.settings.retention.backups_kept + 2):
+        world.coordinator.do(Chore.BACKUP)
+        world.coordinator.housekeeping._aside.submit(lambda: None).result()
+        world.coordinator.do(Chore.HEARTBEAT)
+        world.clock.advance(60)
+    backups = sorted((world.spool.state_dir / "backups").glob("*.db"))
+    assert len(backups) == world.settings.retention.backups_kept
+    copy = sqlite3.connect(backups[-1])
+    assert copy.execute("SELECT state FROM job").fetchall() == [("delivered",)]
+    copy.close()
+    assert world.coordinator.troubles == []
+
+
+def test_old_archive_days_go_and_young_ones_stay(tmp_path: Path) -> None:
+    world = World(tmp_path, retention={"archive_days": 30})
+    world.drop("old.csv")
+    world.run_until_idle()
+    world.clock.advance(40 * 86_400)
+    world.drop("young.csv", GOOD.replace("Ada", "Grace"))
+    world.run_until_idle()
+    world.coordinator.do(Chore.ARCHIVE_RETENTION)
+    assert [Path(name).name for name in world.files("archive")] == ["job.json", "young.csv"]
+    assert len(world.store.jobs()) == 2, "the history is kept"
+    world.close()
