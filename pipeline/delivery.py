@@ -221,6 +221,7 @@ def _key_rules(contract: Contract) -> KeyRules:
         survivorship=contract.duplicates.survivorship,
         identical=contract.duplicates.identical,
         exact=frozenset(one.name for one in contract.fields if kind_of(one) not in _FREE_TEXT),
+        moments=frozenset(one.name for one in contract.fields if one.type == "datetime"),
     )
 
 

@@ -5,7 +5,8 @@ The filter may only err by naming too many: equal keys always have equal hashes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +18,46 @@ from pipeline.rowhash import hash_rows
 Positions = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the values of fields are compared; text that is named nowhere by its matching form.
+
+    exact: fields compared letter by letter. moments: fields of ISO 8601 times with offset, compared
+    by the moment they name: 10:00-04:00 is 14:00Z.
+    """
+
+    exact: frozenset[str] = frozenset()
+    moments: frozenset[str] = frozenset()
+
+    def exactly(self, fields: Iterable[str]) -> Comparison:
+        """The same, with further fields compared letter by letter."""
+        return Comparison(self.exact | frozenset(fields), self.moments)
+
+    def column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        """A column as duplicates are compared by it."""
+        column = batch.column(name)
+        if not pa.types.is_string(column.type):
+            return column
+        if name in self.moments:
+            return column.cast(pa.timestamp("us", "UTC"))
+        return column if name in self.exact else matching_form(column)
+
+
 class KeyFilter:
     """Names the rows whose key may occur more than once. State: 8 bytes a row."""
 
     def __init__(
-        self, fields: Sequence[str], exact: frozenset[str], *, null_is_a_value: bool
+        self, fields: Sequence[str], comparison: Comparison, *, null_is_a_value: bool
     ) -> None:
         self._fields = tuple(fields)
-        self._exact = exact
+        self._comparison = comparison
         self._null_is_a_value = null_is_a_value
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._considered: list[npt.NDArray[np.bool_]] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in the next rows."""
-        columns = [matching_column(batch, name, self._exact) for name in self._fields]
+        columns = [self._comparison.column(batch, name) for name in self._fields]
         self._hashes.append(hash_rows(columns, batch.num_rows))
         if not self._null_is_a_value:
             stated = np.ones(batch.num_rows, dtype=bool)
@@ -55,14 +81,6 @@ class KeyFilter:
         twin[1:] |= same
         twin[:-1] |= same
         return np.sort(positions[order[twin]])
-
-
-def matching_column(batch: pa.RecordBatch, name: str, exact: frozenset[str]) -> pa.Array:
-    """A column as duplicates are compared by it."""
-    column = batch.column(name)
-    if name in exact or not pa.types.is_string(column.type):
-        return column
-    return matching_form(column)
 
 
 def matching_form(values: pa.StringArray) -> pa.StringArray:

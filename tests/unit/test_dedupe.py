@@ -70,6 +70,24 @@ def test_an_identifier_that_differs_by_case_is_another_identifier() -> None:
     assert not resolution.rejected
 
 
+def test_one_moment_told_in_two_offsets_is_one_key() -> None:
+    rules = KeyRules(fields=("id", "at", "value"), key=("id", "at"), moments=frozenset({"at"}))
+    resolution = resolve(
+        rules,
+        [
+            ("1", "2024-10-30T10:00:00-04:00", "80"),
+            ("1", "2024-10-30T14:00:00+00:00", "80"),
+            ("1", "2024-10-30T14:00:00-04:00", "80"),
+            ("2", "2024-10-30T10:00:00-04:00", "80"),
+            ("2", "2024-10-30T15:00:00+01:00", "99"),
+        ],
+    )
+
+    assert dropped(resolution) == [1]
+    assert sorted(resolution.rejected) == [3, 4]
+    assert {why.code for why in resolution.rejected.values()} == {RowCode.KEY_CONFLICT}
+
+
 def test_one_key_with_two_persons_keeps_both_out() -> None:
     resolution = resolve(
         people(survivorship="most_complete"),
