@@ -101,6 +101,10 @@ class LabResults(Table):
             "flag": "L" if float(value) < low else "H" if float(value) > high else "N",
         }
 
+    def retell(self, fact: Fact) -> Fact:
+        """The same moment, perhaps told in another zone."""
+        return {**fact, "zone": self.pen.chance.choice(("local", "offset", "utc"))}
+
     def contradict(self, fact: Fact) -> dict[str, Any]:
         """Another result of the same specimen."""
         return {**fact, "value": "131" if fact["value"] != "131" else "132"}

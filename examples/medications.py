@@ -125,6 +125,11 @@ class Medications(Table):
             "prescriber_id": f"PROV{chance.randrange(10_000, 100_000)}",
         }
 
+    def retell(self, fact: Fact) -> Fact:
+        """The same moments, perhaps told in another zone."""
+        zones = tuple(self.pen.chance.choice(("local", "offset", "utc")) for _ in range(2))
+        return {**fact, "zones": zones}
+
     def contradict(self, fact: Fact) -> dict[str, Any]:
         """Nothing: a prescription has no key."""
         del fact

@@ -97,15 +97,19 @@ class Table(ABC):
     def twins(self, index: int) -> list[Draft]:
         """Two records that say the same thing, each in its own spelling."""
         fact = self.fact(index)
-        drafts = [self.drafted(fact) for _ in range(2)]
+        drafts = [self.drafted(fact), self.drafted(self.retell(fact))]
         for draft in drafts:
             draft.twin = index
         return drafts
 
+    def retell(self, fact: Fact) -> Fact:
+        """The same fact, where there are several ways to state it."""
+        return fact
+
     def conflict(self, index: int) -> list[Draft]:
         """Two records of one key that cannot both be right; none when the table has no key."""
         fact = self.fact(index, self.usual)
-        other = self.contradict(fact)
+        other = self.contradict(self.retell(fact))
         facts = [fact, other] if other else []
         return [Draft(cells=written(self.write(one)), codes=("key-conflict",)) for one in facts]
 

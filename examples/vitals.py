@@ -166,6 +166,10 @@ class Vitals(Table):
             "provider_id": f"PROV{self.pen.chance.randrange(10_000, 100_000)}",
         }
 
+    def retell(self, fact: Fact) -> Fact:
+        """The same moment, perhaps told in another zone."""
+        return {**fact, "zone": self.pen.chance.choice(("local", "offset", "utc"))}
+
     def contradict(self, fact: Fact) -> dict[str, Any]:
         """Another value at the same moment."""
         return {**fact, "value": "61" if fact["value"] != "61" else "62"}
