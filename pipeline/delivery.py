@@ -181,7 +181,7 @@ class Delivery:
             FileCode.ROWS_REJECTED,
             note,
             tuple(
-                f"{rows} rows: {code}{f' in {name}' if name else ''}"
+                f"{rows} {'row' if rows == 1 else 'rows'}: {code}{f' in {name}' if name else ''}"
                 for (code, name), rows in reasons[:_TOP_REASONS]
             ),
         )
@@ -222,6 +222,7 @@ def _key_rules(contract: Contract) -> KeyRules:
         identical=contract.duplicates.identical,
         exact=frozenset(one.name for one in contract.fields if kind_of(one) not in _FREE_TEXT),
         moments=frozenset(one.name for one in contract.fields if one.type == "datetime"),
+        numbers=frozenset(one.name for one in contract.fields if one.type == "number"),
     )
 
 
