@@ -28,7 +28,6 @@ _PARQUET_TYPES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "datetime": pa.timestamp("us", tz="UTC"),
 }
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 _ROW_GROUP_ROWS = 131_072  # Parquet's page statistics help readers, a group a batch would not
 
 
@@ -188,15 +187,6 @@ def csv_line(cells: Iterable[object]) -> bytes:
     if texts == [""]:
         return b'""\n'  # a blank line would not be a record
     return (",".join(_quoted_text(text) for text in texts) + "\n").encode(errors="replace")
-
-
-def spreadsheet_safe(text: str) -> str:
-    """Keep a spreadsheet from running a cell as a formula, so that the text can be got back.
-
-    One apostrophe is put before text that begins with = + - @, tab, carriage return or an
-    apostrophe. Taking one leading apostrophe away, where there is one, gives the text as it stood.
-    """
-    return f"'{text}" if text.startswith((*_FORMULA_SIGNS, "'")) else text
 
 
 def _quoted_text(text: str) -> str:

@@ -18,7 +18,8 @@ from typing import TextIO
 
 from pipeline.errors import RowCode
 from pipeline.messages import OutputFile
-from pipeline.outputs import HashingFile, csv_line, spreadsheet_safe
+from pipeline.outputs import HashingFile, csv_line
+from pipeline.spreadsheet import spreadsheet_safe
 
 HEADER = ("record", "line", "field", "code", "sentence", "raw")
 

@@ -19,10 +19,10 @@ from pipeline.outputs import (
     csv_line,
     csv_rows,
     open_data,
-    spreadsheet_safe,
     write_json,
 )
 from pipeline.rejects import Reject, RejectSpool, write_rejects
+from pipeline.spreadsheet import spreadsheet_safe
 
 FIELDS = {"id": "string", "n": "number", "i": "integer", "ok": "boolean", "d": "date"}
 FIELDS["at"] = "datetime"
