@@ -11,8 +11,8 @@ looks are taken, each at fewer rows:
 
 Content is compared in its *matching form*: letters without case, apostrophes of one kind, one
 space for any run of space (hazards J158, D62). Times are compared by the moment they name, whatever
-their offset; fields of the key, identifiers and codes exactly. What is written is always the row as
-it was, never its matching form.
+their offset, and numbers by their amount, whatever zeros end them; fields of the key, identifiers
+and codes exactly. What is written is always the row as it was, never its matching form.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class KeyRules:
     conflict: fields that, stated differently under one key, mean two persons or two results.
     identical: whether rows equal in everything are dropped to their first.
     exact: fields compared letter by letter; the key's always are. moments: fields of times with
-    offset, compared by the moment they name.
+    offset, compared by the moment they name. numbers: fields of decimal numbers, by their amount.
     """
 
     fields: tuple[str, ...]
@@ -57,6 +57,7 @@ class KeyRules:
     identical: Literal["drop", "keep"] = "drop"
     exact: frozenset[str] = frozenset()
     moments: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
     @property
     def grouping(self) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ class Deduplicator:
 
     def __init__(self, rules: KeyRules) -> None:
         self._rules = rules
-        self._comparison = Comparison(rules.exact, rules.moments).exactly(rules.key)
+        self._comparison = Comparison(rules.exact, rules.moments, rules.numbers).exactly(rules.key)
         self._rows = 0
         self._filter = KeyFilter(rules.grouping, self._comparison, null_is_a_value=True)
         self._unique = {

@@ -6,7 +6,7 @@ The filter may only err by naming too many: equal keys always have equal hashes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +17,25 @@ from pipeline.rowhash import hash_rows
 
 Positions = npt.NDArray[np.int64]
 
+_ENDING_ZEROS = r"(\.\d*[1-9])0+$|\.0*$"
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How the values of fields are compared; text that is named nowhere by its matching form.
 
     exact: fields compared letter by letter. moments: fields of ISO 8601 times with offset, compared
-    by the moment they name: 10:00-04:00 is 14:00Z.
+    by the moment they name: 10:00-04:00 is 14:00Z. numbers: fields of decimal numbers, compared
+    without the zeros that end their decimals: 80.0 is 80.
     """
 
     exact: frozenset[str] = frozenset()
     moments: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
     def exactly(self, fields: Iterable[str]) -> Comparison:
         """The same, with further fields compared letter by letter."""
-        return Comparison(self.exact | frozenset(fields), self.moments)
+        return replace(self, exact=self.exact | frozenset(fields))
 
     def column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
         """A column as duplicates are compared by it."""
@@ -40,6 +44,8 @@ class Comparison:
             return column
         if name in self.moments:
             return column.cast(pa.timestamp("us", "UTC"))
+        if name in self.numbers:
+            return pc.replace_substring_regex(column, _ENDING_ZEROS, r"\1")
         return column if name in self.exact else matching_form(column)
 
 

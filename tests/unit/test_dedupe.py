@@ -225,3 +225,26 @@ def test_no_key_is_left_with_two_rows_and_no_statement_is_lost(
             for i in members:
                 for name, value in zip(rules.fields, rows[i], strict=True):
                     assert value is None or merged[name] == value
+
+
+def test_a_number_is_the_same_whatever_zeros_end_its_decimals() -> None:
+    rules = KeyRules(
+        fields=("id", "value"),
+        key=("id",),
+        exact=frozenset({"id", "value"}),
+        numbers=frozenset({"value"}),
+    )
+    resolution = resolve(
+        rules,
+        [("1", "80"), ("1", "80.0"), ("2", "1.50"), ("2", "1.5"), ("3", "100"), ("3", "10")],
+    )
+
+    assert dropped(resolution) == [1, 3]
+    assert sorted(resolution.rejected) == [4, 5]
+
+
+def test_a_number_in_a_key_is_the_same_whatever_zeros_end_its_decimals() -> None:
+    rules = KeyRules(fields=("amount", "note"), key=("amount",), numbers=frozenset({"amount"}))
+    resolution = resolve(rules, [("5", "a"), ("5.0", "b"), ("50", "c")])
+
+    assert sorted(resolution.rejected) == [0, 1]
