@@ -13,6 +13,7 @@ from loguru import logger
 
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
+from daemon.files import FileVanished
 from daemon.intake import was_asked_for
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.shell import Shell
@@ -178,7 +179,9 @@ class Attempts:
         if known is None:
             return self._lost(job)
         if known[0] != job.fingerprint:  # whatever was read is not what lies there now
-            return self._changed(job, self._shell.clock())
+            return self._changed(job, self._shell.clock()) or Move(
+                job=job, event=JobEvent.ATTEMPT_INTERRUPTED
+            )
         error = future.exception()
         if error is None:
             return self._succeeded(job, future.result())
@@ -213,9 +216,23 @@ class Attempts:
             },
         )
 
-    def _changed(self, job: JobRecord, now_s: float) -> Move:
-        """Somebody still writes: drop what was read, hash anew after another quiet period."""
-        sha256, fingerprint = self._shell.spool.digest(job)
+    def _changed(self, job: JobRecord, now_s: float) -> Move | None:
+        """Somebody still writes: drop what was read, hash anew after another quiet period.
+
+        None while not even a hash can be had, because he writes at this very moment.
+        """
+        key = ("hash", job.id)
+        if self._shell.troubles.is_pausing(key, self._shell.monotonic()):
+            return None
+        try:
+            sha256, fingerprint = self._shell.spool.digest(job)
+        except FileVanished:
+            return self._lost(job)
+        except OSError as error:
+            what = f"a claimed file cannot be read: {error.strerror or type(error).__name__}"
+            self._shell.troubles.note(key, what, self._shell.monotonic())
+            return None
+        self._shell.troubles.over(key)
         return Move(
             job=job,
             event=JobEvent.INPUT_CHANGED,

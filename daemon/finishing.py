@@ -41,7 +41,8 @@ class Finishing:
                 what = f"results cannot be put in place: {error.strerror or type(error).__name__}"
                 self._shell.troubles.note(("finish", job.id), what, now_s)
         for job in self._shell.store.advance_all(moves) if moves else ():
-            self._shell.troubles.over(("finish", job.id))
+            for key in ("finish", "stage", "hash"):
+                self._shell.troubles.over((key, job.id))
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
             said = {"code": job.reason_code} if job.reason_code else {}
             logger.bind(job=job.label, **said).info(str(job.state))

@@ -36,7 +36,13 @@ class Housekeeping:
         if days is None:
             return
         today = datetime.fromtimestamp(self._shell.clock(), UTC).date()
-        removed = self._shell.spool.prune_archive(today - timedelta(days=days))
+        try:
+            removed = self._shell.spool.prune_archive(today - timedelta(days=days))
+        except OSError as error:
+            what = f"old originals cannot be removed from the archive: {error.strerror}"
+            self._shell.troubles.note("archive", what, self._shell.monotonic())
+            return
+        self._shell.troubles.over("archive")
         if removed:
             logger.bind(entries=removed).info("archive pruned")
 
@@ -56,8 +62,10 @@ class Housekeeping:
         self._backup = None
         if error is None:
             self._shell.troubles.over("backup")
-        elif isinstance(error, StateError):
-            self._shell.troubles.note("backup", str(error), self._shell.monotonic())
+        elif isinstance(error, StateError | OSError):
+            what = getattr(error, "strerror", None) or str(error)
+            what = f"the state database is not backed up: {what}"
+            self._shell.troubles.note("backup", what, self._shell.monotonic())
         else:
             raise error
 

@@ -1,0 +1,130 @@
+"""What the system refuses: it is shown, tried again with pauses, forgotten when it is over."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from daemon.app import folders_of
+from daemon.shell import Troubles
+from daemon.spool import Spool
+from daemon.states import JobState
+from daemon.timers import Chore
+from tests.support import GOOD, World
+
+
+def block_job_folders(world: World) -> None:
+    """Make sure that no job's folder can be made: files bear the names."""
+    for number in range(1, 60):
+        (world.root / "work" / f"j{number}").write_text("in the way", encoding="utf-8")
+
+
+def test_a_trouble_that_nobody_tries_again_lets_the_loop_sleep() -> None:
+    troubles = Troubles()
+    troubles.note("config", "new configuration refused", 100.0)
+    assert troubles.next_try_s(100.5) == 101.0
+    assert troubles.next_try_s(101.5) == float("inf"), "only a person ends it"
+    assert [what for what, _ in troubles.shown()] == ["new configuration refused"]
+
+
+def test_a_file_that_cannot_be_taken_says_so_and_leaves_nothing_behind_when_it_goes(
+    world: World,
+) -> None:
+    path = world.drop("monday.csv")
+    block_job_folders(world)
+    world.run_until_idle(turns=4)
+    [waiting] = world.coordinator.intake.waiting(10)
+    assert "cannot be taken" in waiting.reason
+    assert world.coordinator.troubles == [waiting.reason]
+
+    path.unlink()
+    world.run_until_idle(turns=4)
+    assert world.coordinator.troubles == []
+    assert world.coordinator.wait_s() > 0, "the loop sleeps"
+
+
+def test_a_claim_that_came_to_nothing_leaves_no_folder(world: World) -> None:
+    spool = world.spool
+
+    class Refusing(Spool):
+        def claim_all(self, jobs: Any) -> dict[int, str]:
+            for job in jobs:
+                self.input_dir(job.id).mkdir(parents=True)
+            return {job.id: "it cannot be taken" for job in jobs}
+
+    world.drop("monday.csv")
+    refusing = Refusing(folders_of(world.settings), ())
+    coordinator = world.build(spool=refusing)
+    world.run_until_idle(coordinator, turns=4)
+    assert {job.state for job in world.store.jobs()} == {JobState.WITHDRAWN}
+    assert list((world.root / "work").glob("j*")) == []
+    assert spool.scan().candidates != []
+    coordinator.close()
+
+
+def test_an_input_that_cannot_be_hashed_after_its_attempt_is_dealt_with_later(
+    world: World,
+) -> None:
+    class Swapping(Spool):
+        swapped = False
+
+        def digest(self, job: Any) -> Any:
+            if self.swapped:
+                raise OSError(5, "Input/output error")
+            return super().digest(job)
+
+        def prepare_staging(self, job_id: int, attempt: int) -> Path:
+            if attempt == 1:
+                self.swapped = True
+                [path] = self.input_dir(job_id).iterdir()
+                path.write_text(GOOD.replace("Ada", "Grace"), encoding="utf-8")
+            return super().prepare_staging(job_id, attempt)
+
+    spool = Swapping(folders_of(world.settings), ())
+    coordinator = world.build(spool=spool)
+    world.drop("monday.csv")
+    world.run_until_idle(coordinator, turns=4)
+    assert world.job(1).state is JobState.QUEUED
+    assert "cannot be read" in coordinator.troubles[0]
+
+    spool.swapped = False
+    world.clock.advance(100)
+    world.run_until_idle(coordinator)
+    assert world.job(1).state is JobState.DELIVERED
+    assert coordinator.troubles == []
+    coordinator.close()
+
+
+def test_an_archive_that_cannot_be_pruned_stops_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, retention={"archive_days": 1})
+
+    class Immutable(Spool):
+        def prune_archive(self, before: Any) -> int:
+            assert before + timedelta(days=1)
+            raise PermissionError(1, "Operation not permitted")
+
+    coordinator = world.build(spool=Immutable(folders_of(world.settings), ()))
+    coordinator.do(Chore.ARCHIVE_RETENTION)
+    assert "Operation not permitted" in coordinator.troubles[0]
+    world.drop("monday.csv")
+    world.run_until_idle(coordinator)
+    assert world.job(1).state is JobState.DELIVERED
+    coordinator.close()
+    world.close()
+
+
+def test_a_file_that_waits_its_turn_does_not_claim_to_be_settling(tmp_path: Path) -> None:
+    world = World(tmp_path, intake={"claim_ahead": 0})
+    world.drop("first.csv", GOOD)
+    world.drop("second.csv", GOOD.replace("Ada", "Grace"))
+    os.utime(world.spool.folders.inbox / "first.csv", (1, 1))
+    world.coordinator.look_soon()
+    world.coordinator.step()
+    world.clock.advance(5)
+    world.coordinator.intake.claim(1)
+    [waiting] = world.coordinator.intake.waiting(10)
+    assert waiting.source == b"second.csv"
+    assert "when a worker is free" in waiting.reason
+    world.close()
