@@ -150,8 +150,13 @@ class Intake:
             if self._shell.troubles.is_pausing(("claim", candidate.source), now_s):
                 continue
             lease = self._probe(candidate)
-            if self._settle.decide(candidate, lease, now_s).ready:
+            if not self._settle.decide(candidate, lease, now_s).ready:
+                continue
+            refusal = self._shell.spool.refuses(candidate)
+            if refusal is None:
                 ready.append(candidate)
+            else:
+                self._shell.troubles.note(("claim", candidate.source), refusal, now_s)
         return ready
 
     def _probe(self, candidate: Candidate) -> Lease:

@@ -58,6 +58,7 @@ from daemon.kept import (
     prune_days,
     take_back,
 )
+from daemon.linux import may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
@@ -124,6 +125,18 @@ class Spool:
         if candidate.kind != "file":  # opening a pipe or device would be felt at its other end
             return Lease.FREE
         return read_lease(os.fsencode(self._folders.inbox) + b"/" + candidate.source, candidate)
+
+    def refuses(self, candidate: Candidate) -> str | None:
+        """Why the candidate could not be taken, as far as its folder's rights tell.
+
+        Asked before a job is opened, so that a folder we may not change fills no history.
+        """
+        folder = os.fsencode(self._folders.inbox) + b"/" + candidate.source.rpartition(b"/")[0]
+        try:
+            may_change = may_take_from(folder, candidate.uid)
+        except OSError as error:
+            return _refusal(error)
+        return None if may_change else _refusal(PermissionError(errno.EACCES, ""))
 
     def claim_all(self, jobs: Sequence[JobRecord]) -> dict[int, str]:
         """Move each job's file from the inbox to work/. Renames first, then one sync a folder.

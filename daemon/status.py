@@ -124,6 +124,9 @@ class StatusPage:
                 {"what": what, "since_s": since_s + to_clock}
                 for what, since_s in self._shell.troubles.shown()
             ],
+            "obstacles": [
+                what for key in ("state", "workers") if (what := self._shell.troubles.why(key))
+            ],
             "waiting": {
                 "count": coordinator.intake.candidates,
                 "oldest_s": min((w.since_s for w in waiting), default=now_s) + to_clock,

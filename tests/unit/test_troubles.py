@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from daemon.app import folders_of
+from daemon.linux import may_take_from
+from daemon.settle import Candidate
 from daemon.shell import Troubles
 from daemon.spool import Spool
 from daemon.states import JobState
@@ -128,3 +135,43 @@ def test_a_file_that_waits_its_turn_does_not_claim_to_be_settling(tmp_path: Path
     assert waiting.source == b"second.csv"
     assert "when a worker is free" in waiting.reason
     world.close()
+
+
+def as_somebody_else(question: Callable[[], bool]) -> bool:
+    """The answer of a process that is neither root nor the owner of what root made."""
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(PermissionError):
+            os.setuid(65_534)
+        os._exit(0 if question() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_file_in_a_sticky_folder_of_others_opens_no_job() -> None:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o1777)
+        assert may_take_from(folder, 0)
+        assert as_somebody_else(lambda: may_take_from(folder, 65_534)), "its own file"
+        assert not as_somebody_else(lambda: may_take_from(folder, 0))
+        folder.chmod(0o777)
+        assert as_somebody_else(lambda: may_take_from(folder, 0))
+        folder.chmod(0o755)
+        assert not as_somebody_else(lambda: may_take_from(folder, 65_534))
+
+
+def test_a_file_in_a_folder_we_may_not_change_waits_without_filling_the_history(
+    world: World,
+) -> None:
+    class ReadOnly(Spool):
+        def refuses(self, candidate: Candidate) -> str | None:
+            return "the service may not take it out of its folder"
+
+    coordinator = world.build(spool=ReadOnly(folders_of(world.settings), ()))
+    world.drop("monday.csv")
+    world.run_until_idle(coordinator)
+    assert world.store.jobs() == []
+    [waiting] = coordinator.intake.waiting(10)
+    assert waiting.reason == "the service may not take it out of its folder"
+    coordinator.close()
