@@ -21,6 +21,7 @@ from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits
 
+_MOST_UNMARKED = 10  # attempts of one job that may be lost with the daemon before they began
 _SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for one
 
 
@@ -62,12 +63,23 @@ class Attempts:
     def take_back(self) -> None:
         """After a start: decide about attempts that were open when the daemon was lost."""
         moves = [
-            self._judged(job, after_daemon_loss(job.attempts, self._policy))
+            self._judged(
+                job, after_daemon_loss(job.attempts, self._policy, begun=self._has_begun(job))
+            )
             for job in self._shell.store.in_state(JobState.RUNNING)
             if job.id not in self._in_flight
         ]
         if moves:
             self._shell.store.advance_all(moves)
+
+    def _has_begun(self, job: JobRecord) -> bool:
+        """Whether a worker began the open attempt, by its mark.
+
+        A power failure may cost the mark; so after many tries without one, they count.
+        """
+        if self._shell.spool.has_begun(job.id, job.attempts):
+            return True
+        return len(self._shell.store.attempts_of(job.id)) > _MOST_UNMARKED
 
     def start(self) -> None:
         """Give the workers the oldest jobs that are due, a few more than there are workers."""

@@ -62,6 +62,7 @@ from daemon.linux import may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
+from pipeline.messages import begun_mark
 
 __all__ = ["OutsideFolder", "Spool", "SpoolFolders"]
 
@@ -212,8 +213,13 @@ class Spool:
         """The attempt's staging folder, empty."""
         path = self.staging_dir(job_id, attempt)
         remove_tree(path)
+        begun_mark(str(path)).unlink(missing_ok=True)
         path.mkdir(mode=0o700)
         return path
+
+    def has_begun(self, job_id: int, attempt: int) -> bool:
+        """True when a worker has noted that it began the attempt."""
+        return begun_mark(str(self.staging_dir(job_id, attempt))).exists()
 
     def clear(self, job_id: int) -> None:
         """Remove what is left of the job under work/.

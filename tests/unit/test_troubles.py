@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 
 from daemon.app import folders_of
+from daemon.executors.inline import InlineExecutor
 from daemon.linux import may_take_from
 from daemon.settle import Candidate
 from daemon.shell import Troubles
 from daemon.spool import Spool
 from daemon.states import JobState
 from daemon.timers import Chore
+from pipeline.messages import HarmonizeResult, HarmonizeTask, begun_mark
 from tests.support import GOOD, World
 
 
@@ -175,3 +178,47 @@ def test_a_file_in_a_folder_we_may_not_change_waits_without_filling_the_history(
     [waiting] = coordinator.intake.waiting(10)
     assert waiting.reason == "the service may not take it out of its folder"
     coordinator.close()
+
+
+class Powerless(InlineExecutor):
+    """A pool whose workers never came to begin anything before the daemon was lost."""
+
+    def submit(self, task: HarmonizeTask, deadline_s: float) -> Future[HarmonizeResult]:
+        return Future()
+
+
+class Deadly(Powerless):
+    """A pool in which whatever is begun brings the daemon down."""
+
+    def submit(self, task: HarmonizeTask, deadline_s: float) -> Future[HarmonizeResult]:
+        begun_mark(task.staging_dir).touch()
+        return Future()
+
+
+def test_a_file_that_only_waited_for_a_worker_is_not_blamed_for_a_lost_daemon(
+    world: World,
+) -> None:
+    world.drop("monday.csv")
+    for _ in range(6):
+        world.restart(Powerless())
+        world.run_until_idle(turns=3)
+    assert world.job(1).state is JobState.RUNNING
+    world.restart()
+    world.run_until_idle()
+    assert world.job(1).state is JobState.DELIVERED
+    assert world.job(1).attempts == 1
+
+
+@pytest.mark.parametrize("executor", [Powerless, Deadly])
+def test_no_file_is_tried_for_ever_when_the_daemon_is_lost_each_time(
+    world: World, executor: type[InlineExecutor]
+) -> None:
+    world.drop("monday.csv")
+    restarts = 0
+    while not world.store.jobs() or world.job(1).state is not JobState.QUARANTINED:
+        world.restart(executor())
+        world.run_until_idle(turns=3)
+        restarts += 1
+        assert restarts < 30
+    assert world.job(1).reason_code == "POISON_CRASH"
+    assert (restarts < 6) is (executor is Deadly)
