@@ -222,3 +222,20 @@ def test_no_file_is_tried_for_ever_when_the_daemon_is_lost_each_time(
         assert restarts < 30
     assert world.job(1).reason_code == "POISON_CRASH"
     assert (restarts < 6) is (executor is Deadly)
+
+
+def test_an_outbox_that_went_away_is_named_and_deliveries_go_on_when_it_is_back(
+    world: World,
+) -> None:
+    outbox = world.spool.folders.outbox
+    outbox.rmdir()
+    world.drop("monday.csv")
+    world.run_until_idle()
+    assert world.coordinator.troubles == [
+        "the outbox folder is not there; mount it again, or make it"
+    ]
+    outbox.mkdir()
+    world.clock.advance(100)
+    world.run_until_idle()
+    assert world.job(1).state is JobState.DELIVERED
+    assert world.coordinator.troubles == []
