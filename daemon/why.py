@@ -109,9 +109,13 @@ def _obstacles(page: dict[str, Any]) -> str:
 
 
 def _condition(settings: Settings, source: bytes) -> str:
-    for candidate in scan_inbox(settings.folder("inbox"), settings.intake.ignore).candidates:
+    scan = scan_inbox(settings.folder("inbox"), settings.intake.ignore)
+    for candidate in scan.candidates:
         if candidate.source == source:
             return condition(settings, candidate)
+    for ignored, reason in scan.ignored:
+        if ignored == source:
+            return f"It is left alone: {reason}"
     return "It has just left the inbox"
 
 

@@ -224,3 +224,22 @@ def test_old_archive_days_go_and_young_ones_stay(tmp_path: Path) -> None:
     assert [Path(name).name for name in world.files("archive")] == ["job.json", "young.csv"]
     assert len(world.store.jobs()) == 2, "the history is kept"
     world.close()
+
+
+@pytest.mark.parametrize("note", ["left alone", "edited"])
+def test_a_refused_folder_comes_back_under_another_name(world: World, note: str) -> None:
+    world.drop("shapes.csv", REFUSED)
+    world.run_until_idle()
+    [entry] = (world.root / "error").glob("*/j1__SCHEMA_UNKNOWN")
+    if note == "edited":
+        (entry / "REASON.txt").write_text("Ann: I have asked the sender", encoding="utf-8")
+    (entry / "shapes.csv").write_text(GOOD, encoding="utf-8")
+    shutil.move(entry, world.spool.folders.inbox / "my fix")
+    world.run_until_idle()
+
+    assert world.job(2).state is JobState.DELIVERED
+    assert world.job(2).parent_id == 1
+    assert len(world.store.jobs()) == 2, "no sidecar was taken for data"
+    kept = ["my fix/REASON.txt", "my fix/reason.json"] if note == "edited" else []
+    assert world.files("inbox") == kept
+    assert (world.spool.folders.inbox / "my fix").exists() is (note == "edited")
