@@ -1,4 +1,4 @@
-"""One turn of the crank: obey, collect, finish, look, claim, confirm, start.
+"""One turn of the crank: collect, obey, finish, look, claim, confirm, start.
 
 The only place where decisions meet effects, run by one thread. Other threads (watchdog,
 APScheduler, worker futures, signals) never call in here: they wake the loop, and the loop looks. A
@@ -68,8 +68,8 @@ class Coordinator:
 
     def step(self) -> None:
         """Advance everything that can advance."""
-        self._commands.obey()
         self.attempts.collect()
+        self._commands.obey()  # after `collect`: a cancelled attempt must not be started anew
         self.finishing.finish()
         self._look_if_due()
         self._watch_workers()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from daemon.app import folders_of
+from daemon.executors.base import AttemptLost
 from daemon.executors.inline import InlineExecutor
 from daemon.linux import may_take_from
 from daemon.settle import Candidate
@@ -239,3 +240,24 @@ def test_an_outbox_that_went_away_is_named_and_deliveries_go_on_when_it_is_back(
     world.run_until_idle()
     assert world.job(1).state is JobState.DELIVERED
     assert world.coordinator.troubles == []
+
+
+class Cancellable(InlineExecutor):
+    """A pool whose only task runs until it is cancelled."""
+
+    def submit(self, task: HarmonizeTask, deadline_s: float) -> Future[HarmonizeResult]:
+        return Future()
+
+    def cancel(self, future: Future[HarmonizeResult]) -> None:
+        future.set_exception(AttemptLost("cancelled", "by request"))
+
+
+def test_a_running_attempt_that_is_cancelled_is_not_started_anew(world: World) -> None:
+    world.drop("monday.csv")
+    world.restart(Cancellable())
+    world.run_until_idle(turns=3)
+    assert world.job(1).state is JobState.RUNNING
+    assert "is cancelled" in world.ask("cancel", job=1)
+    assert world.job(1).state is JobState.CANCELLED
+    assert len(world.store.attempts_of(1)) == 1
+    assert len(list((world.root / "archive").glob("*/j1/monday.csv"))) == 1
