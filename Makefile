@@ -22,10 +22,10 @@ run: setup  ## Set up, then run the daemon on ./inbox (Ctrl-C drains and stops)
 	@exec $(BIN)/harmonizer run --config config/harmonizer.yaml --adopt
 
 test: setup  ## Set up, then run every test (real processes, real kills)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 quick: setup  ## Only the fast tests (seconds)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 demo: setup  ## Harmonize the example files in a temporary folder and show every outcome
 	@$(BIN)/python -m examples.demo

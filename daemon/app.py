@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,25 +166,27 @@ class Daemon:
         failures = 0
         was_idle = False
         while not self._stop_is_asked(shell, coordinator):
-            self._pass_on(coordinator, watcher)
             try:
+                self._pass_on(coordinator, watcher)
                 coordinator.step()
+                page.refresh()
+                is_idle = coordinator.is_idle
             except StateUnavailable as error:
                 shell.troubles.note("state", str(error), shell.monotonic())
+                with suppress(StateUnavailable):
+                    page.refresh()
                 self._pause(_STATE_PAUSES_S[min(failures, len(_STATE_PAUSES_S) - 1)])
                 failures += 1
                 continue
             if failures:
                 shell.troubles.over("state")
                 failures = 0
-            page.refresh()
             if coordinator.is_broken:  # a fresh process can work again; this one cannot
                 raise Refused(
                     ExitCode.CRASHED,
                     f"{coordinator.troubles[0]}.",
                     "Start the daemon again and report it; no file is lost.",
                 )
-            is_idle = coordinator.is_idle
             if until_idle and is_idle and was_idle:
                 return
             if until_idle and is_idle:
@@ -196,13 +198,14 @@ class Daemon:
         """Let open attempts finish; a second signal, or the time limit, ends the wait."""
         coordinator.draining = True
         patience_s = time.monotonic() + self._settings.service.drain_s
-        while coordinator.attempts.in_flight and time.monotonic() < patience_s:
-            if self._signals:
-                break
-            page.refresh()
-            self._pause(0.2)
-            coordinator.step()
-        coordinator.give_back()
+        with suppress(StateUnavailable):  # what cannot be recorded now is found at the next start
+            while coordinator.attempts.in_flight and time.monotonic() < patience_s:
+                if any(number != signal.SIGHUP for number in self._signals):
+                    break
+                page.refresh()
+                self._pause(0.2)
+                coordinator.step()
+            coordinator.give_back()
 
     def _pass_on(self, coordinator: Coordinator, watcher: InboxWatcher) -> None:
         while self._arrivals:

@@ -14,6 +14,7 @@ from loguru import logger
 
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
+from daemon.files import FileVanished
 from daemon.holding import Holding
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
@@ -23,6 +24,9 @@ from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits
+
+_MOST_UNMARKED = 10  # attempts of one job that may be lost with the daemon before they began
+_SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for one
 
 
 class Attempts:
@@ -62,20 +66,31 @@ class Attempts:
     @property
     def free(self) -> int:
         """How many more attempts could start now."""
-        return max(0, self._executor.capacity - len(self._in_flight))
+        return max(0, _SUBMITTED_PER_WORKER * self._executor.capacity - len(self._in_flight))
 
     def take_back(self) -> None:
         """After a start: decide about attempts that were open when the daemon was lost."""
         moves = [
-            self._judged(job, after_daemon_loss(job.attempts, self._policy))
+            self._judged(
+                job, after_daemon_loss(job.attempts, self._policy, begun=self._has_begun(job))
+            )
             for job in self._shell.store.in_state(JobState.RUNNING)
             if job.id not in self._in_flight
         ]
         if moves:
             self._shell.store.advance_all(moves)
 
+    def _has_begun(self, job: JobRecord) -> bool:
+        """Whether a worker began the open attempt, by its mark.
+
+        A power failure may cost the mark; so after many tries without one, they count.
+        """
+        if self._shell.spool.has_begun(job.id, job.attempts):
+            return True
+        return len(self._shell.store.attempts_of(job.id)) > _MOST_UNMARKED
+
     def start(self) -> None:
-        """Give every free worker the oldest job that is due."""
+        """Give the workers the oldest jobs that are due, a few more than there are workers."""
         if not self.free:
             return
         now_s = self._shell.clock()
@@ -199,7 +214,9 @@ class Attempts:
         if known is None:
             return self._lost(job)
         if known[0] != job.fingerprint:  # whatever was read is not what lies there now
-            return self._changed(job, self._shell.clock())
+            return self._changed(job, self._shell.clock()) or Move(
+                job=job, event=JobEvent.ATTEMPT_INTERRUPTED
+            )
         error = future.exception()
         if error is None:
             return self._succeeded(job, future.result())
@@ -240,9 +257,23 @@ class Attempts:
             },
         )
 
-    def _changed(self, job: JobRecord, now_s: float) -> Move:
-        """Somebody still writes: drop what was read, hash anew after another quiet period."""
-        sha256, fingerprint = self._shell.spool.digest(job)
+    def _changed(self, job: JobRecord, now_s: float) -> Move | None:
+        """Somebody still writes: drop what was read, hash anew after another quiet period.
+
+        None while not even a hash can be had, because he writes at this very moment.
+        """
+        key = ("hash", job.id)
+        if self._shell.troubles.is_pausing(key, self._shell.monotonic()):
+            return None
+        try:
+            sha256, fingerprint = self._shell.spool.digest(job)
+        except FileVanished:
+            return self._lost(job)
+        except OSError as error:
+            what = f"a claimed file cannot be read: {error.strerror or type(error).__name__}"
+            self._shell.troubles.note(key, what, self._shell.monotonic())
+            return None
+        self._shell.troubles.over(key)
         return Move(
             job=job,
             event=JobEvent.INPUT_CHANGED,

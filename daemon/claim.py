@@ -78,14 +78,20 @@ class Claiming:
         Only what is still, byte for byte, as reason.json says we wrote it; a note somebody
         changed stays, and so does its folder.
         """
-        own = error_folder_of(source)
-        if own is None:
+        named = error_folder_of(source)
+        own = named or source.rpartition(b"/")[0]
+        if not own:
             return
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             folder = self._open(own)
-            for name in _unchanged_sidecars(folder):
+            unchanged = list(_unchanged_sidecars(folder))
+            if named is None and b"REASON.txt" not in unchanged:
+                return  # a sender's own folder; or a renamed one, known by its papers: they stay
+            for name in unchanged:
                 os.unlink(name, dir_fd=folder)
-        self._remove_empty_folders(source.rpartition(b"/")[0], own)
+            named = own
+        if named is not None:
+            self._remove_empty_folders(source.rpartition(b"/")[0], own)
 
     def make_durable(self) -> None:
         """Sync the names in every touched folder."""

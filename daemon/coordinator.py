@@ -1,4 +1,4 @@
-"""One turn of the crank: obey, collect, finish, look, ask, claim, confirm, start.
+"""One turn of the crank: collect, obey, finish, look, ask, claim, confirm, start.
 
 The only place where decisions meet effects, run by one thread. Other threads (watchdog,
 APScheduler, worker futures, signals) never call in here: they wake the loop, and the loop looks. A
@@ -71,8 +71,8 @@ class Coordinator:
 
     def step(self) -> None:
         """Advance everything that can advance."""
-        self._commands.obey()
         self.attempts.collect()
+        self._commands.obey()  # after `collect`: a cancelled attempt must not be started anew
         self.finishing.finish()
         self.holding.tend(look=self._look_if_due())
         self._watch_workers()
@@ -96,7 +96,9 @@ class Coordinator:
                 self.housekeeping.prune_archive()
             case Chore.BACKUP:
                 self.housekeeping.back_up()
-            case Chore.RETRIES | Chore.HEARTBEAT | Chore.CANARY:
+            case Chore.HEARTBEAT:
+                self.housekeeping.see_backup()
+            case Chore.RETRIES | Chore.CANARY:
                 pass  # being awake is all they are for
 
     def look_soon(self) -> None:
@@ -116,7 +118,7 @@ class Coordinator:
         """
         counts = self._shell.store.counts_by_state()
         live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
-        if any(counts[state] for state in live) or self.intake.has_candidates:
+        if any(counts[state] for state in live) or self.intake.candidates:
             return False
         return not self.holding.is_busy
 
@@ -140,7 +142,7 @@ class Coordinator:
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
         now_s = self._shell.monotonic()
-        due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s())
+        due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))
         if self._look_is_wanted:
             due_s = min(due_s, self.intake.looked_at_s + self._scan_pause_s)
         return min(_LONGEST_WAIT_S, max(0.0, due_s - now_s))
@@ -165,6 +167,7 @@ class Coordinator:
         """Release what this object started."""
         self.intake.close()
         self.holding.close()
+        self.housekeeping.close()
 
     @property
     def _scan_pause_s(self) -> float:

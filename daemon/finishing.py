@@ -45,10 +45,10 @@ class Finishing:
             try:
                 moves.append(self._moved(job))
             except OSError as error:
-                what = f"results cannot be put in place: {error.strerror or type(error).__name__}"
-                self._shell.troubles.note(("finish", job.id), what, now_s)
+                self._shell.troubles.note(("finish", job.id), self._why_not(error), now_s)
         for job in self._shell.store.advance_all(moves) if moves else ():
-            self._shell.troubles.over(("finish", job.id))
+            for key in ("finish", "stage", "hash"):
+                self._shell.troubles.over((key, job.id))
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
             said = {"code": job.reason_code} if job.reason_code else {}
             logger.bind(job=job.label, **said).info(str(job.state))
@@ -75,6 +75,14 @@ class Finishing:
     def index_is_stale(self) -> bool:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
+
+    def _why_not(self, error: OSError) -> str:
+        """A folder that went away is not made anew: it may be a mount that comes back."""
+        folders = self._shell.spool.folders
+        for name in ("outbox", "archive", "error"):
+            if not getattr(folders, name).is_dir():
+                return f"the {name} folder is not there; mount it again, or make it"
+        return f"results cannot be put in place: {error.strerror or type(error).__name__}"
 
     def _clear(self, job: JobRecord) -> None:
         """Last of all: until the end is recorded, notes in the folder tell what was done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -19,6 +20,8 @@ class Housekeeping:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="backup")
+        self._backup: Future[None] | None = None
 
     def forget_old_logs(self) -> None:
         """Delete log rows past their retention, and notes on files nobody will send again."""
@@ -33,21 +36,47 @@ class Housekeeping:
         if days is None:
             return
         today = datetime.fromtimestamp(self._shell.clock(), UTC).date()
-        removed = self._shell.spool.prune_archive(today - timedelta(days=days))
+        try:
+            removed = self._shell.spool.prune_archive(today - timedelta(days=days))
+        except OSError as error:
+            what = f"old originals cannot be removed from the archive: {error.strerror}"
+            self._shell.troubles.note("archive", what, self._shell.monotonic())
+            return
+        self._shell.troubles.over("archive")
         if removed:
             logger.bind(entries=removed).info("archive pruned")
 
     def back_up(self) -> None:
-        """Copy the state database, checked, beside itself; keep the last few."""
-        key = "backup"
-        folder = self._shell.spool.state_dir / "backups"
-        try:
-            self._shell.store.backup_to(folder / backup_name(self._shell.clock()))
-            prune_backups(folder, self._shell.settings.retention.backups_kept)
-        except StateError as error:
-            self._shell.troubles.note(key, str(error), self._shell.monotonic())
+        """Begin to copy the state database, checked, beside itself, and to drop the oldest copy.
+
+        It happens beside the loop: with years of history a copy takes many seconds.
+        """
+        if self._backup is None:
+            self._backup = self._aside.submit(self._write_backup)
+
+    def see_backup(self) -> None:
+        """Show how the last backup ended, if one has."""
+        if self._backup is None or not self._backup.done():
+            return
+        error = self._backup.exception()
+        self._backup = None
+        if error is None:
+            self._shell.troubles.over("backup")
+        elif isinstance(error, StateError | OSError):
+            what = getattr(error, "strerror", None) or str(error)
+            what = f"the state database is not backed up: {what}"
+            self._shell.troubles.note("backup", what, self._shell.monotonic())
         else:
-            self._shell.troubles.over(key)
+            raise error
+
+    def close(self) -> None:
+        """Wait for a backup under way."""
+        self._aside.shutdown(wait=True)
+
+    def _write_backup(self) -> None:
+        folder = self._shell.spool.state_dir / "backups"
+        self._shell.store.backup_to(folder / backup_name(self._shell.clock()))
+        prune_backups(folder, self._shell.settings.retention.backups_kept)
 
     def offer_orphans_again(self) -> None:
         """Give files in work/ that no live job knows back to the inbox, under a telling name.

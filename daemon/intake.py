@@ -7,6 +7,7 @@ there is.
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,6 +53,7 @@ class Intake:
         self.scan = self._shell.spool.scan()
         self.looked_at_s = now_s
         self._settle.observe(self.scan.candidates, now_s)
+        self._shell.troubles.over_except("claim", self._settle)
 
     def arrived_by_rename(self, source: bytes) -> None:
         """The watcher saw a whole file appear under this name at once."""
@@ -108,24 +110,29 @@ class Intake:
         if moves:
             for job in self._shell.store.advance_all(moves):
                 self._shell.troubles.over(("confirm", job.id))
+                if job.state is JobState.WITHDRAWN:
+                    self._clear(job)
                 if job.state is JobState.QUEUED:
                     logger.bind(job=job.label, size_bytes=job.fingerprint.size_bytes).info(
                         "claimed"
                     )
 
     @property
-    def has_candidates(self) -> bool:
-        """True while anything that could be taken lies in the inbox."""
-        return len(self._settle) > 0
+    def candidates(self) -> int:
+        """How many things that could be taken lie in the inbox."""
+        return len(self._settle)
 
     def reconfigure(self) -> None:
         """Start all settle clocks anew, with the periods now in force."""
         self._settle = _settle_tracker(self._shell)
         self._settle.observe(self.scan.candidates, self._shell.monotonic())
 
-    def waiting(self) -> list[Waiting]:
-        """Every candidate that is still in the inbox, with the reason."""
-        return self._settle.waiting(self._shell.monotonic())
+    def waiting(self, most: int) -> list[Waiting]:
+        """The `most` oldest candidates that are still in the inbox, each with the reason."""
+        return [
+            w._replace(reason=self._shell.troubles.why(("claim", w.source)) or w.reason)
+            for w in self._settle.waiting(self._shell.monotonic(), most)
+        ]
 
     def next_look_s(self) -> float:
         """Monotonic time at which a waiting file may have become ready."""
@@ -144,8 +151,13 @@ class Intake:
             if self._shell.troubles.is_pausing(("claim", candidate.source), now_s):
                 continue
             lease = self._probe(candidate)
-            if self._settle.decide(candidate, lease, now_s).ready:
+            if not self._settle.decide(candidate, lease, now_s).ready:
+                continue
+            refusal = self._shell.spool.refuses(candidate)
+            if refusal is None:
                 ready.append(candidate)
+            else:
+                self._shell.troubles.note(("claim", candidate.source), refusal, now_s)
         return ready
 
     def _probe(self, candidate: Candidate) -> Lease:
@@ -215,6 +227,11 @@ class Intake:
             changes={"sha256": sha256, "fingerprint": fingerprint, "parent_id": parent_id},
             detail={"size_bytes": fingerprint.size_bytes},
         )
+
+    def _clear(self, job: JobRecord) -> None:
+        """Remove the folder that was made for a file that stayed in the inbox."""
+        with contextlib.suppress(OSError):  # the next start removes it
+            self._shell.spool.clear(job.id)
 
     def _note(self, job: JobRecord, what: str) -> None:
         self._shell.troubles.note(("confirm", job.id), what, self._shell.monotonic())

@@ -24,6 +24,7 @@ from daemon.filing import place_in
 from daemon.names import SIDECARS
 from daemon.policy import meaning
 from pipeline.messages import PastFile
+from pipeline.spreadsheets import spreadsheet_safe
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FILED = re.compile(r"j([1-9][0-9]{0,17})(?:__|-|$)")
@@ -213,14 +214,6 @@ def index_of_errors(jobs: Iterable[JobRecord], error: Path) -> bytes:
             )
         )
     return table_for_spreadsheets(rows)
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-def spreadsheet_safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula (OWASP: CSV injection)."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def table_for_spreadsheets(rows: Sequence[Sequence[str]]) -> bytes:

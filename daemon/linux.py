@@ -74,6 +74,18 @@ def _rename_without_flag(source: PathLike, target: PathLike, source_dir: int | N
     os.rename(source, target, src_dir_fd=source_dir)
 
 
+def may_take_from(folder: PathLike, owner_uid: int) -> bool:
+    """Whether this process may move a file of `owner_uid` out of the folder: its rights say so.
+
+    Raises:
+        OSError: the folder cannot be looked at.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        return False
+    seen = Path(os.fsdecode(folder)).stat()
+    return not seen.st_mode & stat.S_ISVTX or os.geteuid() in (0, owner_uid, seen.st_uid)
+
+
 def ignore_lease_signals() -> None:
     """Call once in a process that probes leases: a broken lease must not end it.
 

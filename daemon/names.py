@@ -133,7 +133,7 @@ def entry_reason(folder: bytes, name: bytes, extra: Sequence[str] = ()) -> str |
     """The same for one entry of a folder that is not ignored itself. Quick: scans call it."""
     reason = _part_reason(name)
     if reason is None and name in SIDECARS and _is_own(folder, name):
-        reason = "written by the service beside an original; it is not data"
+        reason = SIDECAR_REASON
     if reason is None and extra:
         reason = _extra_reason(folder, name, extra)
     return reason
@@ -166,6 +166,8 @@ SIDECARS = frozenset(
 _REVIEW_PAPERS = frozenset(
     {b"questions.txt", b"mapping.proposed.yaml", b"review.html", b"ANSWER_REFUSED.txt"}
 )
+PAPERS = frozenset({b"REASON.txt", b"reason.json"})  # both lie in every error folder
+SIDECAR_REASON = "written by the service beside an original; it is not data"
 _ERROR_FOLDER = re.compile(rb"j([1-9][0-9]{0,17})__[A-Z][A-Z0-9_]*(?:-[0-9]+)?")
 _OWN_FOLDER = re.compile(rb"j[1-9][0-9]{0,17}(?:__[A-Z][A-Z0-9_]*)?(?:-[0-9]+)?")
 _REVIEW_FOLDER = re.compile(rb"j([1-9][0-9]{0,17})-.+", re.DOTALL)

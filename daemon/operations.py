@@ -30,6 +30,7 @@ from pipeline.errors import FileCode
 
 _ANSWER_WAIT_S = 5.0
 _ANSWER_LOOK_S = 0.05
+_STALE_PAGE_S = 30.0  # it is written every second; a very long scan delays it
 
 
 class Operations:
@@ -98,6 +99,9 @@ class Operations:
             answer[key] = page[key] if page else None
         if page is None:
             answer |= self._inbox_as_it_lies()
+        elif time.time() - page["at_s"] > _STALE_PAGE_S:
+            what = "the service has stopped telling how it is: it hangs, or its disk is full"
+            answer["troubles"] = [*page["troubles"], {"what": what, "since_s": page["at_s"]}]
         return answer
 
     def jobs(

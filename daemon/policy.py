@@ -92,11 +92,14 @@ def judge(failure: Failure, attempts: int, policy: RetryPolicy) -> Verdict:
     )
 
 
-def after_daemon_loss(attempts: int, policy: RetryPolicy) -> Verdict:
+def after_daemon_loss(attempts: int, policy: RetryPolicy, *, begun: bool) -> Verdict:
     """Decide about an attempt that was open when the daemon itself stopped without warning.
 
-    It counts: a file that brings down the whole machine must not be tried for ever.
+    If a worker had begun it, it counts: a file that brings down the whole machine must not be
+    tried for ever. One that only waited for a worker is given back.
     """
+    if not begun:
+        return Verdict(event=JobEvent.ATTEMPT_INTERRUPTED, attempts=attempts - 1)
     if attempts < policy.max_attempts:
         return Verdict(event=JobEvent.ATTEMPT_INTERRUPTED, attempts=attempts)
     return Verdict(

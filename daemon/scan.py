@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from daemon.names import entry_reason
+from daemon.names import PAPERS, SIDECAR_REASON, SIDECARS, entry_reason
 from daemon.settle import Candidate
 
 __all__ = ["Candidate", "Ignored", "Scan", "scan_inbox"]
@@ -71,6 +71,7 @@ def _look(folder: int, prefix: bytes, depth: int, found: Scan, extra: tuple[str,
     """
     below: list[bytes] = []
     above, add = prefix[:-1], found.candidates.append
+    before = len(found.candidates)
     with os.scandir(folder) as listing:  # by descriptor: the path cannot be swapped under us
         for entry in listing:
             name = entry.name.encode(_ENCODING, "surrogateescape")
@@ -86,8 +87,20 @@ def _look(folder: int, prefix: bytes, depth: int, found: Scan, extra: tuple[str,
             except FileNotFoundError:  # taken away since the listing
                 continue
             add(_candidate(prefix + name, seen))
+    if prefix:
+        _leave_sidecars(found, prefix, before)
     for name in below:
         _enter(folder, name, prefix + name, depth + 1, found, extra)
+
+
+def _leave_sidecars(found: Scan, prefix: bytes, before: int) -> None:
+    """An error folder that came back under another name is known by the papers in it."""
+    here = {candidate.source for candidate in found.candidates[before:]}
+    if not {prefix + paper for paper in PAPERS} <= here:
+        return
+    papers = {prefix + name for name in SIDECARS} & here
+    found.ignored += [Ignored(source, SIDECAR_REASON) for source in sorted(papers)]
+    found.candidates[before:] = [c for c in found.candidates[before:] if c.source not in papers]
 
 
 def _candidate(source: bytes, seen: os.stat_result) -> Candidate:

@@ -251,20 +251,22 @@ def load_settings(config: Path | None = None, root: Path | None = None) -> Setti
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML  # only who has a file pays for the parser
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import YAMLError
 
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(str(path), [f"cannot be read: {error.strerror}"]) from None
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(str(path), ["not UTF-8 text"]) from None
+    except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "not UTF-8 text"
+        problem = getattr(error, "problem", None) or "not YAML: a character that may not be there"
         raise SettingsError(str(path), [f"{where}{problem}"]) from None
     if document is None:
         return {}
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise SettingsError(str(path), ["must be a list of 'key: value' lines"])
     return document
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Literal, NamedTuple
 
 from daemon.db.records import Fingerprint, Owner
@@ -117,6 +117,7 @@ class _Watched:
 
 
 _BY_AGE = itemgetter(4, 0)  # mtime, then name: only orders what one look found new together
+_TURN = "unchanged long enough; it is looked at when a worker is free, first come first served"
 _READY = "finished; it is taken as soon as a worker is free"
 
 
@@ -140,6 +141,9 @@ class SettleTracker:
 
     def __len__(self) -> int:
         return len(self._watched)
+
+    def __contains__(self, source: object) -> bool:
+        return source in self._watched
 
     def observe(self, candidates: Iterable[Candidate], now_s: float) -> None:
         """Replace what is known by a whole scan of the inbox.
@@ -205,10 +209,13 @@ class SettleTracker:
         if entry is not None:
             entry.look_at_s = -1.0
 
-    def waiting(self, now_s: float) -> list[Waiting]:
-        """Every candidate with the reason it was not taken yet, oldest first."""
-        found = [self._waiting(entry, now_s) for entry in self._watched.values()]
-        return sorted(found, key=lambda waiting: waiting.since_s)
+    def waiting(self, now_s: float, most: int | None = None) -> list[Waiting]:
+        """Candidates with the reason each was not taken yet, the `most` oldest, oldest first."""
+        entries: Iterable[_Watched] = self._watched.values()
+        by_age = attrgetter("first_seen_s")
+        if most is not None:
+            entries = heapq.nsmallest(most, entries, key=by_age)
+        return [self._waiting(entry, now_s) for entry in sorted(entries, key=by_age)]
 
     def why(self, source: bytes, now_s: float) -> Waiting | None:
         """The same for one candidate; None when there is none by that name."""
@@ -303,9 +310,14 @@ class SettleTracker:
         return Readiness(False, reason, entry.first_seen_s, entry.look_at_s)
 
     def _waiting(self, entry: _Watched, now_s: float) -> Waiting:
-        reason = entry.reason or (
-            self._quiet_reason() if entry.changes < 2 else self._changing_reason(entry, now_s)
-        )
+        if entry.reason:
+            reason = entry.reason
+        elif entry.candidate.source in self._ripe:
+            reason = _TURN
+        elif entry.changes < 2:
+            reason = self._quiet_reason()
+        else:
+            reason = self._changing_reason(entry, now_s)
         size_bytes = entry.candidate.size_bytes
         return Waiting(entry.candidate.source, reason, entry.first_seen_s, size_bytes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
 
 from daemon.db.store import JobStore
@@ -51,9 +51,20 @@ class Troubles:
         known = self._by_key.get(key)
         return known.what if known else None
 
-    def next_try_s(self) -> float:
-        """When the earliest pause ends; infinity when nothing is wrong."""
-        return min((t.again_at_s for t in self._by_key.values()), default=float("inf"))
+    def over_except(self, kind: str, still: Container[object]) -> None:
+        """Drop the troubles (`kind`, x) whose x is not in `still`: nobody will try them again."""
+        for key in list(self._by_key):
+            if isinstance(key, tuple) and key[0] == kind and key[1] not in still:
+                del self._by_key[key]
+
+    def next_try_s(self, now_s: float) -> float:
+        """When the next pause ends; infinity when none does.
+
+        Pauses that are over do not count: what is tried again was tried then, and some troubles
+        (refused settings) only people end. Counting them would keep the loop from sleeping.
+        """
+        pauses = (t.again_at_s for t in self._by_key.values() if t.again_at_s > now_s)
+        return min(pauses, default=float("inf"))
 
     def shown(self) -> list[tuple[str, float]]:
         """Distinct sentences with the time each began, oldest first."""

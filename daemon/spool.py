@@ -60,9 +60,11 @@ from daemon.kept import (
     prune_days,
     take_back,
 )
+from daemon.linux import may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
+from pipeline.messages import begun_mark
 
 __all__ = ["OutsideFolder", "Spool", "SpoolFolders"]
 
@@ -131,6 +133,18 @@ class Spool:
         if candidate.kind != "file":  # opening a pipe or device would be felt at its other end
             return Lease.FREE
         return read_lease(os.fsencode(self._folders.inbox) + b"/" + candidate.source, candidate)
+
+    def refuses(self, candidate: Candidate) -> str | None:
+        """Why the candidate could not be taken, as far as its folder's rights tell.
+
+        Asked before a job is opened, so that a folder we may not change fills no history.
+        """
+        folder = os.fsencode(self._folders.inbox) + b"/" + candidate.source.rpartition(b"/")[0]
+        try:
+            may_change = may_take_from(folder, candidate.uid)
+        except OSError as error:
+            return _refusal(error)
+        return None if may_change else _refusal(PermissionError(errno.EACCES, ""))
 
     def claim_all(self, jobs: Sequence[JobRecord]) -> dict[int, str]:
         """Move each job's file from the inbox to work/. Renames first, then one sync a folder.
@@ -206,8 +220,13 @@ class Spool:
         """The attempt's staging folder, empty."""
         path = self.staging_dir(job_id, attempt)
         remove_tree(path)
+        begun_mark(str(path)).unlink(missing_ok=True)
         path.mkdir(mode=0o700)
         return path
+
+    def has_begun(self, job_id: int, attempt: int) -> bool:
+        """True when a worker has noted that it began the attempt."""
+        return begun_mark(str(self.staging_dir(job_id, attempt))).exists()
 
     def clear(self, job_id: int) -> None:
         """Remove what is left of the job under work/.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from daemon import notify
 from daemon.coordinator import Coordinator
+from daemon.db.errors import StateUnavailable
 from daemon.db.records import shown
 from daemon.executors.base import Executor
 from daemon.shell import Shell
@@ -18,6 +20,7 @@ from daemon.watch import InboxWatcher
 _LEAST_PAUSE_S = 0.5
 _MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file
 _STALE_SCANS = 3.0  # a scan this many intervals old means the loop is stuck
+_STALE_TESTS = 12.0  # the watcher is looked after at every heartbeat while the timers live
 
 
 class StatusPage:
@@ -54,7 +57,8 @@ class StatusPage:
             return
         self._written_s = now_s
         page = self._page(now_s)
-        write_status(self._state_dir, page)
+        with contextlib.suppress(OSError):  # a full disk costs the page, not the service
+            write_status(self._state_dir, page)
         self._observe(page)
         if not self._is_ready:
             notify.ready()
@@ -70,19 +74,29 @@ class StatusPage:
 
     def ended(self) -> None:
         """Say that no daemon stands behind the page any more."""
-        page = self._page(self._shell.monotonic())
-        write_status(self._state_dir, {**page, "phase": "stopped"})
+        with contextlib.suppress(OSError, StateUnavailable):
+            page = self._page(self._shell.monotonic())
+            write_status(self._state_dir, {**page, "phase": "stopped"})
 
     def _sees(self, now_s: float) -> bool:
-        """Alive but blind is not alive: systemd hears from us only while scans are fresh."""
-        interval_s = self._shell.settings.intake.scan_interval_s
-        return now_s - self._coordinator.intake.looked_at_s <= _STALE_SCANS * interval_s
+        """Alive but blind is not alive: systemd hears from us only while we really look.
+
+        The scan must be fresh, and so must the test of the watcher: one that found the watcher
+        lost is fresh too, since scans then do without it.
+        """
+        intake = self._shell.settings.intake
+        looked_s = now_s - self._coordinator.intake.looked_at_s
+        tested_s = now_s - self._watcher.checked_s
+        stale_s = _STALE_TESTS * self._shell.settings.service.heartbeat_s
+        if intake.use_watcher and tested_s > stale_s:
+            return False
+        return looked_s <= _STALE_SCANS * intake.scan_interval_s
 
     def _page(self, now_s: float) -> dict[str, Any]:
         clock_s = self._shell.clock()
         coordinator = self._coordinator
         to_clock = clock_s - now_s  # settle clocks are monotonic; people want the time of day
-        waiting = coordinator.intake.waiting()
+        waiting = coordinator.intake.waiting(_MOST_ENTRIES)
         scan = coordinator.intake.scan
         health = self._watcher.health
         return {
@@ -111,8 +125,11 @@ class StatusPage:
                 {"what": what, "since_s": since_s + to_clock}
                 for what, since_s in self._shell.troubles.shown()
             ],
+            "obstacles": [
+                what for key in ("state", "workers") if (what := self._shell.troubles.why(key))
+            ],
             "waiting": {
-                "count": len(waiting),
+                "count": coordinator.intake.candidates,
                 "oldest_s": min((w.since_s for w in waiting), default=now_s) + to_clock,
                 "entries": [
                     {
@@ -121,7 +138,7 @@ class StatusPage:
                         "since_s": w.since_s + to_clock,
                         "size_bytes": w.size_bytes,
                     }
-                    for w in waiting[:_MOST_ENTRIES]
+                    for w in waiting
                 ],
             },
             "ignored": {

@@ -73,6 +73,7 @@ class InboxWatcher:
         self._canary_due_s = float("-inf")
         self._retry_at_s = float("-inf")
         self._health = WatchHealth("off", "not started", time.monotonic())
+        self.checked_s = time.monotonic()
         self.overflows = 0
         self.faults = 0
 
@@ -115,6 +116,7 @@ class InboxWatcher:
 
         Cheap: one stat, and once in `canary_interval_s` a file made and removed in the inbox.
         """
+        self.checked_s = now_s
         current = _identity_of(self._inbox)
         if self._observer is None:
             return self._start_again(now_s) if now_s >= self._retry_at_s else self._health
@@ -257,6 +259,8 @@ def _is_alive(observer: InotifyObserver) -> bool:
 
 
 def _end(observer: InotifyObserver) -> None:
+    """Stop and join. The library calls a last event that comes meanwhile an error; it is none."""
+    logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
     observer.stop()
     if observer.ident is not None:
         observer.join(_LONGEST_STOP_S)

@@ -9,6 +9,7 @@ from typing import Any
 
 from daemon.db.records import shown
 from daemon.errors import ExitCode, Refused
+from daemon.explain import sentence
 from daemon.inbox_view import condition
 from daemon.names import ignored_reason
 from daemon.operations import Operations
@@ -75,30 +76,47 @@ def _why_waiting(operations: Operations, source: bytes) -> dict[str, Any]:
             "why": "A folder: the files in it are taken one by one.",
         }
     page = operations.page
-    if page is not None:
-        for entry in page["waiting"]["entries"]:
-            if entry["source"] == shown(source):
-                sentence = entry["reason"][:1].upper() + entry["reason"][1:]
-                paused = page["phase"] == "paused"
-                return {
-                    **answer,
-                    "since_s": entry["since_s"],
-                    "why": sentence + (". The service is paused." if paused else "."),
-                    "seen_now": _condition(settings, source),
-                }
-    seen = _condition(settings, source)
-    service = (
-        "it is looked at in the next scan"
-        if page is not None
-        else "no daemon is running to take it"
-    )
-    return {**answer, "why": f"{seen}; {service}."}
+    if page is None:
+        return {
+            **answer,
+            "why": f"{_condition(settings, source)}; no daemon is running to take it.",
+        }
+    found = [e for e in page["waiting"]["entries"] if e["source"] == shown(source)]
+    if not found:
+        return {**answer, "why": _unlisted(page, settings, source) + _obstacles(page)}
+    return {
+        **answer,
+        "since_s": found[0]["since_s"],
+        "why": sentence(found[0]["reason"]) + _obstacles(page),
+        "seen_now": _condition(settings, source),
+    }
+
+
+def _unlisted(page: dict[str, Any], settings: Settings, source: bytes) -> str:
+    """About a file that is not on the daemon's page, which holds only the oldest ones."""
+    for folder in page["scan"]["unreadable"]:
+        if shown(source).startswith(f"{folder}/"):
+            return f"The service may not enter {folder}; give its user read and execute permission."
+    seen, count = _condition(settings, source), page["waiting"]["count"]
+    if count > len(page["waiting"]["entries"]):
+        return f"{seen}; {count} files wait, and those that came first are taken first."
+    return f"{seen}; it is looked at in the next scan."
+
+
+def _obstacles(page: dict[str, Any]) -> str:
+    """What keeps every file waiting just now."""
+    said = "".join(f" {sentence(what)}" for what in page.get("obstacles", ()))
+    return said + (" The service is paused." if page["phase"] == "paused" else "")
 
 
 def _condition(settings: Settings, source: bytes) -> str:
-    for candidate in scan_inbox(settings.folder("inbox"), settings.intake.ignore).candidates:
+    scan = scan_inbox(settings.folder("inbox"), settings.intake.ignore)
+    for candidate in scan.candidates:
         if candidate.source == source:
             return condition(settings, candidate)
+    for ignored, reason in scan.ignored:
+        if ignored == source:
+            return f"It is left alone: {reason}"
     return "It has just left the inbox"
 
 

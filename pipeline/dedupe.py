@@ -10,8 +10,9 @@ looks are taken, each at fewer rows:
 3. Rows of one key with different content are materialised and compared field by field.
 
 Content is compared in its *matching form*: letters without case, apostrophes of one kind, one
-space for any run of space (hazards J158, D62). Fields of the key, identifiers and codes are
-compared exactly. What is written is always the row as it was, never its matching form.
+space for any run of space (hazards J158, D62). Times are compared by the moment they name, whatever
+their offset, and numbers by their amount, whatever zeros end them; fields of the key, identifiers
+and codes exactly. What is written is always the row as it was, never its matching form.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import RowCode
-from pipeline.keyfilter import KeyFilter, Positions, matching_column
+from pipeline.keyfilter import Comparison, KeyFilter, Positions
 
 Survivorship = Literal["first", "last", "most_complete", "merge", "reject"]
 Batches = Callable[[], Iterator[pa.RecordBatch]]
@@ -44,7 +45,8 @@ class KeyRules:
     unique: further groups of fields no two rows may share; null equals nothing.
     conflict: fields that, stated differently under one key, mean two persons or two results.
     identical: whether rows equal in everything are dropped to their first.
-    exact: fields compared letter by letter; the key's always are.
+    exact: fields compared letter by letter; the key's always are. moments: fields of times with
+    offset, compared by the moment they name. numbers: fields of decimal numbers, by their amount.
     """
 
     fields: tuple[str, ...]
@@ -54,6 +56,13 @@ class KeyRules:
     survivorship: Survivorship = "reject"
     identical: Literal["drop", "keep"] = "drop"
     exact: frozenset[str] = frozenset()
+    moments: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+
+    @property
+    def comparison(self) -> Comparison:
+        """How the values of fields are compared."""
+        return Comparison(self.exact, self.moments, self.numbers)
 
     @property
     def grouping(self) -> tuple[str, ...]:
@@ -94,11 +103,11 @@ class Deduplicator:
 
     def __init__(self, rules: KeyRules) -> None:
         self._rules = rules
-        self._exact = rules.exact | frozenset(rules.key)
+        self._comparison = rules.comparison.exactly(rules.key)
         self._rows = 0
-        self._filter = KeyFilter(rules.grouping, self._exact, null_is_a_value=True)
+        self._filter = KeyFilter(rules.grouping, self._comparison, null_is_a_value=True)
         self._unique = {
-            fields: KeyFilter(fields, self._exact | frozenset(fields), null_is_a_value=False)
+            fields: KeyFilter(fields, self._comparison.exactly(fields), null_is_a_value=False)
             for fields in rules.unique
         }
 
@@ -150,8 +159,10 @@ class Deduplicator:
         into: Resolution,
     ) -> None:
         """Compare the rows of those keys whose contents are not one."""
+        if uniform.all():
+            return
         wanted = np.sort(candidates[order[~uniform]])
-        rows = dict(_rows(batches, wanted, self._rules.fields, self._exact))
+        rows = dict(_rows(batches, wanted, self._rules.fields, self._comparison))
         for members in np.split(order, starts[1:]):
             positions = candidates[members].tolist()
             if positions[0] in rows:
@@ -161,7 +172,7 @@ class Deduplicator:
     def _digests(self, batches: Batches, candidates: Positions) -> tuple[Digests, Digests]:
         keys: list[bytes] = []
         contents: list[bytes] = []
-        for _, _, matched in _picked(batches, candidates, self._rules.fields, self._exact):
+        for _, _, matched in _picked(batches, candidates, self._rules.fields, self._comparison):
             keys.extend(_digest_rows([matched[name] for name in self._rules.grouping]))
             if self._rules.key:
                 contents.extend(_digest_rows(list(matched.values())))
@@ -171,7 +182,7 @@ class Deduplicator:
         self, batches: Batches, candidates: Positions, fields: tuple[str, ...], into: Resolution
     ) -> None:
         digests: list[bytes] = []
-        for _, _, matched in _picked(batches, candidates, fields, frozenset(fields)):
+        for _, _, matched in _picked(batches, candidates, fields, self._comparison.exactly(fields)):
             digests.extend(_digest_rows(list(matched.values())))
         why = KeyReject(
             code=RowCode.UNIQUE_ERROR,
@@ -286,7 +297,7 @@ def _plain(column: pa.Array) -> list[Any]:
 
 
 def _picked(
-    batches: Batches, wanted: Positions, fields: Sequence[str], exact: frozenset[str]
+    batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
 ) -> Iterator[tuple[Positions, pa.RecordBatch, dict[str, pa.Array]]]:
     """The wanted rows, batch by batch: positions, rows as they are, columns in matching form."""
     start = 0
@@ -297,15 +308,15 @@ def _picked(
             yield (
                 wanted[low:high],
                 chosen,
-                {name: matching_column(chosen, name, exact) for name in fields},
+                {name: comparison.column(chosen, name) for name in fields},
             )
         start += batch.num_rows
 
 
 def _rows(
-    batches: Batches, wanted: Positions, fields: Sequence[str], exact: frozenset[str]
+    batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
 ) -> Iterator[tuple[int, tuple[dict[str, Any], dict[str, Any]]]]:
-    for positions, chosen, matched in _picked(batches, wanted, fields, exact):
+    for positions, chosen, matched in _picked(batches, wanted, fields, comparison):
         rows = chosen.select(list(fields)).to_pylist()
         forms = pa.RecordBatch.from_arrays(list(matched.values()), list(matched)).to_pylist()
         yield from zip(positions.tolist(), zip(rows, forms, strict=True), strict=True)

@@ -6,9 +6,7 @@ where it happens and must agree at the end, or the attempt fails.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -36,6 +34,7 @@ from pipeline.report import Tally, build_report
 from pipeline.reshaped import source_header
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
+from pipeline.stopwatch import timed
 
 _FREE_TEXT = frozenset({"text", "person-name", "email", "range"})  # compared without case
 _TOP_REASONS = 10
@@ -96,7 +95,7 @@ class Delivery:
             store.remove()
             spool.remove()
         refusal = self._refusal(counts, rejected)
-        outputs = (*written.outputs, rejects)
+        outputs = (*written.outputs, rejects) if refusal is None else (rejects,)
         if refusal is not None:
             for output in written.outputs:
                 (staging / output.name).unlink()
@@ -113,6 +112,11 @@ class Delivery:
         sync_directory(staging)
         if refusal is not None:
             raise refusal
+        return self._result(counts, outputs, report)
+
+    def _result(
+        self, counts: RowCounts, outputs: tuple[OutputFile, ...], report: dict[str, Any]
+    ) -> HarmonizeResult:
         return HarmonizeResult(
             contract=self.contract.name,
             contract_version=self.contract.version,
@@ -280,7 +284,7 @@ class Delivery:
             FileCode.ROWS_REJECTED,
             note,
             tuple(
-                f"{rows} rows: {code}{f' in {name}' if name else ''}"
+                f"{rows} {'row' if rows == 1 else 'rows'}: {code}{f' in {name}' if name else ''}"
                 for (code, name), rows in reasons[:_TOP_REASONS]
             ),
         )
@@ -311,14 +315,6 @@ class Delivery:
         )
 
 
-@contextmanager
-def timed(timings_s: dict[str, float], step: str) -> Iterator[None]:
-    """Note how long a step took."""
-    begun = time.perf_counter()
-    yield
-    timings_s[step] = time.perf_counter() - begun
-
-
 def key_rules(contract: Contract) -> KeyRules:
     """What makes two rows of a contract's table one."""
     unique = [*contract.unique_keys]
@@ -332,6 +328,8 @@ def key_rules(contract: Contract) -> KeyRules:
         survivorship=contract.duplicates.survivorship,
         identical=contract.duplicates.identical,
         exact=frozenset(one.name for one in contract.fields if kind_of(one) not in _FREE_TEXT),
+        moments=frozenset(one.name for one in contract.fields if one.type == "datetime"),
+        numbers=frozenset(one.name for one in contract.fields if one.type == "number"),
     )
 
 

@@ -6,6 +6,7 @@ byte for byte.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 
 from pipeline.contract import Contract, load_contracts
 from pipeline.correction import correct_file
-from pipeline.delivery import Delivery, timed
+from pipeline.delivery import Delivery
 from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats import open_table
 from pipeline.formats.base import TableReader
@@ -28,6 +29,7 @@ from pipeline.planning import make_plan
 from pipeline.references import referred_fields
 from pipeline.rejectfile import job_in
 from pipeline.reshape import map_reshaped, offer_to_unpivot, reshaped
+from pipeline.stopwatch import timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,4 +152,6 @@ def _storage_trouble() -> Iterator[None]:
     except FileNotFoundError:
         raise TransientError(FileCode.INPUT_MISSING, "the claimed file is gone") from None
     except OSError as error:
+        if error.errno == errno.ENOMEM or (error.errno is None and "memory" in str(error)):
+            raise MemoryError from None  # Arrow tells it so; the disk is not at fault
         raise TransientError(FileCode.STORAGE, error.strerror or "input or output failed") from None

@@ -7,6 +7,7 @@ or on another machine. No cell value is ever part of a message.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -160,3 +161,9 @@ class HarmonizeResult:
                 "questions": tuple(document.get("questions", ())),
             }
         )
+
+
+def begun_mark(staging_dir: str) -> Path:
+    """Where a worker notes that it has begun the attempt with this staging folder."""
+    folder = Path(staging_dir)
+    return folder.with_name(f"{folder.name}.begun")

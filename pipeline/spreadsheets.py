@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+# OWASP, CSV injection; the last four are full-width forms that some programs take for the same
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _APOSTROPHE = "'"
 _LONGEST_REWRITTEN = 64  # characters; nothing longer is a number or a date
 _STABLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")  # longer ones may be saved as 1.2E+11
@@ -31,8 +32,8 @@ def spreadsheet_safe(text: str) -> str:
     apostrophe, and before what a spreadsheet would take for a number, date or truth value and save
     in a form of its own (007, 1E5, 03/04/2025, MARCH1, 1.5, true). `as_it_stood` takes it away.
     """
-    guarded = text.startswith((*_FORMULA_SIGNS, _APOSTROPHE)) or _would_be_rewritten(text)
-    return _APOSTROPHE + text if guarded else text
+    runs = text.lstrip(" ").startswith(_FORMULA_SIGNS) or text.startswith(_APOSTROPHE)
+    return _APOSTROPHE + text if runs or _would_be_rewritten(text) else text
 
 
 def as_it_stood(cell: str) -> str:

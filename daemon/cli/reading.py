@@ -64,6 +64,9 @@ def _print_status(answer: dict[str, Any]) -> None:
         add(made, "last look", f"{ago(scan['at_s'])} ago")
     if scan and not scan["inbox"]:
         add(made, "inbox", "it is not there")
+    if scan and scan["unreadable"]:
+        folders = ", ".join(scan["unreadable"])
+        add(made, "inbox", f"folders the service may not enter: {folders}")
     workers = answer.get("workers")
     if workers:
         busy = ", ".join(worker["job"] for worker in workers["busy"]) or "none"

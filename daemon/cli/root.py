@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -37,8 +37,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"harmonizer {version('file-harmonizer')}")
+        raise typer.Exit
+
+
 @app.callback()
-def options(context: typer.Context, root: RootOption = None, config: ConfigOption = None) -> None:
+def options(
+    context: typer.Context,
+    root: RootOption = None,
+    config: ConfigOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
     """Drop a data file into a folder; a moment later the harmonized data is there."""
     context.obj = {"root": root, "config": config}
 

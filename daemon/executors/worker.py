@@ -31,7 +31,7 @@ from loguru import logger
 
 from pipeline import errors
 from pipeline.errors import PipelineError, chain_of, trace_of
-from pipeline.messages import HarmonizeResult, HarmonizeTask
+from pipeline.messages import HarmonizeResult, HarmonizeTask, begun_mark
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -67,8 +67,12 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
     """Harmonize one file; every way it can end, short of the process ending, is an answer.
 
     This function is the whole contract with any engine: give it to a pipe, to Dask, to a shell.
+    A mark beside the staging folder tells, should the daemon be lost meanwhile, that the attempt
+    was really made.
     """
     try:
+        with contextlib.suppress(OSError, ValueError):  # a task from elsewhere may have no folder
+            begun_mark(task["staging_dir"]).touch()
         result = load_entry(entry)(HarmonizeTask.from_json(task))
         answer = {"ok": result.to_json()}
         json.dumps(answer)  # what cannot cross is a mistake of this task, told as one

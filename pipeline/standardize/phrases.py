@@ -2,7 +2,7 @@
 
 A code is recognised as whole words at the beginning of the cell, a flag as a whole phrase anywhere.
 What is left over is kept as the rest. When the rest could turn the code's meaning (`daily or twice
-daily`), nothing is taken apart and the cell stays unknown.
+daily`, `daily on weekdays`), nothing is taken apart and the cell stays unknown.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ from pipeline.standardize.distinct import read_distinct
 from pipeline.standardize.text import fold
 
 _SEPARATORS = ",;()"
-# Words after which a schedule changes or is taken back.
+# What may follow a code without changing it: "with food" does not, "on weekdays" does. A rest that
+# begins in any other way is not understood, and then the cell is not taken apart.
+_EXPLANATIONS = (
+    "with", "without", "before", "after", "for", "by mouth", "orally", "as directed", "ac", "pc",
+    "on an empty stomach", "on empty stomach", "apply", "avoid", "under", "into", "in each",
+    "in both", "in left", "in right", "in affected",
+)  # fmt: skip
+# Words by which even an explanation changes a schedule or takes it back.
 _TURNS = frozenset(
     """or to and then but except unless until not alternating alternate oder und dann
+    per every times once twice weekday weekdays weekend weekends dialysis
     """.split()  # noqa: SIM905 - a list of quotes is harder to read
 )
 _LONGEST_CODE_WORDS = 8
@@ -139,7 +147,10 @@ def _leading_code(words: list[Word], lookup: Lookup) -> int:
 
 
 def _turns(rest: list[Word], lookup: Lookup) -> bool:
-    """True when what follows a code names another one or takes it back."""
-    if any(folded in _TURNS for _, folded in rest):
+    """True unless what follows a code explains it, and names no other one nor takes it back."""
+    text = " ".join(folded for _, folded in rest)
+    if not any(f"{text} ".startswith(f"{phrase} ") for phrase in _EXPLANATIONS):
+        return True
+    if not _TURNS.isdisjoint(text.split()):
         return True
     return any(_leading_code(rest[start:], lookup) for start in range(len(rest)))

@@ -93,7 +93,9 @@ def take_deliveries(world: World, taken: Path) -> None:
         shutil.move(report.parent, target)
 
 
-def sweep(tmp_path: Path, prepare: Callable[[World], object], check: Callable[[World], None]) -> int:
+def sweep(
+    tmp_path: Path, prepare: Callable[[World], object], check: Callable[[World], None]
+) -> int:
     """Repeat the same day with the power cut at effect 1, 2, 3 ... until a day passes whole."""
     cut_at = 0
     crashed = True

@@ -141,7 +141,7 @@ class Service:
         ended = ("delivered", "quarantined", "duplicate", "cancelled", "lost")
 
         def enough() -> bool:
-            jobs = self.page().get("jobs", {})
+            jobs: dict[str, int] = self.page().get("jobs", {})
             return sum(jobs.get(state, 0) for state in ended) >= count
 
         self.until(enough, f"{count} finished jobs; the page says {self.page().get('jobs')}")

@@ -93,6 +93,7 @@ def test_a_worker_killed_costs_its_file_one_attempt_and_nothing_else(tmp_path: P
         assert {job["attempts_made"] for job in others} == {1}
 
 
+@pytest.mark.timeout(1_800)
 def test_ten_thousand_files_at_once_are_all_delivered_in_flat_memory(tmp_path: Path) -> None:
     count = 10_000
     with service(tmp_path / "root", HARMONIZER_LOGS__LEVEL="WARNING") as daemon:
@@ -107,7 +108,7 @@ def test_ten_thousand_files_at_once_are_all_delivered_in_flat_memory(tmp_path: P
         while daemon.page()["jobs"].get("delivered", 0) < count and time.monotonic() < end_s:
             assert daemon.ask("status")["daemon"]["phase"] == "running"
             answers += 1
-            time.sleep(2)
+            time.sleep(15)
         late = process.memory_info().rss
         assert daemon.page()["jobs"]["delivered"] == count
         assert answers >= 1

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from daemon.states import JobState
+from daemon.timers import Chore
 from tests.support import GOOD, REFUSED, World, document, table
-
 
 DELIVERED = ["datapackage.json", "patients.csv", "rejects.csv", "report.html", "report.json"]
 
@@ -191,3 +191,51 @@ def test_no_value_and_no_name_of_the_data_reaches_the_state_but_the_path(tmp_pat
     assert any(canary in p.read_text(encoding="utf-8") for p in tmp_path.glob("**/rejects.csv"))
     for papers in [*tmp_path.glob("**/reason.json"), *tmp_path.glob("**/REASON.txt")]:
         assert canary not in papers.read_text(encoding="utf-8")
+
+
+def test_a_backup_is_a_whole_database_and_the_oldest_go(world: World) -> None:
+    world.drop("monday.csv")
+    world.run_until_idle()
+    for _ in range(world.settings.retention.backups_kept + 2):
+        world.coordinator.do(Chore.BACKUP)
+        world.coordinator.housekeeping._aside.submit(lambda: None).result()
+        world.coordinator.do(Chore.HEARTBEAT)
+        world.clock.advance(60)
+    backups = sorted((world.spool.state_dir / "backups").glob("*.db"))
+    assert len(backups) == world.settings.retention.backups_kept
+    copy = sqlite3.connect(backups[-1])
+    assert copy.execute("SELECT state FROM job").fetchall() == [("delivered",)]
+    copy.close()
+    assert world.coordinator.troubles == []
+
+
+def test_old_archive_days_go_and_young_ones_stay(tmp_path: Path) -> None:
+    world = World(tmp_path, retention={"archive_days": 30})
+    world.drop("old.csv")
+    world.run_until_idle()
+    world.clock.advance(40 * 86_400)
+    world.drop("young.csv", GOOD.replace("Ada", "Grace"))
+    world.run_until_idle()
+    world.coordinator.do(Chore.ARCHIVE_RETENTION)
+    assert [Path(name).name for name in world.files("archive")] == ["job.json", "young.csv"]
+    assert len(world.store.jobs()) == 2, "the history is kept"
+    world.close()
+
+
+@pytest.mark.parametrize("note", ["left alone", "edited"])
+def test_a_refused_folder_comes_back_under_another_name(world: World, note: str) -> None:
+    world.drop("shapes.csv", REFUSED)
+    world.run_until_idle()
+    [entry] = (world.root / "error").glob("*/j1__SCHEMA_UNKNOWN")
+    if note == "edited":
+        (entry / "REASON.txt").write_text("Ann: I have asked the sender", encoding="utf-8")
+    (entry / "shapes.csv").write_text(GOOD, encoding="utf-8")
+    shutil.move(entry, world.spool.folders.inbox / "my fix")
+    world.run_until_idle()
+
+    assert world.job(2).state is JobState.DELIVERED
+    assert world.job(2).parent_id == 1
+    assert len(world.store.jobs()) == 2, "no sidecar was taken for data"
+    kept = ["my fix/REASON.txt", "my fix/reason.json"] if note == "edited" else []
+    assert world.files("inbox") == kept
+    assert (world.spool.folders.inbox / "my fix").exists() is (note == "edited")

@@ -70,6 +70,24 @@ def test_an_identifier_that_differs_by_case_is_another_identifier() -> None:
     assert not resolution.rejected
 
 
+def test_one_moment_told_in_two_offsets_is_one_key() -> None:
+    rules = KeyRules(fields=("id", "at", "value"), key=("id", "at"), moments=frozenset({"at"}))
+    resolution = resolve(
+        rules,
+        [
+            ("1", "2024-10-30T10:00:00-04:00", "80"),
+            ("1", "2024-10-30T14:00:00+00:00", "80"),
+            ("1", "2024-10-30T14:00:00-04:00", "80"),
+            ("2", "2024-10-30T10:00:00-04:00", "80"),
+            ("2", "2024-10-30T15:00:00+01:00", "99"),
+        ],
+    )
+
+    assert dropped(resolution) == [1]
+    assert sorted(resolution.rejected) == [3, 4]
+    assert {why.code for why in resolution.rejected.values()} == {RowCode.KEY_CONFLICT}
+
+
 def test_one_key_with_two_persons_keeps_both_out() -> None:
     resolution = resolve(
         people(survivorship="most_complete"),
@@ -207,3 +225,26 @@ def test_no_key_is_left_with_two_rows_and_no_statement_is_lost(
             for i in members:
                 for name, value in zip(rules.fields, rows[i], strict=True):
                     assert value is None or merged[name] == value
+
+
+def test_a_number_is_the_same_whatever_zeros_end_its_decimals() -> None:
+    rules = KeyRules(
+        fields=("id", "value"),
+        key=("id",),
+        exact=frozenset({"id", "value"}),
+        numbers=frozenset({"value"}),
+    )
+    resolution = resolve(
+        rules,
+        [("1", "80"), ("1", "80.0"), ("2", "1.50"), ("2", "1.5"), ("3", "100"), ("3", "10")],
+    )
+
+    assert dropped(resolution) == [1, 3]
+    assert sorted(resolution.rejected) == [4, 5]
+
+
+def test_a_number_in_a_key_is_the_same_whatever_zeros_end_its_decimals() -> None:
+    rules = KeyRules(fields=("amount", "note"), key=("amount",), numbers=frozenset({"amount"}))
+    resolution = resolve(rules, [("5", "a"), ("5.0", "b"), ("50", "c")])
+
+    assert sorted(resolution.rejected) == [0, 1]

@@ -339,6 +339,10 @@ def test_an_unknown_test_is_rejected_with_the_nearest_known_ones(desk: Desk) -> 
         ("As needed", "", "true", ""),
         ("every other day", "QOD", "", ""),
         ("as needed for pain", "", "true", "for pain"),
+        ("BID for 10 days", "BID", "", "for 10 days"),
+        ("daily (on an empty stomach)", "QD", "", "on an empty stomach"),
+        ("4 times daily", "QID", "", ""),
+        ("2x/day PRN", "BID", "true", ""),
     ],
 )
 def test_a_frequency_gives_its_code_its_flag_and_its_rest(
@@ -359,7 +363,20 @@ def test_a_frequency_gives_its_code_its_flag_and_its_rest(
 
 
 @pytest.mark.parametrize(
-    "written", ["daily or twice daily", "Biweekly", "not daily", "BID then QD"]
+    "written",
+    [
+        "daily or twice daily",
+        "Biweekly",
+        "not daily",
+        "BID then QD",
+        "daily on weekdays",
+        "daily Mon Wed Fri",
+        "daily 3 times",
+        "QD 8am 8pm",
+        "daily with breakfast and dinner",
+        "TID 2 days a week",
+        "daily after dialysis",
+    ],
 )
 def test_a_frequency_that_may_mean_two_things_is_not_guessed(desk: Desk, written: str) -> None:
     rows = [f"P0{number},Aspirin,25mg,BID,2025-05-20 10:00" for number in range(10, 40)]
@@ -374,6 +391,47 @@ def test_a_frequency_that_may_mean_two_things_is_not_guessed(desk: Desk, written
     )
 
     assert [reason[:2] for reason in delivered.reasons] == [(1, "frequency")]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"), [("p.o.", "PO"), ("I.M.", "IM"), ("s.c.", "SC"), ("IV push", None)]
+)
+def test_a_route_is_known_by_its_whole_name_or_not_at_all(
+    desk: Desk, written: str, code: str | None
+) -> None:
+    rows = [f"P0{number},Aspirin,oral,2025-05-20 10:00" for number in range(10, 40)]
+    delivered = desk.harmonize(
+        "\n".join(
+            ["patient_id,drug,route,start_date", f"P001,Aspirin,{written},2025-05-20 10:00", *rows]
+        )
+    )
+
+    if code is None:
+        assert delivered.reasons == [(1, "route", "code-unknown")]
+    else:
+        assert delivered.column("route")[0] == code
+
+
+def test_a_saturation_of_under_one_among_percentages_is_not_believed(desk: Desk) -> None:
+    rows = [f"P0{number},SpO2,9{number % 10},%,2025-05-20 10:00" for number in range(10, 40)]
+    delivered = desk.harmonize(
+        "\n".join(
+            ["patient_id,vital,value,unit,observed_at", "P001,SpO2,0.97,%,2025-05-20 10:00", *rows]
+        )
+    )
+
+    assert delivered.reasons == [(1, "value", "constraint-error")]
+
+
+def test_one_result_told_with_more_decimals_is_no_contradiction(desk: Desk) -> None:
+    delivered = desk.harmonize(
+        "patient_id,vital,value,unit,observed_at\n"
+        "P001,HR,80,bpm,2025-05-20 10:00\n"
+        "P001,HR,80.0,bpm,2025-05-20 10:00\n"
+    )
+
+    assert delivered.column("value") == ["80"]
+    assert delivered.result.counts.duplicate == 1
 
 
 # --- files that are refused --------------------------------------------------------------------

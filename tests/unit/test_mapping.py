@@ -59,6 +59,14 @@ def test_the_ehr_columns_become_the_fields_one_expects() -> None:
     ]
 
 
+def test_usual_headings_of_other_systems_are_known_by_their_whole_name() -> None:
+    assert fields_of("Patient MRN,Patient Date of Birth,Surname", "patients") == [
+        *("patient_id", "birth_date", "family_name"),
+    ]
+    assert fields_of("Collected Date/Time,Collected By", "lab_results") == ["collected_at", None]
+    assert fields_of("Recorded DateTime,Recorded Flag", "vitals") == ["observed_at", None]
+
+
 @pytest.mark.parametrize(
     "heading",
     [

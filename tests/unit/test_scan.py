@@ -135,3 +135,19 @@ def test_folders_may_be_deep_but_not_endless(tmp_path: Path) -> None:
     found = scan_inbox(tmp_path)
     assert len(found.candidates) == 32
     assert found.unreadable == [b"/".join([b"d"] * 33)]
+
+
+def test_an_error_folder_is_known_by_its_papers_whatever_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "my fix"
+    folder.mkdir()
+    for name in ("REASON.txt", "reason.json", "rejects.csv", "labs.csv"):
+        (folder / name).write_text("x")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "rejects.csv").write_text("x")
+    scan = scan_inbox(tmp_path)
+    assert sources(scan) == [b"mine/rejects.csv", b"my fix/labs.csv"]
+    assert [ignored.source for ignored in scan.ignored] == [
+        b"my fix/REASON.txt",
+        b"my fix/reason.json",
+        b"my fix/rejects.csv",
+    ]

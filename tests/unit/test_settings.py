@@ -93,3 +93,9 @@ def test_a_link_does_not_hide_an_overlap(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").symlink_to(tmp_path / "inbox")
     with pytest.raises(SettingsError, match="keep them apart"):
         load_settings(written(tmp_path, "folders: {outbox: elsewhere}\n"))
+
+
+@pytest.mark.parametrize("text", ["a\x00b: 1\n", "1: 2\n", "- 1\n", "intake: [1\n", "!!x y: 1\n"])
+def test_a_file_that_holds_no_settings_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError):
+        load_settings(written(tmp_path, text))

@@ -20,11 +20,11 @@ import pytest
 
 from daemon.db.records import JobRecord, Owner
 from daemon.files import FileVanished, copy_verified, fingerprint_of
-from daemon.kept import spreadsheet_safe
 from daemon.names import ignored_reason
 from daemon.settle import Lease
 from daemon.spool import OutsideFolder, Spool, SpoolFolders
 from daemon.states import JobState
+from pipeline.spreadsheets import spreadsheet_safe
 
 ARRIVED_S = datetime(2026, 11, 21, 23, 59, tzinfo=UTC).timestamp()
 DAY = "2026-11-21"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+
+import phonenumbers
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -29,6 +32,25 @@ def test_possible_but_unassigned_numbers_are_kept_and_marked() -> None:
     assert result.values.to_pylist() == ["+13568246535", "+14059014744", None]
     assert result.marked[RowCode.PHONE_NOT_VALID].tolist() == [0]
     assert not result.bad
+
+
+def test_numbers_read_all_at_once_are_judged_as_the_library_judges_each() -> None:
+    chance = random.Random(7)
+    numbers = [
+        f"{area}{exchange:03d}{chance.randrange(10_000):04d}"
+        for area in range(200, 1000)
+        for exchange in (*chance.sample(range(1000), 3), 520, 555)
+    ]
+    result = convert_phones(pa.array(numbers), "US")
+    unassigned = [
+        row
+        for row, number in enumerate(numbers)
+        if not phonenumbers.is_valid_number(phonenumbers.parse(number, "US"))
+    ]
+
+    assert result.values.to_pylist() == [f"+1{number}" for number in numbers]
+    assert result.marked[RowCode.PHONE_NOT_VALID].tolist() == unassigned
+    assert 0 < len(unassigned) < len(numbers)
 
 
 @pytest.mark.parametrize(
