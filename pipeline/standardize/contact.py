@@ -65,11 +65,13 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
 def _with_plain(others: Converted, plain: pa.StringArray, unassigned: Rows) -> Converted:
     """Put the plain numbers, which all changed their form, to the others."""
     marked, changed = others.marked, others.changed
-    if count := len(plain) - plain.null_count:
-        changed["phone-reformatted"] = changed.get("phone-reformatted", 0) + count
+    reformatted = np.flatnonzero(is_true(plain.is_valid()))
+    if len(reformatted):
+        earlier = changed.get("phone-reformatted", reformatted[:0])
+        changed["phone-reformatted"] = np.union1d(earlier, reformatted)
     if len(unassigned):
-        before = marked.get(RowCode.PHONE_NOT_VALID, unassigned)
-        marked[RowCode.PHONE_NOT_VALID] = np.union1d(before, unassigned)
+        earlier = marked.get(RowCode.PHONE_NOT_VALID, unassigned[:0])
+        marked[RowCode.PHONE_NOT_VALID] = np.union1d(earlier, unassigned)
     return Converted(values=pc.coalesce(plain, others.values), marked=marked, changed=changed)
 
 
