@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.contract import Contract
 from pipeline.kinds import codeset_of, takes_unit
 from pipeline.measures import Measure, measures_of
+from pipeline.rowsplit import lookups_of, split_rows
 from pipeline.sourcewords import SourceWords
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeSet, convert_codes
@@ -40,6 +41,7 @@ class UnitWatch:
         self._contract = contract
         self._words = words
         self._decisions = decisions
+        self._lookups = lookups_of(contract)
         self._measures = [one for one in measures_of(contract) if one.source in mapped]
         self._evidence = {one.field: UnitEvidence() for one in self._measures}
         self._codesets: dict[str, CodeSet] = {
@@ -56,6 +58,9 @@ class UnitWatch:
         """Look at one batch of cleaned cells, by field."""
         if not self._measures:
             return
+        if self._contract.split_rows:  # 120/80 is two measured values
+            count = len(next(iter(cells.values())))
+            cells = split_rows(cells, self._contract.split_rows, self._lookups, count).columns
         codes = {
             name: convert_codes(cells[name], codeset).values
             for name, codeset in self._codesets.items()
