@@ -115,7 +115,8 @@ class Applier:
         for name, changed in changes.items():
             sheet.change(name, {reason: split.rows_of(rows) for reason, rows in changed.items()})
         for rule in self._contract.split_rows:
-            sheet.change(rule.field, {"row-split": split.rows_split()})
+            for name in sorted({rule.field, *(name for part in rule.into for name in part)}):
+                sheet.change(name, {"row-split": split.rows_split()})
         self._refuse_misfits(split, sheet)
         self._converter.convert(sheet)
         self._keep_raw(batch, sheet)
@@ -233,8 +234,7 @@ class Applier:
         for column in self._plan.rescued:
             columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
         if self._with_changes:
-            hidden = self._contract.privacy.restricted
-            columns[CHANGES] = change_column(sheet, batch, self._plan, hidden)
+            columns[CHANGES] = change_column(sheet, batch, self._plan, self._contract)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         return rows if kept.all() else rows.filter(pa.array(kept))
 
