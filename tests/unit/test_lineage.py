@@ -79,8 +79,9 @@ def test_the_rejects_of_a_refused_file_bring_the_whole_file_in(world: World) -> 
     world.run_until_idle()
 
     assert world.job(2).state is JobState.DELIVERED
-    assert world.job(2).counts is not None
-    assert world.job(2).counts.written == 8
+    counts = world.job(2).counts
+    assert counts is not None
+    assert counts.written == 8
 
 
 def content_as_csv(content: bytes) -> bytes:
