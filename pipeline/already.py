@@ -16,7 +16,6 @@ import pyarrow as pa
 from pipeline.apply import RECORD
 from pipeline.dedupe import Batches, KeyReject, KeyRules
 from pipeline.errors import RowCode
-from pipeline.keyfilter import matching_column
 from pipeline.rowhash import hash_rows
 
 Past = Callable[[], Iterator[tuple[str, pa.RecordBatch]]]
@@ -85,8 +84,8 @@ class AlreadyDelivered:
         return list(zip(*columns, strict=True))
 
     def _columns(self, batch: pa.RecordBatch, fields: Sequence[str]) -> list[pa.Array]:
-        exact = self.rules.exact | frozenset(fields)
-        return [matching_column(batch, name, exact) for name in fields]
+        matching = self.rules.matching(fields)
+        return [matching.column(batch, name) for name in fields]
 
 
 def _reject(job: str, fields: Sequence[str], rules: KeyRules) -> KeyReject:

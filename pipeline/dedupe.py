@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import RowCode
-from pipeline.keyfilter import KeyFilter, Positions, matching_column
+from pipeline.keyfilter import KeyFilter, Matching, Positions
 
 Survivorship = Literal["first", "last", "most_complete", "merge", "reject"]
 Batches = Callable[[], Iterator[pa.RecordBatch]]
@@ -44,7 +44,8 @@ class KeyRules:
     unique: further groups of fields no two rows may share; null equals nothing.
     conflict: fields that, stated differently under one key, mean two persons or two results.
     identical: whether rows equal in everything are dropped to their first.
-    exact: fields compared letter by letter; the key's always are.
+    exact: fields compared letter by letter; the key's always are. instants: times with an offset,
+    compared as the moments they mean.
     """
 
     fields: tuple[str, ...]
@@ -54,6 +55,12 @@ class KeyRules:
     survivorship: Survivorship = "reject"
     identical: Literal["drop", "keep"] = "drop"
     exact: frozenset[str] = frozenset()
+    instants: frozenset[str] = frozenset()
+
+    def matching(self, fields: Sequence[str] = ()) -> Matching:
+        """How columns are compared; the key and `fields` letter by letter."""
+        exact = self.exact | frozenset(self.key) | frozenset(fields)
+        return Matching(exact=exact, instants=self.instants)
 
     @property
     def grouping(self) -> tuple[str, ...]:
@@ -94,11 +101,11 @@ class Deduplicator:
 
     def __init__(self, rules: KeyRules) -> None:
         self._rules = rules
-        self._exact = rules.exact | frozenset(rules.key)
+        self._matching = rules.matching()
         self._rows = 0
-        self._filter = KeyFilter(rules.grouping, self._exact, null_is_a_value=True)
+        self._filter = KeyFilter(rules.grouping, self._matching, null_is_a_value=True)
         self._unique = {
-            fields: KeyFilter(fields, self._exact | frozenset(fields), null_is_a_value=False)
+            fields: KeyFilter(fields, rules.matching(fields), null_is_a_value=False)
             for fields in rules.unique
         }
 
@@ -151,7 +158,7 @@ class Deduplicator:
     ) -> None:
         """Compare the rows of those keys whose contents are not one."""
         wanted = np.sort(candidates[order[~uniform]])
-        rows = dict(_rows(batches, wanted, self._rules.fields, self._exact))
+        rows = dict(_rows(batches, wanted, self._rules.fields, self._matching))
         for members in np.split(order, starts[1:]):
             positions = candidates[members].tolist()
             if positions[0] in rows:
@@ -161,7 +168,7 @@ class Deduplicator:
     def _digests(self, batches: Batches, candidates: Positions) -> tuple[Digests, Digests]:
         keys: list[bytes] = []
         contents: list[bytes] = []
-        for _, _, matched in _picked(batches, candidates, self._rules.fields, self._exact):
+        for _, _, matched in _picked(batches, candidates, self._rules.fields, self._matching):
             keys.extend(_digest_rows([matched[name] for name in self._rules.grouping]))
             if self._rules.key:
                 contents.extend(_digest_rows(list(matched.values())))
@@ -171,7 +178,7 @@ class Deduplicator:
         self, batches: Batches, candidates: Positions, fields: tuple[str, ...], into: Resolution
     ) -> None:
         digests: list[bytes] = []
-        for _, _, matched in _picked(batches, candidates, fields, frozenset(fields)):
+        for _, _, matched in _picked(batches, candidates, fields, self._rules.matching(fields)):
             digests.extend(_digest_rows(list(matched.values())))
         why = KeyReject(
             code=RowCode.UNIQUE_ERROR,
@@ -286,7 +293,7 @@ def _plain(column: pa.Array) -> list[Any]:
 
 
 def _picked(
-    batches: Batches, wanted: Positions, fields: Sequence[str], exact: frozenset[str]
+    batches: Batches, wanted: Positions, fields: Sequence[str], matching: Matching
 ) -> Iterator[tuple[Positions, pa.RecordBatch, dict[str, pa.Array]]]:
     """The wanted rows, batch by batch: positions, rows as they are, columns in matching form."""
     start = 0
@@ -297,15 +304,15 @@ def _picked(
             yield (
                 wanted[low:high],
                 chosen,
-                {name: matching_column(chosen, name, exact) for name in fields},
+                {name: matching.column(chosen, name) for name in fields},
             )
         start += batch.num_rows
 
 
 def _rows(
-    batches: Batches, wanted: Positions, fields: Sequence[str], exact: frozenset[str]
+    batches: Batches, wanted: Positions, fields: Sequence[str], matching: Matching
 ) -> Iterator[tuple[int, tuple[dict[str, Any], dict[str, Any]]]]:
-    for positions, chosen, matched in _picked(batches, wanted, fields, exact):
+    for positions, chosen, matched in _picked(batches, wanted, fields, matching):
         rows = chosen.select(list(fields)).to_pylist()
         forms = pa.RecordBatch.from_arrays(list(matched.values()), list(matched)).to_pylist()
         yield from zip(positions.tolist(), zip(rows, forms, strict=True), strict=True)

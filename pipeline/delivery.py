@@ -332,6 +332,7 @@ def key_rules(contract: Contract) -> KeyRules:
         survivorship=contract.duplicates.survivorship,
         identical=contract.duplicates.identical,
         exact=frozenset(one.name for one in contract.fields if kind_of(one) not in _FREE_TEXT),
+        instants=frozenset(one.name for one in contract.fields if one.type == "datetime"),
     )
 
 

@@ -20,7 +20,6 @@ from pipeline.dedupe import Deduplicator, Resolution
 from pipeline.delivery import key_rules
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
 from pipeline.formula_eval import Moment
-from pipeline.keyfilter import matching_column
 from pipeline.plan import Plan
 from pipeline.report import Tally
 from pipeline.rowhash import hash_rows
@@ -249,10 +248,10 @@ class Explainer:
         groups = [*([rules.grouping] if rules.settles_keys else []), *rules.unique]
         if not groups:
             return [mine]
-        exact = rules.exact | frozenset(rules.key)
 
         def hashes(batch: pa.RecordBatch, fields: Sequence[str]) -> Any:
-            columns = [matching_column(batch, name, exact) for name in fields]
+            matching = rules.matching(fields)
+            columns = [matching.column(batch, name) for name in fields]
             return hash_rows(columns, batch.num_rows)
 
         wanted = [hashes(mine, fields) for fields in groups]

@@ -6,6 +6,7 @@ The filter may only err by naming too many: equal keys always have equal hashes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +18,40 @@ from pipeline.rowhash import hash_rows
 Positions = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """How columns are compared.
+
+    exact: fields compared letter by letter. instants: times with an offset, which are the same when
+    they mean the same moment. Other text is compared in its matching form.
+    """
+
+    exact: frozenset[str] = frozenset()
+    instants: frozenset[str] = frozenset()
+
+    def column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        """A column as duplicates are compared by it."""
+        column = batch.column(name)
+        if not pa.types.is_string(column.type):
+            return column
+        if name in self.instants:
+            return pc.cast(column, pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        return column if name in self.exact else matching_form(column)
+
+
 class KeyFilter:
     """Names the rows whose key may occur more than once. State: 8 bytes a row."""
 
-    def __init__(
-        self, fields: Sequence[str], exact: frozenset[str], *, null_is_a_value: bool
-    ) -> None:
+    def __init__(self, fields: Sequence[str], matching: Matching, *, null_is_a_value: bool) -> None:
         self._fields = tuple(fields)
-        self._exact = exact
+        self._matching = matching
         self._null_is_a_value = null_is_a_value
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._considered: list[npt.NDArray[np.bool_]] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in the next rows."""
-        columns = [matching_column(batch, name, self._exact) for name in self._fields]
+        columns = [self._matching.column(batch, name) for name in self._fields]
         self._hashes.append(hash_rows(columns, batch.num_rows))
         if not self._null_is_a_value:
             stated = np.ones(batch.num_rows, dtype=bool)
@@ -55,14 +75,6 @@ class KeyFilter:
         twin[1:] |= same
         twin[:-1] |= same
         return np.sort(positions[order[twin]])
-
-
-def matching_column(batch: pa.RecordBatch, name: str, exact: frozenset[str]) -> pa.Array:
-    """A column as duplicates are compared by it."""
-    column = batch.column(name)
-    if name in exact or not pa.types.is_string(column.type):
-        return column
-    return matching_form(column)
 
 
 def matching_form(values: pa.StringArray) -> pa.StringArray:
