@@ -12,7 +12,6 @@ import pytest
 from daemon.states import JobState
 from tests.support import GOOD, REFUSED, World, document, table
 
-
 DELIVERED = ["datapackage.json", "patients.csv", "rejects.csv", "report.html", "report.json"]
 
 
