@@ -20,7 +20,12 @@ from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeSet, convert_codes
 from pipeline.standardize.numbers import NumberDecision, convert_numbers
 from pipeline.standardize.ranges import split_ranges
-from pipeline.standardize.unit_evidence import UnitDecision, UnitEvidence, decide_units
+from pipeline.standardize.unit_evidence import (
+    UNKNOWN_CODE,
+    UnitDecision,
+    UnitEvidence,
+    decide_units,
+)
 
 
 class UnitWatch:
@@ -61,10 +66,7 @@ class UnitWatch:
         if self._contract.split_rows:  # 120/80 is two measured values
             count = len(next(iter(cells.values())))
             cells = split_rows(cells, self._contract.split_rows, self._lookups, count).columns
-        codes = {
-            name: convert_codes(cells[name], codeset).values
-            for name, codeset in self._codesets.items()
-        }
+        codes = {name: _coded(cells[name], codeset) for name, codeset in self._codesets.items()}
         for one in self._measures:
             numbers, written = self._numbers(one, cells[one.source])
             units = [cells[one.unit_field]] if one.unit_field in cells else []
@@ -116,3 +118,10 @@ class UnitWatch:
             elif one.is_main:
                 questions += decided
         return decisions, tuple(questions)
+
+
+def _coded(cells: pa.StringArray, codeset: CodeSet) -> pa.StringArray:
+    """Codes; what is in no code keeps its spelling behind UNKNOWN, so that units are seen of it."""
+    codes = convert_codes(cells, codeset).values
+    unknown = pc.binary_join_element_wise(UNKNOWN_CODE, cells, "")
+    return pc.coalesce(codes, unknown)
