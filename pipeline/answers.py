@@ -20,13 +20,14 @@ from pipeline.dateformats import format_of_shape
 from pipeline.mapping_model import REPAIR, Asked, MappedField, Mapping
 from pipeline.mapping_rules import FRACTION, cross_check
 from pipeline.mapping_text import plain_document
+from pipeline.standardize.unit_evidence import UNKNOWN_CODE
 
 Document = dict[str, Any]
 
 RESCUE, IGNORE, REJECT, MISSING, KEEP = "rescue", "ignore", "reject", "missing", "keep"
 _CHARACTERS = {"comma": ",", "point": ".", "semicolon": ";", "tab": "\t", "bar": "|"}
-_READING = {"delimiter", "header"}
-"""Answers about how the text is split make everything said about columns void."""
+_ABOVE_COLUMNS = ("delimiter", "header", "contract")
+"""Other answers than the proposed ones to these make everything said about columns void."""
 
 
 class AnswerError(ValueError):
@@ -70,25 +71,30 @@ def _settled(
 ) -> Mapping:
     document = plain_document(proposal)
     still_open: list[Document] = []
-    void = False
+    void = reread = False
     # Answers about the text itself come first: with another reading there are other columns.
-    for question in sorted(proposal.questions, key=lambda one: one.key not in _READING):
+    for question in sorted(proposal.questions, key=lambda one: one.key not in _ABOVE_COLUMNS):
+        if void and question.key not in _ABOVE_COLUMNS:
+            continue
         answer = given.get(question.key, question.answer)
         if answer is None:
             answer = question.proposed
         if answer is None:
             still_open.append(question.model_dump(by_alias=True, exclude_defaults=True))
             continue
-        void |= question.key in _READING and answer != question.proposed
+        void |= question.key in _ABOVE_COLUMNS and answer != question.proposed
+        reread |= void and question.key != "contract"
         try:
             _apply(document, proposal, question.key, answer)
         except ValueError as error:
             raise AnswerError([f"{question.key}: {error}"]) from None
-    if void:
+    if void:  # the file is looked at again by these words, and its columns are asked about then
         document.pop("fields", None)
         document.pop("constants", None)
-        document.get("match", {}).pop("labels", None)
+        document.get("match", {}).pop("fingerprint", None)
         still_open = []
+    if reread:
+        document.get("match", {}).pop("labels", None)
     document["questions"] = still_open
     return _validated(document, contracts)
 
@@ -203,10 +209,7 @@ def _of(at: _At) -> Document:
 
 
 def _contract(at: _At, answer: str) -> None:
-    if at.document["contract"] != answer:
-        at.document["contract"] = answer
-        at.document.pop("fields", None)  # they are fields of another contract
-        at.document.pop("constants", None)
+    at.document["contract"] = answer
 
 
 def _delimiter(at: _At, answer: str) -> None:
@@ -314,12 +317,22 @@ def _scale(at: _At, answer: str) -> None:
 
 def _code(at: _At, answer: str) -> None:
     column = _of(at)
+    _rename_seen(at, answer)
     column.get("values", {}).pop(at.detail, None)
     if answer == REJECT:
         rejected = column.get("rejectValues", [])
         column["rejectValues"] = list(dict.fromkeys([*rejected, at.detail]))
     else:
         column.setdefault("values", {})[at.detail] = "" if answer == MISSING else answer
+
+
+def _rename_seen(at: _At, answer: str) -> None:
+    """Units that were seen of a spelling are from now on those of its code."""
+    for column in at.document.get("fields", []):
+        units = column.get("seen", {}).get("units", {})
+        found = units.pop(f"{UNKNOWN_CODE}{at.detail}", None)
+        if found is not None and answer not in (REJECT, MISSING):
+            units[answer] = sorted({*units.get(answer, []), *found})
 
 
 def _damage(at: _At, answer: str) -> None:

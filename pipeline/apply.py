@@ -23,19 +23,16 @@ from pipeline.formats.base import TextBatch
 from pipeline.formula import parse_check
 from pipeline.formula_eval import Moment
 from pipeline.formula_terms import fields_of
-from pipeline.kinds import codeset_of
 from pipeline.measures import measures_of
 from pipeline.plan import Plan
 from pipeline.references import References
 from pipeline.rejects import Reject
 from pipeline.report import Tally
-from pipeline.rowsplit import Lookup, SplitRows, split_rows
+from pipeline.rowsplit import SplitRows, lookups_of, split_rows
 from pipeline.sheet import Finding, Sheet
 from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Rows
-from pipeline.standardize.codes import CodeSet
 from pipeline.standardize.dates import format_datetimes
-from pipeline.standardize.text import fold
 
 RECORD, LINE = "_record", "_line"
 """Columns of an applied batch that say where each row came from. No field is called so."""
@@ -76,7 +73,7 @@ class Applier:
         )
         self._words = {one.field: SourceWords.from_dict(one.words) for one in plan.columns}
         self._converter = ColumnConverter(contract, plan)
-        self._lookups = _lookups(contract)
+        self._lookups = lookups_of(contract)
         self._check_fields = _check_fields(contract)
 
     def apply(self, batch: TextBatch) -> AppliedBatch:
@@ -118,7 +115,8 @@ class Applier:
         for name, changed in changes.items():
             sheet.change(name, {reason: split.rows_of(rows) for reason, rows in changed.items()})
         for rule in self._contract.split_rows:
-            sheet.change(rule.field, {"row-split": split.rows_split()})
+            for name in sorted({rule.field, *(name for part in rule.into for name in part)}):
+                sheet.change(name, {"row-split": split.rows_split()})
         self._refuse_misfits(split, sheet)
         self._converter.convert(sheet)
         self._keep_raw(batch, sheet)
@@ -236,8 +234,7 @@ class Applier:
         for column in self._plan.rescued:
             columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
         if self._with_changes:
-            hidden = self._contract.privacy.restricted
-            columns[CHANGES] = change_column(sheet, batch, self._plan, hidden)
+            columns[CHANGES] = change_column(sheet, batch, self._plan, self._contract)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         return rows if kept.all() else rows.filter(pa.array(kept))
 
@@ -250,20 +247,6 @@ def rescued_name(position: int) -> str:
 def _note(sheet: Sheet, violation: Violation, rows: Rows) -> None:
     note = sheet.mark if violation.is_warning else sheet.refuse
     note(rows, violation.field, violation.code, violation.sentence)
-
-
-def _lookups(contract: Contract) -> dict[str, Lookup]:
-    """Code of a cell, for the fields that decide about row splits."""
-    names = {name for rule in contract.split_rows for name in rule.when}
-    return {
-        name: _lookup(codeset_of(contract.field(name), contract))
-        for name in names
-        if contract.field(name).codes is not None or contract.field(name).categories is not None
-    }
-
-
-def _lookup(codeset: CodeSet) -> Lookup:
-    return lambda text: codeset.lookup(fold(text))
 
 
 def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.contract import Contract
 from pipeline.formats.base import TextBatch
 from pipeline.messages import OutputFile
 from pipeline.outputs import HashingFile, csv_line
@@ -78,15 +79,16 @@ def counted_changes(changed: Mapping[str, Mapping[str, int]]) -> list[dict[str, 
     ]
 
 
-def change_column(
-    sheet: Sheet, batch: TextBatch, plan: Plan, hidden: Container[str]
-) -> pa.StringArray:
+def change_column(sheet: Sheet, batch: TextBatch, plan: Plan, contract: Contract) -> pa.StringArray:
     """For each row of the sheet its changes as JSON, null where it has none.
 
-    An entry is [field, reasons, cell as it stood]; the cell is left out for `hidden` fields.
+    An entry is [field, reasons, cell as it stood], in the contract's order; restricted fields
+    leave out the cell.
     """
+    hidden = contract.privacy.restricted
+    order = {name: place for place, name in enumerate(contract.field_names)}
     reasons: dict[int, dict[str, list[str]]] = {}
-    for change in sheet.changes:
+    for change in sorted(sheet.changes, key=lambda change: order[change.field]):
         for row in change.rows.tolist():
             known = reasons.setdefault(row, {}).setdefault(change.field, [])
             if change.reason not in known:

@@ -20,10 +20,12 @@ from pipeline.contract import Contract, load_contracts
 from pipeline.corrected import CorrectedReader, read_returned
 from pipeline.delivery import Delivery, key_rules
 from pipeline.errors import ContentError, FileCode
+from pipeline.explain import Explainer
 from pipeline.formats.base import TableReader
 from pipeline.messages import HarmonizeResult, HarmonizeTask, PastFile
 from pipeline.plan import Plan
 from pipeline.references import referred_fields
+from pipeline.rejectfile import job_in
 from pipeline.rejects import Source
 from pipeline.replay import contract_as_planned, moment_of, open_as_planned, report_of
 from pipeline.report import Tally
@@ -52,6 +54,40 @@ def correct_file(task: HarmonizeTask, job: str, about: dict[str, Any]) -> Harmon
         corrects=job,
         is_partial=past.is_delivered,
     ).make()
+
+
+def explainer_of(task: HarmonizeTask, past: PastFile) -> tuple[Explainer, list[str]]:
+    """What explains the rows of a past attempt, and notes on what has changed since.
+
+    `task` names the original and, when that holds corrected rejects, their parent.
+
+    Raises:
+        ContentError: CORRECTION_MISFIT when the contract or the parent is not there any more.
+        OSError, ValueError: the report cannot be read.
+    """
+    report = report_of(past)
+    plan = Plan.from_dict(report["plan"])
+    contract = contract_as_planned(plan, Path(task.contracts_dir))
+    job = job_in(Path(past.source))
+    if job is None:
+        reader = open_as_planned(Path(past.source), plan, contract, task.limits)
+        is_partial = False
+    else:
+        parent = _Past.of(task, job)
+        reader, is_partial = parent.corrected(Path(past.source)), parent.is_delivered
+    is_changed = contract.sha256 != plan.contract_sha256
+    note = f"the contract {contract.name} was changed since; its rules of today are shown"
+    explainer = Explainer(
+        reader=reader,
+        contract=contract,
+        plan=plan,
+        moment=moment_of(report["now_s"], contract),
+        rejected=lambda record: any(
+            first <= record <= last for first, last in report["rejected_records"]
+        ),
+        is_partial=is_partial,
+    )
+    return explainer, [note] if is_changed else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,9 @@ def _data(contract: Contract, output: OutputFile) -> dict[str, Any]:
     described = {**_file(output), **_words(contract)}
     if output.name.endswith(".csv"):
         return {**described, **_TABLE, "schema": table_schema(contract)}
-    return {**described, "format": "parquet", "mediatype": "application/vnd.apache.parquet"}
+    # Parquet tells its own types. Many tools cannot open it, but any can check size and hash.
+    parquet = {"format": "parquet", "mediatype": "application/vnd.apache.parquet"}
+    return {**described, "type": "file", **parquet}
 
 
 def _paper(output: OutputFile, header: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.formats.base import TableReader, TextBatch
+from pipeline.reshaped import source_header
 from pipeline.standardize.text import fold
 
 FOOTER = "footer"
@@ -166,6 +167,7 @@ class ConstantsReader:
     def __init__(self, reader: TableReader, constants: dict[str, str]) -> None:
         self._reader = reader
         self._constants = constants
+        self.source_header = source_header(reader)
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ from pipeline.standardize.numbers import NumberDecision
 from pipeline.standardize.unit_evidence import UnitDecision
 from pipeline.unitwatch import UnitWatch
 
+_EXAMPLES = 5
+_LOOKED_FOR_EXAMPLES = 100
+
 
 @dataclass(slots=True, kw_only=True)
 class Evidence:
@@ -28,7 +31,8 @@ class Evidence:
 
     columns: by field name. units: by measured field. questions: about units.
     records: how many records the file has below its header. seen_units: measured field -> code ->
-    units its numbers came with. tail: text of the last few records; never part of a plan.
+    units its numbers came with. tail: text of the last few records; examples: a few values by
+    place of their column. These two are for people and never part of a plan.
     """
 
     columns: dict[str, Settled]
@@ -37,6 +41,7 @@ class Evidence:
     records: int = 0
     seen_units: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     tail: tuple[str, ...] = ()
+    examples: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def inspect(
@@ -53,10 +58,13 @@ def inspect(
     watch = UnitWatch(contract, words, {})
     records = 0
     tail: deque[str] = deque(maxlen=LOOKED_AT)
+    examples: dict[int, tuple[str, ...]] = {}
     for batch in reader.batches():
         records += batch.read
         tail.extend(raw for _, raw in tail_of(batch))
         cells = cells_of(batch, contract, positions, words)
+        if not examples:
+            examples = {at: _examples(cells[name]) for name, at in positions.items()}
         for name, inspector in inspectors.items():
             inspector.observe(cells[name])
         watch.observe(cells)
@@ -70,7 +78,14 @@ def inspect(
         records=records,
         seen_units=watch.seen_units(),
         tail=tuple(tail),
+        examples=examples,
     )
+
+
+def _examples(cells: pa.StringArray) -> tuple[str, ...]:
+    """The first few different values of a batch."""
+    head = cells.drop_null().slice(0, _LOOKED_FOR_EXAMPLES)
+    return tuple(dict.fromkeys(head.to_pylist()))[:_EXAMPLES]
 
 
 def cells_of(

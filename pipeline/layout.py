@@ -42,11 +42,15 @@ def layout_fingerprint(
     labels: Iterable[str], seen: Iterable[tuple[str, Seen]], delimiter: str | None
 ) -> str:
     """Fingerprint of labels and what the values below some of them look like."""
-    shapes = sorted(
-        (label_key(label), one.model_dump(mode="json", exclude_defaults=True))
-        for label, one in seen
-    )
+    shapes = sorted(([label_key(label), _shape(one)] for label, one in seen), key=json.dumps)
     return _digest([sorted(map(label_key, labels)), shapes, delimiter])
+
+
+def _shape(seen: Seen) -> dict[str, Any]:
+    """What of a column goes into the fingerprint; the same before and after codes are told."""
+    shape: dict[str, Any] = seen.model_dump(mode="json", exclude_defaults=True)
+    shape["units"] = sorted({unit for several in seen.units.values() for unit in several})
+    return shape
 
 
 def _digest(value: Any) -> str:
@@ -161,7 +165,7 @@ def changed_delimiter(mapping: Mapping, now: str | None) -> str | None:
     if before is None or now is None or before == now:
         return None
     return (
-        f"cells were separated by {name_of_delimiter(before)} until now and are separated by "
+        f"The cells were separated by {name_of_delimiter(before)} until now and are separated by "
         f"{name_of_delimiter(now)} in this file"
     )
 

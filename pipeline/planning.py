@@ -32,6 +32,7 @@ from pipeline.standardize.base import Question
 # "none at all" counts, and a single value never does: it is refused as a row.
 _VETO_SHARE = 0.5
 _FEW_VALUES = 10
+_FEW_SPELLINGS = 25
 _PARSE_SHARE = 0.95
 """Of each column at least so many values must be what the field takes."""
 _UNKNOWN_CODES = "1%"
@@ -256,7 +257,21 @@ def is_vetoed(settled: Settled) -> bool:
     share = settled.parse_share
     if share is None or settled.values < 2:
         return False
+    if settled.unknown and (share > 0 or _are_words(settled)):
+        return False  # codes that nobody knows yet can be told one by one
     return share == 0 or (share < _VETO_SHARE and settled.values >= _FEW_VALUES)
+
+
+def _are_words(settled: Settled) -> bool:
+    """True when the spellings that are no code are a few words, as codes of another source are."""
+    if len(settled.unknown) > _FEW_SPELLINGS:
+        return False
+    worded = sum(
+        count
+        for text, count in settled.unknown
+        if sum(map(str.isalpha, text)) > sum(map(str.isdigit, text))
+    )
+    return worded * 2 > sum(count for _, count in settled.unknown)
 
 
 def _misfit(

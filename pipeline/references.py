@@ -45,14 +45,26 @@ def digests_of(columns: Sequence[pa.Array]) -> tuple[Digests, Rows]:
     for column in columns:
         stated &= column.is_valid().to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(stated)
-    codes = np.stack([np.asarray(text.indices.fill_null(0))[rows] for text in texts], axis=1)
-    distinct, back = np.unique(codes, axis=0, return_inverse=True)
+    codes = [np.asarray(text.indices.fill_null(0))[rows] for text in texts]
+    first, back = _distinct(codes, [len(text.dictionary) for text in texts])
     words = [text.dictionary.to_pylist() for text in texts]
+    keys = zip(*(code[first].tolist() for code in codes), strict=True)
     digests = np.array(
-        [_digest([words[at][code] for at, code in enumerate(key)]) for key in distinct.tolist()],
-        dtype=DIGEST,
+        [_digest([words[at][code] for at, code in enumerate(key)]) for key in keys], dtype=DIGEST
     )
-    return digests[back.reshape(-1)], rows
+    return digests[back], rows
+
+
+def _distinct(
+    codes: Sequence[npt.NDArray[np.int32]], sizes: Sequence[int]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where each different row of codes first stands, and for each row which one it is."""
+    joined = np.zeros(len(codes[0]), dtype=np.int64)
+    for code, size in zip(codes, sizes, strict=True):
+        joined = joined * max(size, 1) + code
+        _, joined = np.unique(joined, return_inverse=True)  # stays below the number of rows
+    _, first, back = np.unique(joined, return_index=True, return_inverse=True)
+    return first, back
 
 
 def _digest(key: list[str]) -> bytes:
@@ -142,8 +154,8 @@ def recent_of(path: Path) -> Path:
 
 
 def referred_fields(contract: Contract, others: Iterable[Contract]) -> tuple[tuple[str, ...], ...]:
-    """The groups of fields by which rows of `contract` may be referred to; its key among them."""
-    groups = [contract.primary_key] if contract.primary_key else []
+    """The groups of fields of `contract` that some contract refers to."""
+    groups: list[tuple[str, ...]] = []
     for other in others:
         for key in other.foreign_keys:
             target = key.reference.resource or other.name
@@ -165,7 +177,8 @@ class KeyCollector:
 
     def write(self, folder: Path) -> None:
         """Write one file a group into `folder`, which is made."""
-        folder.mkdir(exist_ok=True)
+        if self._found:
+            folder.mkdir(exist_ok=True)
         for fields, found in self._found.items():
             digests = np.concatenate(found) if found else np.empty(0, dtype=DIGEST)
             write_keys(folder / key_file_name(fields), digests)

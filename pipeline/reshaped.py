@@ -44,7 +44,8 @@ class ReshapedReader:
 
 def source_header(reader: TableReader) -> tuple[str, ...]:
     """Labels as the file has them, without the columns that were added."""
-    return reader.source_header if isinstance(reader, ReshapedReader) else reader.header
+    found: tuple[str, ...] = getattr(reader, "source_header", reader.header)
+    return found
 
 
 def sentence_of(about: Mapping[str, Any]) -> str:

@@ -14,12 +14,18 @@ import pyarrow.compute as pc
 from pipeline.contract import Contract
 from pipeline.kinds import codeset_of, takes_unit
 from pipeline.measures import Measure, measures_of
+from pipeline.rowsplit import lookups_of, split_rows
 from pipeline.sourcewords import SourceWords
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeSet, convert_codes
 from pipeline.standardize.numbers import NumberDecision, convert_numbers
 from pipeline.standardize.ranges import split_ranges
-from pipeline.standardize.unit_evidence import UnitDecision, UnitEvidence, decide_units
+from pipeline.standardize.unit_evidence import (
+    UNKNOWN_CODE,
+    UnitDecision,
+    UnitEvidence,
+    decide_units,
+)
 
 
 class UnitWatch:
@@ -40,6 +46,7 @@ class UnitWatch:
         self._contract = contract
         self._words = words
         self._decisions = decisions
+        self._lookups = lookups_of(contract)
         self._measures = [one for one in measures_of(contract) if one.source in mapped]
         self._evidence = {one.field: UnitEvidence() for one in self._measures}
         self._codesets: dict[str, CodeSet] = {
@@ -56,10 +63,10 @@ class UnitWatch:
         """Look at one batch of cleaned cells, by field."""
         if not self._measures:
             return
-        codes = {
-            name: convert_codes(cells[name], codeset).values
-            for name, codeset in self._codesets.items()
-        }
+        if self._contract.split_rows:  # 120/80 is two measured values
+            count = len(next(iter(cells.values())))
+            cells = split_rows(cells, self._contract.split_rows, self._lookups, count).columns
+        codes = {name: _coded(cells[name], codeset) for name, codeset in self._codesets.items()}
         for one in self._measures:
             numbers, written = self._numbers(one, cells[one.source])
             units = [cells[one.unit_field]] if one.unit_field in cells else []
@@ -111,3 +118,10 @@ class UnitWatch:
             elif one.is_main:
                 questions += decided
         return decisions, tuple(questions)
+
+
+def _coded(cells: pa.StringArray, codeset: CodeSet) -> pa.StringArray:
+    """Codes; what is in no code keeps its spelling behind UNKNOWN, so that units are seen of it."""
+    codes = convert_codes(cells, codeset).values
+    unknown = pc.binary_join_element_wise(UNKNOWN_CODE, cells, "")
+    return pc.coalesce(codes, unknown)

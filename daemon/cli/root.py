@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from daemon.cli import answering, asking, contracts, planning, reading, setup, workings
+from daemon.cli import answering, asking, contracts, explaining, planning, reading, setup, workings
 from daemon.cli.common import ConfigOption, RootOption
 from daemon.errors import ExitCode
 
@@ -64,4 +64,5 @@ reading.register(app)
 answering.register(app)
 asking.register(app)
 planning.register(app)
+explaining.register(app)
 contracts.register(app)

@@ -21,6 +21,9 @@ from pipeline.standardize.distinct import Distinct, is_true, read_distinct
 from pipeline.standardize.units import AnalyteUnits, Scales, normalize_unit
 
 _ASKED_FROM = 0.05
+UNKNOWN_CODE = "?"
+"""Stands before a spelling that is no code, where units of it are counted."""
+_MOST_UNKNOWN = 50
 _MAX_ANSWERS = 6
 _COMMON = (
     "mg/dL", "mmol/L", "umol/L", "g/L", "g/dL", "mg/L", "ug/L", "ng/mL", "ug/dL", "nmol/L",
@@ -45,10 +48,17 @@ class UnitEvidence:
         codes = read_distinct(analyte, str)
         units = read_distinct(unit, normalize_unit)
         for slot, code in enumerate(codes.answers):
+            if code.startswith(UNKNOWN_CODE) and not self._has_room_for(code):
+                continue
             rows = (codes.slots == slot) & ~np.isnan(values)
             counts = self._counts.setdefault(code, Counter())
             counts.update(_tally(values[rows], bare[rows]))
             self._units.setdefault(code, Counter()).update(_units_at(units, rows))
+
+    def _has_room_for(self, code: str) -> bool:
+        """Of spellings that are no code only so many are counted: memory has an end."""
+        unknown = sum(1 for known in self._counts if known.startswith(UNKNOWN_CODE))
+        return code in self._counts or unknown < _MOST_UNKNOWN
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         """Code -> counts, in a fixed order, zeros left out."""
@@ -66,8 +76,12 @@ class UnitEvidence:
         return {code: tuple(sorted(seen)) for code, seen in sorted(self._units.items()) if seen}
 
     def total(self, name: str) -> int:
-        """One count over all codes."""
-        return sum(counts[name] for counts in self._counts.values())
+        """One count over all known codes."""
+        return sum(
+            counts[name]
+            for code, counts in self._counts.items()
+            if not code.startswith(UNKNOWN_CODE)
+        )
 
 
 def _units_at(units: Distinct[str | None], rows: npt.NDArray[np.bool_]) -> dict[str, int]:

@@ -54,7 +54,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("daemon.status",),
     ("daemon.app", "daemon.inbox_view"),
-    ("daemon.operations", "daemon.doctor", "daemon.why"),
+    ("daemon.operations", "daemon.doctor", "daemon.explaining", "daemon.why"),
     ("daemon.cli", "daemon.__main__"),
 ]
 # Each of these effects is a stranger to the others, so that one can be replaced.

@@ -738,3 +738,18 @@ def test_a_german_table_is_read_by_its_decimal_commas(desk: Desk) -> None:
         ("1.5", "1234.56", "2024-12-31"),
         ("0.25", "12.5", "2025-02-01"),
     ]
+
+
+def test_one_moment_written_with_two_offsets_is_one_key(desk: Desk) -> None:
+    desk.contract(
+        "name: table\nprimaryKey: [at]\nfields:\n"
+        "  - {name: at, type: datetime}\n  - {name: n, type: string}\n"
+    )
+    delivered = desk.harmonize(
+        "at,n\n2025-02-15T10:00:00-05:00,a\n2025-02-15T15:00:00Z,a\n2025-02-15T15:00:00.5Z,a\n"
+        "2025-03-15T16:00:00+01:00,b\n2025-03-15T15:00:00+00:00,c\n"
+    )
+
+    assert delivered.result.counts.duplicate == 1
+    assert delivered.reasons == [(4, "n", "key-conflict"), (5, "n", "key-conflict")]
+    assert delivered.column("at") == ["2025-02-15T10:00:00-05:00", "2025-02-15T15:00:00.500+00:00"]

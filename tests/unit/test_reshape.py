@@ -80,6 +80,19 @@ def test_a_blood_pressure_column_is_split_on_top_of_it(desk: Desk) -> None:
     assert done.result.counts.added == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "patient_id,observed_at,vital,value\n"
+        + "".join(f"P{n:03},{AT},BP,120/80\n" for n in range(9)),
+        "patient_id,observed_at,bp\n" + "".join(f"P{n:03},{AT},120/80\n" for n in range(9)),
+    ],
+)
+def test_two_pressures_in_one_cell_without_a_unit_are_asked_about(desk: Desk, content: str) -> None:
+    plan = desk.plan(content)
+    assert {question.code for question in plan.questions} == {FileCode.UNIT_MISSING}
+
+
 def test_other_columns_are_rescued_once_a_record(desk: Desk) -> None:
     done = desk.harmonize(f"patient_id,observed_at,hr,temp,note\nP001,{AT},72,37.1,hello\n")
     rescued = (done.staging / "rescued.csv").read_text(encoding="utf-8")
