@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from daemon.answers import Answers, Given
+from daemon.answers import Answers, Asked, Given
 from daemon.db.errors import JobUnknown
 from daemon.db.records import JobRecord, Move
 from daemon.explain import how_to_answer, refused_answer
@@ -57,11 +57,11 @@ class Holding:
         self._copies: deque[int] = deque()
         self._copier: ThreadPoolExecutor | None = None
 
-    def asked(self, job: JobRecord, layout: str | None, serial: int) -> None:
+    def asked(self, job: JobRecord, asked: Asked, serial: int) -> None:
         """A job is held now. Somebody may have answered its question while it was being asked."""
         self._watched[job.id] = _Watched()
         self._due.add(job.id)
-        if self.answers.repeat(job, layout, serial):
+        if self.answers.repeat(job, asked, serial):
             return
         try:  # what an earlier question left there is not about this one
             self.desk.withdraw(job)
