@@ -26,6 +26,7 @@ from pipeline.errors import FileCode
 
 _COPIED_AT_ONCE_BYTES = 8 * 1024 * 1024  # larger originals are copied beside the loop
 _LOOK_PAUSE_S = 1.0
+_LONGEST_TURN_S = 0.5  # thousands of folders must not keep the loop from everything else
 _LOOK_SHARE = 10  # looking at review folders may take a tenth of the time
 
 
@@ -92,7 +93,7 @@ class Holding:
             self._looked_at_s = now_s
         while self._copies:
             self._due.add(self._copies.popleft())
-        while self._due:
+        while self.is_behind and self._shell.monotonic() - now_s <= _LONGEST_TURN_S:
             job = self._shell.store.get(self._due.pop())
             if job.state is JobState.HELD:
                 self._tend_to(job)
@@ -102,11 +103,16 @@ class Holding:
             self._look_took_s = self._shell.monotonic() - now_s
 
     @property
+    def is_behind(self) -> bool:
+        """True when there is more to do than one turn may take."""
+        return bool(self._due)
+
+    @property
     def is_busy(self) -> bool:
         """True while a folder is still to appear, or a saved answer is still to be read."""
         now_s = self._shell.monotonic()
         pausing = self._shell.troubles.is_pausing
-        return bool(self._due) or any(
+        return self.is_behind or any(
             one.is_waiting or not (one.is_shown or pausing(("review", job_id), now_s))
             for job_id, one in self._watched.items()
         )
