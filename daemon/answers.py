@@ -38,6 +38,19 @@ class Given:
         return {key: value for key, value in said.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What kind of file a question is about: fingerprints, see `HarmonizeResult`."""
+
+    layout: str | None = None
+    labels: str | None = None
+
+    @classmethod
+    def of(cls, detail: dict[str, Any]) -> Asked:
+        """Read from the detail of a `question_asked` event."""
+        return cls(detail.get("layout"), detail.get("labels"))
+
+
 class Answers:
     """Carries out what people answer. `moved` hears of each job that is held no longer."""
 
@@ -54,6 +67,7 @@ class Answers:
         self.shelf = shelf
         self._count = 0
         self._answered: dict[str, tuple[int, str]] = {}  # layout -> (serial, mapping)
+        self._relearned: dict[str, int] = {}  # labels -> serial
 
     @property
     def serial(self) -> int:
@@ -87,16 +101,21 @@ class Answers:
             if event.kind is JobEvent.INPUT_CHANGED:
                 return None
             if event.kind is JobEvent.ANSWER_CONFIRMED:
-                path = self.shelf.place(str(event.detail.get("mapping")))
-                return str(path) if path.is_file() else None
+                name = event.detail.get("mapping")
+                path = self.shelf.place(str(name)) if name else None
+                return str(path) if path is not None and path.is_file() else None
         return None
 
-    def repeat(self, job: JobRecord, layout: str | None, serial: int) -> bool:
+    def repeat(self, job: JobRecord, asked: Asked, serial: int) -> bool:
         """Give a job the answer that came while its question was being asked, if one did."""
-        answered = self._answered.get(layout or "")
-        if answered is None or answered[0] <= serial:
+        meanwhile = {"by": "an answer given meanwhile"}
+        count, mapping = self._answered.get(asked.layout or "", (0, ""))
+        if count > serial:
+            self._advance([self._goes_on(job, {"mapping": mapping, **meanwhile})])
+        elif self._relearned.get(asked.labels or "", 0) > serial:
+            self._advance([self._goes_on(job, meanwhile)])
+        else:
             return False
-        self._requeue([job], answered[1], {"by": "an answer given meanwhile"})
         return True
 
     def confirm(
@@ -111,25 +130,29 @@ class Answers:
             AnswerRefused: the mapping cannot be used; says why, line by line.
             OSError: it cannot be read or stored.
         """
-        layout = self._layout_of(job)
+        asked = self._asked(job)
         stored = self.shelf.store(
             self._proposal(job) if content is None else content,
             given.file or PROPOSAL,
             answers,
             by=given.by,
             at_s=self._shell.clock(),
-            layout=layout,
+            layout=asked.layout,
             mode=self._shell.spool.modes.file,
         )
-        covered = [
-            one
-            for one in self._shell.store.in_state(JobState.HELD)
-            if one.id == job.id or (layout is not None and self._layout_of(one) == layout)
-        ]
-        if layout is not None:
-            self._count += 1
-            self._answered[layout] = (self._count, stored)
-        return self._requeue(covered, stored, given.detail())
+        covered, outdated = [job], []
+        for other in self._shell.store.in_state(JobState.HELD):
+            if other.id == job.id:
+                continue
+            if asked.layout is not None and self._asked(other).layout == asked.layout:
+                covered.append(other)
+            elif self._is_outdated(other, asked.labels):
+                outdated.append(other)
+        self._remember(asked, stored)
+        moves = [self._goes_on(one, {"mapping": stored, **given.detail()}) for one in covered]
+        again = {"asked_again": True, **given.detail()}
+        moves += [self._goes_on(one, again) for one in outdated]
+        return self._advance(moves)[: len(covered)]
 
     def refuse(self, job: JobRecord, given: Given, why: str | None) -> None:
         """Set the file aside: the person does not want it read like this, or at all."""
@@ -154,25 +177,41 @@ class Answers:
             )
         return content
 
-    def _requeue(
-        self, jobs: Sequence[JobRecord], mapping: str, detail: dict[str, Any]
-    ) -> list[JobRecord]:
-        moves = [
-            Move(
-                job=job,
-                event=JobEvent.ANSWER_CONFIRMED,
-                changes={
-                    "attempts": 0,  # asking was no failure
-                    "not_before_s": 0.0,
-                    "reason_code": None,
-                    "reason_note": None,
-                    "reason_details": (),
-                    **self._same_bytes_elsewhere(job),
-                },
-                detail={"mapping": mapping, **detail},
-            )
-            for job in jobs
-        ]
+    def _remember(self, asked: Asked, stored: str) -> None:
+        self._count += 1
+        if asked.layout is not None:
+            self._answered[asked.layout] = (self._count, stored)
+        if asked.labels is not None:
+            self._relearned[asked.labels] = self._count
+
+    def _is_outdated(self, job: JobRecord, labels: str | None) -> bool:
+        """Whether a proposal rests on the mapping as it was before this answer.
+
+        It is made anew, unless somebody has begun to edit it.
+        """
+        if labels is None or self._asked(job).labels != labels:
+            return False
+        try:
+            return self.desk.edited_proposal(job) in (None, self.desk.proposal(job))
+        except OSError:
+            return False
+
+    def _goes_on(self, job: JobRecord, detail: dict[str, Any]) -> Move:
+        return Move(
+            job=job,
+            event=JobEvent.ANSWER_CONFIRMED,
+            changes={
+                "attempts": 0,  # asking was no failure
+                "not_before_s": 0.0,
+                "reason_code": None,
+                "reason_note": None,
+                "reason_details": (),
+                **self._same_bytes_elsewhere(job),
+            },
+            detail=detail,
+        )
+
+    def _advance(self, moves: Sequence[Move]) -> list[JobRecord]:
         queued = self._shell.store.advance_all(moves)
         for job in queued:
             self._moved(job)
@@ -190,9 +229,8 @@ class Answers:
             return {}
         return {"fingerprint": fingerprint} if sha256 == job.sha256 else {}
 
-    def _layout_of(self, job: JobRecord) -> str | None:
+    def _asked(self, job: JobRecord) -> Asked:
         for event in reversed(self._shell.store.story(job.id)):
             if event.kind is JobEvent.QUESTION_ASKED:
-                layout = event.detail.get("layout")
-                return None if layout is None else str(layout)
-        return None
+                return Asked.of(event.detail)
+        return Asked()

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 
 from loguru import logger
 
+from daemon.answers import Asked
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.files import FileVanished
@@ -119,12 +120,12 @@ class Attempts:
         if not done:
             return
         moves = [self._outcome(self._shell.store.get(job_id), f) for job_id, f in done.items()]
-        layouts = {move.job.id: move.detail.get("layout") for move in moves}
+        asked = {move.job.id: Asked.of(move.detail) for move in moves}
         for job in self._shell.store.advance_all(moves):
             del self._in_flight[job.id]
             knew = self._knew.pop(job.id, 0)
             if job.state is JobState.HELD:
-                self._holding.asked(job, layouts[job.id], knew)
+                self._holding.asked(job, asked[job.id], knew)
             log = logger.bind(job=job.label, attempt=job.attempts)
             if job.disposition is Disposition.DELIVERED and job.counts:
                 log.bind(rows_read=job.counts.read, rows_rejected=job.counts.rejected).info(

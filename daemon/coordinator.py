@@ -141,6 +141,8 @@ class Coordinator:
 
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
+        if self.holding.is_behind:
+            return 0.0
         now_s = self._shell.monotonic()
         due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))
         if self._look_is_wanted:

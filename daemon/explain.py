@@ -62,8 +62,7 @@ def how_to_answer(job: JobRecord) -> str:
         f"'harmonizer confirm {job.label} --answer KEY=VALUE' answers a question.",
         f"3. Not at all: 'harmonizer refuse {job.label}' puts this file into error/.",
     )
-    lines = ["HOW TO ANSWER", ""]
-    lines += _paragraph("One answer is for every file of the same layout, waiting or to come.")
+    lines = ["HOW TO ANSWER"]
     for way in ways:
         lines += ["", *_paragraph(way)]
     lines += [

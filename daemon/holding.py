@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from daemon.answers import Answers, Given
+from daemon.answers import Answers, Asked, Given
 from daemon.db.errors import JobUnknown
 from daemon.db.records import JobRecord, Move
 from daemon.explain import how_to_answer, refused_answer
@@ -26,6 +26,7 @@ from pipeline.errors import FileCode
 
 _COPIED_AT_ONCE_BYTES = 8 * 1024 * 1024  # larger originals are copied beside the loop
 _LOOK_PAUSE_S = 1.0
+_LONGEST_TURN_S = 0.5  # thousands of folders must not keep the loop from everything else
 _LOOK_SHARE = 10  # looking at review folders may take a tenth of the time
 
 
@@ -57,11 +58,11 @@ class Holding:
         self._copies: deque[int] = deque()
         self._copier: ThreadPoolExecutor | None = None
 
-    def asked(self, job: JobRecord, layout: str | None, serial: int) -> None:
+    def asked(self, job: JobRecord, asked: Asked, serial: int) -> None:
         """A job is held now. Somebody may have answered its question while it was being asked."""
         self._watched[job.id] = _Watched()
         self._due.add(job.id)
-        if self.answers.repeat(job, layout, serial):
+        if self.answers.repeat(job, asked, serial):
             return
         try:  # what an earlier question left there is not about this one
             self.desk.withdraw(job)
@@ -92,7 +93,7 @@ class Holding:
             self._looked_at_s = now_s
         while self._copies:
             self._due.add(self._copies.popleft())
-        while self._due:
+        while self.is_behind and self._shell.monotonic() - now_s <= _LONGEST_TURN_S:
             job = self._shell.store.get(self._due.pop())
             if job.state is JobState.HELD:
                 self._tend_to(job)
@@ -102,11 +103,16 @@ class Holding:
             self._look_took_s = self._shell.monotonic() - now_s
 
     @property
+    def is_behind(self) -> bool:
+        """True when there is more to do than one turn may take."""
+        return bool(self._due)
+
+    @property
     def is_busy(self) -> bool:
         """True while a folder is still to appear, or a saved answer is still to be read."""
         now_s = self._shell.monotonic()
         pausing = self._shell.troubles.is_pausing
-        return bool(self._due) or any(
+        return self.is_behind or any(
             one.is_waiting or not (one.is_shown or pausing(("review", job_id), now_s))
             for job_id, one in self._watched.items()
         )

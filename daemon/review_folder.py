@@ -38,6 +38,7 @@ REFUSAL = "ANSWER_REFUSED.txt"
 
 _DOOMED = ".harmonizer-answered-"
 _MOST_BYTES = 4 * 1024 * 1024  # a mapping of 2,000 columns has a tenth of this
+_LARGEST_PAPER_BYTES = 64 * 1024 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -67,8 +68,9 @@ def build(ready: Path, original: Path, staging: Path, how_to_answer: str, modes:
     copy_verified(original, place)
     for name in (PROPOSAL, PAGE):
         if _is_file(staging / name):
-            copy_verified(staging / name, ready / name)
-    asked = _read(staging / QUESTIONS) if _is_file(staging / QUESTIONS) else b""
+            write_durably(ready / name, _read(staging / name, _LARGEST_PAPER_BYTES))
+    questions = staging / QUESTIONS
+    asked = _read(questions, _LARGEST_PAPER_BYTES) if _is_file(questions) else b""
     text = f"{asked.decode('utf-8', 'replace').rstrip()}\n\n{how_to_answer}".lstrip()
     write_durably(ready / QUESTIONS, text.encode("utf-8", "backslashreplace"))
     set_modes(ready, modes)
@@ -121,6 +123,8 @@ def shown_jobs(review: Path) -> dict[int, list[str]]:
 def withdraw(review: Path, name: str, original: tuple[str, Fingerprint] | None) -> None:
     """Take a review folder away: at once out of sight, then for good. Idempotent.
 
+    Not synced: what a power failure brings back, the next start takes away again.
+
     `original` is the name of the copy and what its original looked like; a copy that somebody has
     edited, and whatever else is not ours, goes to `kept-<name>` beside.
     """
@@ -131,9 +135,7 @@ def withdraw(review: Path, name: str, original: tuple[str, Fingerprint] | None) 
         rename_noreplace(review / name, doomed)
     except FileNotFoundError:
         return
-    fsync_dir(review)
     _discard(doomed, original)
-    fsync_dir(review)
 
 
 def _discard(doomed: Path, original: tuple[str, Fingerprint] | None) -> None:
@@ -259,11 +261,11 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most_bytes: int = _MOST_BYTES) -> bytes:
     with os.fdopen(os.open(path, _READ), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not an ordinary file")
-        content = stream.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
+        content = stream.read(most_bytes + 1)
+    if len(content) > most_bytes:
         raise OSError(errno.EFBIG, "it is far too large for a mapping")
     return content

@@ -30,6 +30,7 @@ from pipeline.planning import study
 from pipeline.propose import Proposal, propose
 from pipeline.proposing import (
     is_worth_asking,
+    misfits,
     proposed_columns,
     which_contract,
     with_candidates,
@@ -72,25 +73,41 @@ def decide(task: HarmonizeTask) -> Decision:
         told = reading_of(answer)
         answered = _Case(task=task, contracts=contracts, raw=open_as(task, told), read_as=told)
         return _by_confirmed(answered, answer, is_answer=True)
-    unclear: UnclearLayout | None = None
+    refused: ContentError | None = None
     plain: _Case | None = None
     try:
         raw = open_as(task, None)
         plain = _Case(task=task, contracts=contracts, raw=raw, contract=task.contract)
-    except UnclearLayout as error:
-        unclear = error
+    except ContentError as error:  # a mapping may know how such text is read
+        refused = error
     mappings = _mappings(task, contracts)
     for mapping in mappings:
         opened = _opened_by(mapping, plain, task, contracts)
         if opened is not None:
             return _by_confirmed(opened, mapping, is_answer=False)
-    case = plain if unclear is None else _guessed(task, contracts, unclear)
-    if case is None:  # pragma: no cover - it was opened, or it was unclear how
-        raise RuntimeError("the file is neither open nor unclear")
+    if refused is not None and not isinstance(refused, UnclearLayout):
+        raise refused
+    case = plain if refused is None else _guessed(task, contracts, refused)
+    if case is None:  # pragma: no cover - it was opened, or it was refused
+        raise RuntimeError("the file is neither open nor refused")
     nearest = nearest_mapping(mappings, case.raw.header, task.source_path)
     if nearest is not None:
         return _by_old_mapping(case, nearest)
-    return _by_names(case)
+    if refused is None:
+        return _by_names(case)
+    try:
+        return _first_the_reading(_by_names(case))
+    except ContentError:
+        raise ContentError(refused.code, refused.note) from None
+
+
+def _first_the_reading(decision: Decision) -> Decision:
+    """When nothing speaks for a reading, what it leads to is not worth asking about."""
+    about_reading = [one for one in decision.plan.questions if one.key in ("header", "delimiter")]
+    if all(one.proposed is not None for one in about_reading):
+        return decision
+    plan = replace(decision.plan, questions=tuple(about_reading))
+    return replace(decision, study=replace(decision.study, plan=plan))
 
 
 def _mappings(task: HarmonizeTask, contracts: dict[str, Contract]) -> list[Mapping]:
@@ -230,7 +247,11 @@ def _by_names(case: _Case) -> Decision:
     if made.vetoed or columns.missing_required:
         sample = Sample.take(ready.reader)
         proposal = propose(sample, contract, columns, moment, vetoed=made.vetoed)
+        replaced = tuple(name for name in made.vetoed if name in proposal.columns.matched)
+        if replaced != made.vetoed:  # a field whose column has no better one keeps it, and is asked
+            proposal = propose(sample, contract, columns, moment, vetoed=replaced)
         if any(match.how == "proposed" for match in proposal.columns.matched.values()):
+            case.questions += misfits(made, columns, proposal, replaced, ready.reader.header)
             return _proposed(case, contract, ready, proposal)
         made = with_candidates(made, proposal, ready.reader.header)
     decision = Decision(
@@ -308,7 +329,7 @@ def _proposed(
     questions = [
         *case.questions,
         *missing_columns(located, proposal, header),
-        *proposed_columns(contract, proposal, header),
+        *proposed_columns(contract, proposal, header, {one.column for one in case.questions}),
         *zones_of(contract, made, proposal, header),
     ]
     footer = Footer() if old is None else old.footer

@@ -177,6 +177,7 @@ def path_fits(mapping: Mapping, source_path: str) -> bool:
 
 
 def overlap(mapping: Mapping, labels: Iterable[str]) -> float:
-    """How many of the mapping's and the file's labels are the same, 0 to 1."""
+    """How many of the mapping's or the file's labels, whichever are more, are the same, 0 to 1."""
     known, here = set(map(label_key, mapping.labels)), set(map(label_key, labels))
-    return len(known & here) / len(known | here) if known | here else 0.0
+    most = max(len(known), len(here))
+    return len(known & here) / most if most else 0.0

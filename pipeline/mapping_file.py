@@ -17,6 +17,7 @@ from typing import Any
 
 import pydantic
 
+from pipeline.answers import AnswerError, apply_answers
 from pipeline.contract import Contract
 from pipeline.contract_file import LocatedDocument, Problem, read_located
 from pipeline.contract_mistakes import explain_finding
@@ -59,7 +60,9 @@ def parse_mapping(
                 located.complain(*explain_finding(finding, located, _schema(), "the mapping"))
     if mapping is not None:
         _check_questions(mapping, located)
-        if contracts is not None:
+        if mapping.status == "confirmed" and not located.problems:
+            mapping = _answered(mapping, located)
+        if contracts is not None and not mapping.questions:
             cross_check(mapping, contracts, located)
     problems = tuple(sorted(set(located.problems), key=lambda problem: problem.line))
     return (None, problems) if mapping is None or problems else (mapping, ())
@@ -85,6 +88,18 @@ def _check_questions(mapping: Mapping, located: LocatedDocument) -> None:
                 f"'{answer}' is no answer to '{question.key}'; answers: "
                 f"{', '.join(question.answers)}{_nearest(answer, question.answers)}",
             )
+
+
+def _answered(mapping: Mapping, located: LocatedDocument) -> Mapping:
+    """What a confirmed mapping says once its answers, and proposed ones, are taken."""
+    if not mapping.questions:
+        return mapping
+    try:
+        return apply_answers(mapping, {})
+    except AnswerError as error:
+        for sentence in error.problems:
+            located.complain(("questions",), sentence)
+    return mapping
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

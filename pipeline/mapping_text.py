@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.resolver import BaseResolver
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pipeline.mapping_model import Confirmed, Mapping
 
@@ -169,7 +170,8 @@ def _texts(value: Any) -> Any:
         case list() | tuple():
             return [_texts(one) for one in value]
         case _:
-            return _flow(value) if isinstance(value, bool | int | float) else str(value)
+            text = _flow(value) if isinstance(value, bool | int | float) else str(value)
+            return text if scalar(text) == text else DoubleQuotedScalarString(text)
 
 
 def _merge(old: CommentedMap, new: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from pipeline.standardize.base import Question
 _VETO_SHARE = 0.5
 _FEW_VALUES = 10
 _FEW_SPELLINGS = 25
+_SHORT = 2  # characters of codes like 1 and 2
 _PARSE_SHARE = 0.95
 """Of each column at least so many values must be what the field takes."""
 _UNKNOWN_CODES = "1%"
@@ -269,7 +270,7 @@ def _are_words(settled: Settled) -> bool:
     worded = sum(
         count
         for text, count in settled.unknown
-        if sum(map(str.isalpha, text)) > sum(map(str.isdigit, text))
+        if len(text) <= _SHORT or sum(map(str.isalpha, text)) > sum(map(str.isdigit, text))
     )
     return worded * 2 > sum(count for _, count in settled.unknown)
 

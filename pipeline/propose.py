@@ -19,7 +19,7 @@ from pipeline.kinds import kind_of
 from pipeline.mapping import FUZZY_CONFIDENCE, ColumnMapping, Match
 from pipeline.standardize.text import fold
 
-_LEAST = 0.25
+_LEAST = 0.22
 """What a pair must have to be worth proposing; a required field takes less."""
 _LEAST_REQUIRED = 0.12
 _VETOED = 0.3

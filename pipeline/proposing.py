@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.contract import Contract
 from pipeline.errors import ContentError, FileCode
+from pipeline.mapping import ColumnMapping
 from pipeline.planning import Study, label_of
 from pipeline.propose import Proposal
 from pipeline.standardize.base import Question
@@ -33,14 +34,52 @@ def which_contract(refusal: ContentError, contracts: Sequence[Contract]) -> Ques
     )
 
 
-def proposed_columns(
-    contract: Contract, proposal: Proposal, header: tuple[str, ...]
+def misfits(
+    made: Study,
+    known: ColumnMapping,
+    proposal: Proposal,
+    vetoed: Sequence[str],
+    header: tuple[str, ...],
 ) -> Iterator[Question]:
-    """Ask about every column whose field is our idea."""
+    """Ask about columns that are something else than their headings say, and what they may be."""
+    said = {
+        question.column: question.sentence
+        for question in made.plan.questions
+        if question.code is FileCode.COLUMN_MISFIT
+    }
+    for name in vetoed:
+        position = known.matched[name].position
+        label = label_of(header, position)
+        better = [
+            (other, match)
+            for other, match in proposal.columns.matched.items()
+            if match.position == position
+        ]
+        why = f" It may be {better[0][0]} ({'; '.join(better[0][1].reasons)})." if better else ""
+        others = proposal.alternatives.get(position, ())
+        yield Question(
+            code=FileCode.COLUMN_MISFIT,
+            column=label,
+            sentence=f"{said.get(label, '')}{why}",
+            key=f"column:{label}",
+            answers={
+                **{one: f"it is {one}" for one in (*(field for field, _ in better), *others)},
+                "rescue": "none of these: keep it beside the data",
+                "ignore": "none of these: leave it out",
+            },
+            free=f"any other field of {made.plan.contract}",
+            proposed=better[0][0] if better else "rescue",
+        )
+
+
+def proposed_columns(
+    contract: Contract, proposal: Proposal, header: tuple[str, ...], asked: Collection[str] = ()
+) -> Iterator[Question]:
+    """Ask about every column whose field is our idea, but for those `asked` about already."""
     for name, match in proposal.columns.matched.items():
-        if match.how != "proposed":
-            continue
         label = label_of(header, match.position)
+        if match.how != "proposed" or label in asked:
+            continue
         why = f" ({'; '.join(match.reasons)})" if match.reasons else ""
         others = proposal.alternatives.get(match.position, ())
         yield Question(

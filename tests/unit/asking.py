@@ -1,7 +1,8 @@
 """An attempt that asks before it delivers, small enough to see through.
 
-The layout of a file is its first line. A file is delivered once a confirmed mapping accepts its
-layout or was confirmed for this very file; until then its attempt asks which order its dates have.
+The labels of a file are its first line; its layout is that and whether its dates have dots. A file
+is delivered once a confirmed mapping accepts its layout or was confirmed for this very file; until
+then its attempt asks which order its dates have.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PROPOSAL = """\
 contract: patients
 source: northside
 status: proposed  # proposed | confirmed | retired
-match: {labels: "sha256:%s"}
+match: {labels: "%s"}
 questions:
   - key: "date:geboren:99/99/9999"
     code: DATE_AMBIGUOUS
@@ -41,12 +42,16 @@ CONFIRMED = (
 )
 
 
-def layout_of(text: str) -> str:
+def labels_of(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.splitlines()[0].encode()).hexdigest()
 
 
+def layout_of(text: str) -> str:
+    return f"{labels_of(text)}{'-dots' if '.' in text else ''}"
+
+
 def proposal_for(text: str, template: str = PROPOSAL) -> str:
-    return template % hashlib.sha256(b"labels" + text.splitlines()[0].encode()).hexdigest()
+    return template % labels_of(text)
 
 
 def asks(task: HarmonizeTask) -> HarmonizeResult:
@@ -81,7 +86,7 @@ def _asked(task: HarmonizeTask, text: str) -> HarmonizeResult:
         questions=(QUESTION,),
         question_code="DATE_AMBIGUOUS",
         layout=layout_of(text),
-        labels="sha256:labels",
+        labels=labels_of(text),
     )
 
 

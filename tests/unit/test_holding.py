@@ -207,6 +207,25 @@ def test_the_same_bytes_twice_are_one_delivery_and_a_duplicate_after_one_yes(wor
     assert world.job(2).state is JobState.DUPLICATE
 
 
+def test_an_answer_makes_other_proposals_for_the_same_labels_anew(world: World) -> None:
+    dots = HELD.replace("/", ".")
+    held(world, "slashes.csv")
+    untouched = held(world, "dots.csv", dots)
+    edited = held(world, "more dots.csv", dots.replace("Lovelace", "Hopper"))
+    begun = proposal_for(dots).replace("source: northside", "source: southside")
+    (edited / "mapping.proposed.yaml").write_text(begun, encoding="utf-8")
+    said = world.ask("confirm", job=1, answers={"geboren": "dmy"})
+
+    assert "more file" not in said, "neither is covered by this answer"
+    assert world.job(1).state is JobState.DELIVERED
+    for job_id, times in ((2, 2), (3, 1)):
+        assert world.job(job_id).state is JobState.HELD
+        kinds = [event.kind for event in world.store.story(job_id)]
+        assert kinds.count(JobEvent.QUESTION_ASKED) == times
+    assert (untouched / "questions.txt").exists()
+    assert (edited / "mapping.proposed.yaml").read_text(encoding="utf-8") == begun
+
+
 @pytest.mark.parametrize(
     ("change", "line", "said"),
     [
@@ -525,6 +544,26 @@ def test_answers_are_kept_in_the_mapping_and_not_in_the_state(world: World) -> N
         dump = "\n".join(database.iterdump())
     assert "Zyxwv" not in dump
     assert "dmy" not in dump
+
+
+def test_what_is_asked_about_real_values_shows_them_to_people_and_not_in_the_state(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    canary = "Zyxwvutsrq"
+    world = World(tmp_path)
+    rows = "".join(f"P-{n:05d};{canary};0{1 + n % 9}.02.1955;{canary}\n" for n in range(40))
+    world.drop("labs.csv", f"PatNr;Nachname;Geboren;Geschlecht\n{rows}")
+    world.run_until_idle()
+    assert world.job(1).state is JobState.HELD, world.job(1).reason_note
+    world.ask("confirm", job=1)
+    world.ask("refuse", job=1)
+    world.close()
+    with closing(sqlite3.connect(world.settings.state_path)) as database:
+        assert canary not in "\n".join(database.iterdump())
+    said = capfd.readouterr()
+    assert canary not in said.out + said.err
+    for papers in [*tmp_path.glob("error/**/reason.json"), *tmp_path.glob("error/**/*.txt")]:
+        assert canary not in papers.read_text(encoding="utf-8")
 
 
 # -- what operators see ---------------------------------------------------------------------------
