@@ -46,7 +46,7 @@ def test_sigterm_lets_the_running_attempt_finish(tmp_path: Path) -> None:
 
 def test_a_second_signal_skips_the_wait_and_gives_the_attempt_back(tmp_path: Path) -> None:
     with service(tmp_path / "root") as daemon:
-        (daemon.inbox / "big.csv").write_text(patients(600_000))
+        (daemon.inbox / "big.csv").write_text(patients(2_000_000))
         daemon.until(lambda: daemon.page()["workers"]["busy"])
         assert daemon.process is not None
         daemon.process.send_signal(signal.SIGINT)
