@@ -118,7 +118,8 @@ def test_another_reading_makes_everything_about_columns_void(
         {key: answer},
     )
 
-    assert mapping.fields == mapping.questions == ()
+    assert not mapping.fields
+    assert not mapping.questions
     assert mapping.match.labels is None
     for word, value in found.items():
         assert getattr(mapping.dialect, word) == value
