@@ -16,6 +16,7 @@ from pipeline import formula
 from pipeline.contract import BUILT_IN, load_contracts
 from pipeline.contract_field import CodeEntry, Field
 from pipeline.contract_model import Contract
+from pipeline.mapping_docs import write_mapping_docs
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGES = _ROOT / "docs" / "contracts"
@@ -91,13 +92,14 @@ def describe_contract(contract: Contract) -> str:
 
 
 def write_all() -> None:
-    """Write the schema and the pages of the built-in contracts."""
+    """Write the schemas, the pages of the built-in contracts and the one about mappings."""
     SCHEMA.parent.mkdir(parents=True, exist_ok=True)
     SCHEMA.write_text(contract_schema(), encoding="utf-8")
     PAGES.mkdir(parents=True, exist_ok=True)
     (PAGES / "README.md").write_text(describe_format(), encoding="utf-8")
     for name, contract in load_contracts(BUILT_IN).items():
         (PAGES / f"{name}.md").write_text(describe_contract(contract), encoding="utf-8")
+    write_mapping_docs()
 
 
 def _fields(contract: Contract) -> Iterator[str]:

@@ -303,7 +303,8 @@ def _by_evidence(case: _Case, refusal: ContentError) -> Decision:
             sample = Sample.take(ready.reader)
         columns = map_reshaped(ready.reader, contract)
         proposal = propose(sample, contract, columns, case.moment(contract))
-        if proposal.is_feasible and is_worth_asking(proposal, case.raw.header):
+        is_asked_anyway = bool(case.questions)  # about the reading: then the labels say nothing
+        if proposal.is_feasible and (is_asked_anyway or is_worth_asking(proposal, case.raw.header)):
             found.append((proposal, contract, ready))
     if not found:
         raise refusal

@@ -138,8 +138,8 @@ def _share(
         case "identifier" | "npi":
             share = 1.0 if parse_share is None else parse_share
             return share * _matching(present, r"^[^\s]*\d[^\s]*$|^[A-Z0-9-]+$")
-        case "text":
-            return 1.0 if parse_share is None else parse_share
+        case "phone":
+            return _matching(present, r"^[^\pL]*(?:\d[^\pL]*){6,}$")
         case _:
             return 1.0 if parse_share is None else parse_share
 

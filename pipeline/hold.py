@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.decision import Decision
 from pipeline.errors import ContentError
 from pipeline.mapping_model import Mapping
-from pipeline.mapping_text import write_mapping
+from pipeline.mapping_text import IN_REVIEW, write_mapping
 from pipeline.messages import HarmonizeResult, HarmonizeTask, RowCounts
 from pipeline.outputs import HashingFile, sync_directory
 from pipeline.pages.review_page import review_page
@@ -44,7 +44,7 @@ def hold(task: HarmonizeTask, decision: Decision) -> HarmonizeResult:
     refuse_what_nobody_can_settle(decision)
     staging = Path(task.staging_dir)
     proposal = proposal_of(task, decision)
-    _write(staging / PROPOSAL, write_mapping(proposal, head=_HEAD).encode())
+    _write(staging / PROPOSAL, _proposal_text(proposal))
     _write(staging / QUESTIONS, questions_text(proposal.questions, _intro(proposal)).encode())
     _write(staging / REVIEW, review_page(preview(decision, proposal), decision.contract))
     sync_directory(staging)
@@ -65,6 +65,10 @@ def hold(task: HarmonizeTask, decision: Decision) -> HarmonizeResult:
 def proposal_of(task: HarmonizeTask, decision: Decision) -> Mapping:
     """The mapping that is proposed, with every question in it."""
     return proposed_mapping(decision, asked(decision), task.source_path)
+
+
+def _proposal_text(proposal: Mapping) -> bytes:
+    return write_mapping(proposal, schema=IN_REVIEW, head=_HEAD).encode()
 
 
 def _write(path: Path, content: bytes) -> None:

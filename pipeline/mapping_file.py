@@ -6,7 +6,6 @@ confirmed one of a source counts. Nothing is written here: text comes out, the c
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -86,7 +85,7 @@ def _check_questions(mapping: Mapping, located: LocatedDocument) -> None:
             located.complain(
                 (*at, "answer"),
                 f"'{answer}' is no answer to '{question.key}'; answers: "
-                f"{', '.join(question.answers)}{_nearest(answer, question.answers)}",
+                f"{', '.join(question.answers)}",
             )
 
 
@@ -100,11 +99,6 @@ def _answered(mapping: Mapping, located: LocatedDocument) -> Mapping:
         for sentence in error.problems:
             located.complain(("questions",), sentence)
     return mapping
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def load_mapping(path: Path, contracts: Named[str, Contract] | None = None) -> Mapping:

@@ -220,7 +220,7 @@ class Mapping(Part):
         "Short name of who sends such files."
     )
     status: Status = words("Only confirmed mappings count.")
-    confirmed: Confirmed = words("Who said yes, and when.", default=Confirmed())
+    confirmed: Confirmed = words("Filled in when somebody says yes.", default=Confirmed())
     match: Match = words("Which files it is for.", default=Match())
     encoding: str | None = words(
         "The text's encoding, such as cp1252. `repair` undoes a wrong decoding (Ã© to é).",

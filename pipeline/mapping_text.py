@@ -21,6 +21,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from pipeline.mapping_model import Confirmed, Mapping
 
 SCHEMA_LINE = "# yaml-language-server: $schema=%s"
+IN_MAPPINGS = "../schemas/mapping.schema.json"
+"""Where editors find the schema, seen from config/mappings."""
+IN_REVIEW = "../../config/schemas/mapping.schema.json"
+"""The same seen from a folder in review."""
 _PLAIN = re.compile(r"[^\W_][\w./%+ -]*[\w./%+]|\w", re.ASCII)
 _WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _WIDTH = 100
@@ -61,9 +65,7 @@ def plain_document(mapping: Mapping) -> dict[str, Any]:
     return document
 
 
-def write_mapping(
-    mapping: Mapping, *, schema: str = "../schemas/mapping.schema.json", head: Sequence[str] = ()
-) -> str:
+def write_mapping(mapping: Mapping, *, schema: str = IN_MAPPINGS, head: Sequence[str] = ()) -> str:
     """The text of a mapping file. `head` are comment lines above it."""
     document = plain_document(mapping)
     lines = [SCHEMA_LINE % schema, *(f"# {line}".rstrip() for line in head)]
@@ -233,6 +235,7 @@ def confirmed_text(
             "match": mapping.match.model_copy(update={"fingerprint": accepted}),
         }
     )
+    text = text.replace(SCHEMA_LINE % IN_REVIEW, SCHEMA_LINE % IN_MAPPINGS, 1)
     return update_text(text, sure)
 
 

@@ -26,6 +26,7 @@ _VETOED = 0.3
 _WORTH_A_LOOK = 0.5
 _LITTLE = 0.3
 _ALTERNATIVES = 6
+_ONLY_ONE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +89,57 @@ def propose(
         for name in open_fields
         if (at, name) not in ruled_out
     }
-    required = {one.name for one in contract.fields if one.constraints.required}
-    worth = {
-        pair: score.confidence + (1.0 if pair[1] in required else 0.0)
-        for pair, score in pairs.items()
-        if score.confidence >= (_LEAST_REQUIRED if pair[1] in required else _LEAST)
-    }
-    chosen = assign(worth)
+    chosen = assign(_worth(pairs, contract))
     matches = {name: _match(at, name, pairs, open_fields) for name, at in chosen.items()}
+    matches |= _only_candidates(sample, contract, moment, free, {**kept, **matches}, ruled_out)
     return _proposal(sample, contract, moment, known, kept, matches, ruled_out, pairs)
+
+
+def _worth(
+    pairs: Mapping[tuple[int, str], _Score], contract: Contract
+) -> dict[tuple[int, str], float]:
+    """What each pair adds: required fields first, and parts of other cells only by their name."""
+    required = {one.name for one in contract.fields if one.constraints.required}
+    parts = contract.derived_fields()
+    return {
+        (at, name): score.confidence + (1.0 if name in required else 0.0)
+        for (at, name), score in pairs.items()
+        if score.confidence >= (_LEAST_REQUIRED if name in required else _LEAST)
+        and (name not in parts or score.likeness >= _WORTH_A_LOOK)
+    }
+
+
+def _only_candidates(
+    sample: Sample,
+    contract: Contract,
+    moment: Moment,
+    free: Collection[int],
+    matched: Mapping[str, Match],
+    ruled_out: Collection[tuple[int, str]],
+) -> dict[str, Match]:
+    """Required fields that only one column can feed, because all others are something else."""
+    found: dict[str, Match] = {}
+    taken = {match.position for match in matched.values()}
+    for field in contract.fields:
+        if not field.constraints.required or field.name in matched:
+            continue
+        candidates = [
+            at
+            for at in free
+            if at not in taken
+            and (at, field.name) not in ruled_out
+            and _may_be(sample, at, field.name, contract, moment)
+        ]
+        if len(candidates) == 1:
+            taken.add(candidates[0])
+            found[field.name] = Match(
+                position=candidates[0],
+                how="proposed",
+                confidence=_ONLY_ONE,
+                margin=_ONLY_ONE,
+                reasons=("no other column can be it",),
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +148,12 @@ class _Score:
     fit: Fit
     likeness: float
     reasons: tuple[str, ...]
+
+    @property
+    def is_strong(self) -> bool:
+        """True when the values speak for the pair by themselves, or bear out a similar name."""
+        is_telling = self.fit.telling >= STRONG or self.likeness >= _WORTH_A_LOOK
+        return is_telling and self.fit.speaks >= 0.9 * self.fit.telling
 
 
 def _score(
@@ -209,8 +258,7 @@ def _proposal(
     strong = sum(
         1
         for name, match in matches.items()
-        if (fit := sample.fit(match.position, name, contract, moment)).telling >= STRONG
-        and fit.speaks >= 0.9 * fit.telling
+        if (score := pairs.get((match.position, name))) is not None and score.is_strong
     )
     told = {
         name: _told(match, pairs.get((match.position, name))) for name, match in matched.items()

@@ -575,7 +575,7 @@ def test_headings_without_a_latin_letter_have_their_own_fingerprint(desk: Desk) 
 
     assert held.result.labels != other.result.labels
     assert held.result.layout != other.result.layout
-    desk.answer(held, {"field:id": "患者"})
+    desk.answer(held, {"column:患者": "id"})
     assert desk.harmonize(lines("患者,血糖", *rows)).column("glucose")[0] == "5.100"
     assert desk.hold(lines("病人,体重", *rows)).result.questions
 
