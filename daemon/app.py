@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -30,6 +31,8 @@ from daemon.status import StatusPage
 from daemon.timers import Chore, Timers
 from daemon.watch import InboxWatcher
 from pipeline.contract import ContractError, load_contracts
+from pipeline.errors import PipelineError
+from pipeline.mapping_file import load_mapping, load_mappings
 
 _STATE_PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database cannot be written
 
@@ -76,6 +79,7 @@ class Daemon:
         logs.guard_tracebacks()
         ignore_lease_signals()
         check_contracts(self._settings)
+        check_mappings(self._settings)
         with _locked(self._settings), self._state() as store, self._signals_caught():
             spool = _ready_spool(store, self._settings, adopt=self._adopt)
             return self._serve(store, spool, until_idle=until_idle)
@@ -230,6 +234,7 @@ class Daemon:
         try:
             settings = self._reload()
             check_contracts(settings)
+            check_mappings(settings)
         except (SettingsError, Refused) as error:
             logger.bind(error=type(error).__name__).error("new configuration refused")
             shell.troubles.note("config", f"new configuration refused: {error}", shell.monotonic())
@@ -309,6 +314,27 @@ def check_contracts(settings: Settings) -> list[str]:
         ) from None
 
 
+def check_mappings(settings: Settings) -> list[str]:
+    """Sources of the confirmed mappings in force.
+
+    Raises:
+        Refused: one of them has a mistake.
+    """
+    try:
+        contracts = load_contracts(settings.contracts_dir)
+        known = load_mappings(settings.mappings_dir)
+        for mapping in known:
+            load_mapping(Path(mapping.source_file), contracts)
+    except PipelineError as error:
+        mistakes = "\n".join(f"  - {mistake}" for mistake in error.details)
+        raise Refused(
+            ExitCode.CONFIG,
+            f"The confirmed mappings cannot be used:\n{mistakes}",
+            f"Correct them in {settings.mappings_dir}, or set their status to retired.",
+        ) from None
+    return sorted(mapping.source for mapping in known)
+
+
 def prepare(settings: Settings, *, adopt: bool = False) -> None:
     """Make the folders and the state database, ready for a first start.
 
@@ -331,6 +357,7 @@ def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> Spool:
     _check_inbox(store, spool, adopt=adopt)
     try:
         spool.create()
+        settings.mappings_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(
             ExitCode.CONFIG,

@@ -6,16 +6,21 @@ still used up one of its attempts.
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import Future
 
 from loguru import logger
 
+from daemon.answers import Asked
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.files import FileVanished
+from daemon.holding import Holding
 from daemon.intake import was_asked_for
+from daemon.lineage import past_of
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
+from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import ContentError, FileCode, PipelineError
@@ -28,11 +33,15 @@ _SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for 
 class Attempts:
     """Owns the attempts in flight. One thread calls it."""
 
-    def __init__(self, shell: Shell, executor: Executor, contracts_dir: str) -> None:
+    def __init__(
+        self, shell: Shell, executor: Executor, contracts_dir: str, holding: Holding
+    ) -> None:
         self._shell = shell
         self._executor = executor
+        self._holding = holding
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
+        self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
 
     @property
     def in_flight(self) -> int:
@@ -111,8 +120,12 @@ class Attempts:
         if not done:
             return
         moves = [self._outcome(self._shell.store.get(job_id), f) for job_id, f in done.items()]
+        asked = {move.job.id: Asked.of(move.detail) for move in moves}
         for job in self._shell.store.advance_all(moves):
             del self._in_flight[job.id]
+            knew = self._knew.pop(job.id, 0)
+            if job.state is JobState.HELD:
+                self._holding.asked(job, asked[job.id], knew)
             log = logger.bind(job=job.label, attempt=job.attempts)
             if job.disposition is Disposition.DELIVERED and job.counts:
                 log.bind(rows_read=job.counts.read, rows_rejected=job.counts.rejected).info(
@@ -174,15 +187,26 @@ class Attempts:
 
     def _submit(self, job: JobRecord) -> None:
         settings = self._shell.settings
+        staging = self._shell.spool.staging_dir(job.id, job.attempts)
+        parent, siblings = past_of(self._shell, job)
         task = HarmonizeTask(
             source=str(self._shell.spool.input_path(job)),
-            staging_dir=str(self._shell.spool.staging_dir(job.id, job.attempts)),
+            staging_dir=str(staging),
             contracts_dir=self.contracts_dir,
             job=job.label,
             now_s=job.created_at_s,  # the arrival's clock: a retry judges dates as the first try
             output_format=settings.output.format,
+            changes=settings.output.changes,
             limits=Limits(**settings.limits.model_dump()),
+            mappings_dir=str(settings.mappings_dir),
+            source_path=os.fsdecode(job.source),
+            answer=self._holding.answers.answer_for(job),
+            references=ReferenceKeys(self._shell.spool.state_dir).folders(),
+            keys_dir=str(written_beside(staging)),
+            parent=parent,
+            siblings=siblings,
         )
+        self._knew[job.id] = self._holding.answers.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
@@ -200,6 +224,8 @@ class Attempts:
         return self._judged(job, judge(_failure(error), job.attempts, self._policy))
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
+        if result.questions:
+            return self._holding.answers.question(job, result)
         return Move(
             job=job,
             event=JobEvent.ATTEMPT_SUCCEEDED,
@@ -210,7 +236,11 @@ class Attempts:
                 "counts": result.counts,
             },
             outputs=result.outputs,
-            detail={"rejects": result.rejects, "warnings": result.warnings},
+            detail={
+                "rejects": result.rejects,
+                "warnings": result.warnings,
+                **({"mapping": result.mapping} if result.mapping else {}),
+            },
         )
 
     def _judged(self, job: JobRecord, verdict: Verdict) -> Move:

@@ -5,18 +5,24 @@ A command stays pending until it is done, so a crash in the middle repeats it; a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from loguru import logger
 
+from daemon.answers import Given
 from daemon.attempts import Attempts
 from daemon.db.errors import JobUnknown
 from daemon.db.records import CommandRecord, JobRecord, Move
+from daemon.holding import Holding
 from daemon.intake import Intake
+from daemon.mapping_shelf import AnswerRefused
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 
 Answer = tuple[bool, str]
+_CODE_KEY = re.compile(r"(\bcode:[^:]*:)[^',;]+")
 _RETRIABLE = (
     JobState.QUARANTINED,
     JobState.DELIVERED,
@@ -28,15 +34,18 @@ _RETRIABLE = (
 class Commands:
     """Carries out `command` rows. One thread calls it."""
 
-    def __init__(self, shell: Shell, intake: Intake, attempts: Attempts) -> None:
+    def __init__(self, shell: Shell, intake: Intake, attempts: Attempts, holding: Holding) -> None:
         self._shell = shell
         self._intake = intake
         self._attempts = attempts
+        self._holding = holding
         self._verbs: dict[str, Callable[[CommandRecord], Answer | None]] = {
             "retry": self._retry,
             "cancel": self._cancel,
             "pause": self._pause,
             "resume": self._resume,
+            "confirm": self._confirm,
+            "refuse": self._refuse,
         }
 
     def obey(self) -> None:
@@ -50,7 +59,7 @@ class Commands:
             except OSError as error:
                 answer = (False, f"the file cannot be moved: {error.strerror}")
             if answer is not None:
-                self._shell.store.answer(command.id, *answer)
+                self._shell.store.answer(command.id, *answer, args=_kept(command))
                 logger.bind(command=command.kind, ok=answer[0]).info("command answered")
 
     def _retry(self, command: CommandRecord) -> Answer:
@@ -79,7 +88,42 @@ class Commands:
             return False, f"{job.label} is {job.state} and can no longer be cancelled"
         changes = {"disposition": Disposition.CANCELLED}
         self._shell.store.advance(Move(job=job, event=JobEvent.CANCEL_REQUESTED, changes=changes))
+        self._holding.moved(job)
         return True, f"{job.label} is cancelled; its original goes to the archive"
+
+    def _confirm(self, command: CommandRecord) -> Answer:
+        job = self._shell.store.get(int(command.args["job"]))
+        if job.state is not JobState.HELD:
+            return self._answered_before(job, command, JobEvent.ANSWER_CONFIRMED)
+        try:
+            queued = self._holding.answers.confirm(
+                job, _given(command), dict(command.args.get("answers") or {})
+            )
+        except AnswerRefused as refused:
+            return False, "\n".join(_without_values(mistake) for mistake in refused.mistakes)
+        except OSError as error:
+            return False, f"the mapping cannot be stored: {error.strerror}"
+        return True, _confirmed(job, len(queued))
+
+    def _refuse(self, command: CommandRecord) -> Answer:
+        job = self._shell.store.get(int(command.args["job"]))
+        if job.state is not JobState.HELD:
+            return self._answered_before(job, command, JobEvent.ANSWER_REFUSED)
+        self._holding.answers.refuse(job, _given(command), command.args.get("reason"))
+        return True, _refused(job)
+
+    def _answered_before(self, job: JobRecord, command: CommandRecord, event: JobEvent) -> Answer:
+        """The answer was this very command's, before a crash; or the job is not held at all."""
+        done = [
+            one
+            for one in self._shell.store.story(job.id)
+            if one.kind is event and one.detail.get("command") == command.id
+        ]
+        if not done:
+            return False, f"{job.label} is {job.state}; only a held job waits for an answer"
+        if event is JobEvent.ANSWER_REFUSED:
+            return True, _refused(job)
+        return True, _confirmed(job, 1)
 
     def _pause(self, command: CommandRecord) -> Answer:
         self._shell.store.meta_set("paused", str(command.args.get("reason") or "no reason given"))
@@ -88,3 +132,30 @@ class Commands:
     def _resume(self, _command: CommandRecord) -> Answer:
         self._shell.store.meta_set("paused", None)
         return True, "resumed"
+
+
+def _kept(command: CommandRecord) -> dict[str, Any] | None:
+    """The arguments without a person's answers, which may name codes as they stand in the file."""
+    if "answers" not in command.args:
+        return None
+    return {name: value for name, value in command.args.items() if name != "answers"}
+
+
+def _without_values(mistake: str) -> str:
+    """The key of a question about a code ends with the code; questions.txt has it in full."""
+    return _CODE_KEY.sub(r"\1…", mistake)
+
+
+def _given(command: CommandRecord) -> Given:
+    return Given(by=str(command.args.get("by") or command.requested_by), command=command.id)
+
+
+def _confirmed(job: JobRecord, covered: int) -> str:
+    others = covered - 1
+    also = f", and so do {others} more files of its layout" if others > 1 else ""
+    also = ", and so does one more file of its layout" if others == 1 else also
+    return f"{job.label} goes on with the confirmed mapping{also}; later ones need nobody"
+
+
+def _refused(job: JobRecord) -> str:
+    return f"{job.label} is set aside; its original goes to the error folder"

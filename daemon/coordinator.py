@@ -1,4 +1,4 @@
-"""One turn of the crank: collect, obey, finish, look, claim, confirm, start.
+"""One turn of the crank: collect, obey, finish, look, ask, claim, confirm, start.
 
 The only place where decisions meet effects, run by one thread. Other threads (watchdog,
 APScheduler, worker futures, signals) never call in here: they wake the loop, and the loop looks. A
@@ -16,6 +16,7 @@ from daemon.attempts import Attempts
 from daemon.commands import Commands
 from daemon.executors.base import Executor
 from daemon.finishing import Finishing
+from daemon.holding import Holding
 from daemon.housekeeping import Housekeeping
 from daemon.intake import Intake
 from daemon.settings import Settings
@@ -37,10 +38,11 @@ class Coordinator:
         self._shell = shell
         self._executor = executor
         self.intake = Intake(shell, wake.set)
-        self.attempts = Attempts(shell, executor, contracts_dir)
+        self.holding = Holding(shell, wake.set, contracts_dir)
+        self.attempts = Attempts(shell, executor, contracts_dir, self.holding)
         self.finishing = Finishing(shell)
         self.housekeeping = Housekeeping(shell)
-        self._commands = Commands(shell, self.intake, self.attempts)
+        self._commands = Commands(shell, self.intake, self.attempts, self.holding)
         self._look_is_wanted = True
         self._scan_took_s = 0.0
         self.draining = False
@@ -61,6 +63,7 @@ class Coordinator:
         self.attempts.take_back()
         self.finishing.finish()
         self.intake.confirm()
+        self.holding.recover()
         self.housekeeping.offer_orphans_again()
         progress(total, total)
         if total:
@@ -71,13 +74,14 @@ class Coordinator:
         self.attempts.collect()
         self._commands.obey()  # after `collect`: a cancelled attempt must not be started anew
         self.finishing.finish()
-        self._look_if_due()
+        self.holding.tend(look=self._look_if_due())
         self._watch_workers()
         if not self.draining and not self.is_paused and not self.is_broken:
             self.intake.claim(self._room())
             self.intake.confirm()
             self.attempts.start()
         self.attempts.collect()  # an inline attempt has ended already
+        self.holding.tend()
         self.finishing.finish()
         self.finishing.refresh_index()
 
@@ -108,10 +112,15 @@ class Coordinator:
 
     @property
     def is_idle(self) -> bool:
-        """True when nothing waits in the inbox and no job is queued, running or moving."""
+        """True when nothing waits in the inbox and no job is queued, running or moving.
+
+        Held jobs wait for people, not for us.
+        """
         counts = self._shell.store.counts_by_state()
         live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
-        return not any(counts[state] for state in live) and not self.intake.candidates
+        if any(counts[state] for state in live) or self.intake.candidates:
+            return False
+        return not self.holding.is_busy
 
     @property
     def is_broken(self) -> bool:
@@ -132,6 +141,8 @@ class Coordinator:
 
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
+        if self.holding.is_behind:
+            return 0.0
         now_s = self._shell.monotonic()
         due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))
         if self._look_is_wanted:
@@ -145,6 +156,7 @@ class Coordinator:
         self.intake.reconfigure()
         self.look_soon()
         self.attempts.contracts_dir = contracts_dir
+        self.holding.reconfigure(contracts_dir)
 
     def give_back(self) -> None:
         """At a stop: end the open attempts and give each back to its job."""
@@ -156,20 +168,23 @@ class Coordinator:
     def close(self) -> None:
         """Release what this object started."""
         self.intake.close()
+        self.holding.close()
         self.housekeeping.close()
 
     @property
     def _scan_pause_s(self) -> float:
         return max(_LEAST_SCAN_PAUSE_S, _SCAN_SHARE * self._scan_took_s)
 
-    def _look_if_due(self) -> None:
+    def _look_if_due(self) -> bool:
         now_s = self._shell.monotonic()
         since_s = now_s - self.intake.looked_at_s
         wanted = self._look_is_wanted and since_s >= self._scan_pause_s
-        if wanted or since_s >= self._shell.settings.intake.scan_interval_s:
+        is_due = wanted or since_s >= self._shell.settings.intake.scan_interval_s
+        if is_due:
             self._look_is_wanted = False
             self.intake.look()
             self._scan_took_s = self._shell.monotonic() - now_s
+        return is_due
 
     def _room(self) -> int:
         """How many files may be claimed now: for free workers, and a few for the next ones."""

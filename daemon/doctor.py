@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import psutil
 
-from daemon.app import check_contracts
+from daemon.app import check_contracts, check_mappings
 from daemon.db.errors import StateError, StateMissing
 from daemon.db.store import JobStore
 from daemon.errors import Refused
@@ -47,6 +47,7 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
         "python": _python,
         "packages": _packages,
         "contracts": _contracts,
+        "mappings": _mappings,
         "folders": _folders,
         "renames": _renames,
         "leases": _leases,
@@ -101,6 +102,22 @@ def _contracts(settings: Settings) -> Finding:
     except Refused as refused:
         return Finding("error", refused.sentence, refused.hint)
     return Finding("ok", ", ".join(names))
+
+
+def _mappings(settings: Settings) -> Finding:
+    try:
+        names = check_mappings(settings)
+    except Refused as refused:
+        return Finding("error", refused.sentence, refused.hint)
+    folder = settings.mappings_dir
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return Finding(
+            "error",
+            f"{folder} cannot be written by this user",
+            "Give the service's user that right; confirmed mappings are kept there.",
+        )
+    return Finding("ok", ", ".join(names) or "none is confirmed yet")
 
 
 def _folders(settings: Settings) -> Finding:

@@ -52,6 +52,40 @@ def reason_text(job: JobRecord, beside: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def how_to_answer(job: JobRecord) -> str:
+    """The end of questions.txt: the three ways to answer, with this job's number filled in."""
+    ways = (
+        "1. In this folder: correct mapping.proposed.yaml where it is wrong, change its line "
+        "'status: proposed' to 'status: confirmed' and save. If it cannot be used, "
+        "ANSWER_REFUSED.txt appears beside it and says why.",
+        f"2. With a command: 'harmonizer confirm {job.label}' accepts the proposal as it stands; "
+        f"'harmonizer confirm {job.label} --answer KEY=VALUE' answers a question.",
+        f"3. Not at all: 'harmonizer refuse {job.label}' puts this file into error/.",
+    )
+    lines = ["HOW TO ANSWER"]
+    for way in ways:
+        lines += ["", *_paragraph(way)]
+    lines += [
+        "",
+        *_paragraph(
+            "The file beside this note is a copy; changing it has no effect. This folder goes "
+            "away once its question is answered."
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def refused_answer(mistakes: Sequence[str]) -> str:
+    """ANSWER_REFUSED.txt: why a saved mapping changed nothing yet."""
+    lines = ["THIS ANSWER CANNOT BE USED. The file stays held until it can.", ""]
+    for mistake in mistakes[:_MOST_DETAILS]:
+        lines += textwrap.wrap(mistake, _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+    if len(mistakes) > _MOST_DETAILS:
+        lines.append(f"  - and {len(mistakes) - _MOST_DETAILS} more")
+    lines += ["", *_paragraph("Correct it and save again; this note goes away by itself.")]
+    return "\n".join(lines) + "\n"
+
+
 def job_document(
     job: JobRecord,
     *,

@@ -21,7 +21,7 @@ from typing import Any
 from daemon.files import FileVanished, TargetTaken, fsync_dir, move_into_place, write_durably
 from daemon.names import SIDECARS
 
-_FROM_STAGING = ("rejects.csv", "report.json")
+_FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
 
 class OutsideFolder(OSError):
@@ -90,7 +90,7 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes) -> str:
         return str(note.readlink())
     above = relative.rpartition("/")[0]
     parent = make_folders(folder, above, modes.folder) if above else folder
-    _share(ready, parent)
+    share(ready, parent)
     for number in count(1):
         name = relative if number == 1 else f"{relative}-{number}"
         target = jailed(folder, name)
@@ -193,7 +193,7 @@ def _write_note(note: Path, name: str) -> None:
     note.symlink_to(name)
 
 
-def _share(ready: Path, parent: Path) -> None:
+def share(ready: Path, parent: Path) -> None:
     """Where the parent hands its group down (setgid), do so for what was made elsewhere."""
     seen = parent.stat()
     if seen.st_mode & stat.S_ISGID:

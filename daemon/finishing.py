@@ -13,11 +13,18 @@ from loguru import logger
 from daemon.db.records import JobRecord, Move
 from daemon.explain import job_document, reason_text
 from daemon.files import FileVanished
+from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import FINALIZED, Disposition, JobState
 from pipeline.errors import FileCode
 
 _INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
+
+
+_KEPT = (
+    *("schema", "job", "parent", "refused", "now_s"),
+    *("contract", "engine", "plan", "rejected_records"),
+)
 
 
 class Finishing:
@@ -90,11 +97,13 @@ class Finishing:
         changes: dict[str, Any] = {}
         match disposition:
             case Disposition.DELIVERED:
+                self._keep_keys(job)
+                report = self._shell.spool.keep_report(job)
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job)
                 except FileVanished:  # somebody emptied our folder before the results were out
                     return self._moved_without_results(job)
-                self._retire(replace(job, delivery=changes["delivery"]))
+                self._retire(replace(job, delivery=changes["delivery"]), report)
             case Disposition.QUARANTINED:
                 self._quarantine(job)
             case Disposition.DUPLICATE | Disposition.CANCELLED:
@@ -102,6 +111,12 @@ class Finishing:
             case Disposition.LOST:
                 pass  # there is nothing left to move
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
+
+    def _keep_keys(self, job: JobRecord) -> None:
+        """Before others can see the delivery, its rows can be referred to."""
+        staging = self._shell.spool.staging_dir(job.id, job.attempts)
+        keys = ReferenceKeys(self._shell.spool.state_dir)
+        keys.take_in(job.contract or "", written_beside(staging))
 
     def _moved_without_results(self, job: JobRecord) -> Move:
         changes: dict[str, Any] = {
@@ -113,8 +128,11 @@ class Finishing:
         event = FINALIZED[Disposition.QUARANTINED]
         return Move(job=job, event=event, changes=changes)
 
-    def _retire(self, job: JobRecord) -> None:
-        self._shell.spool.retire(job, self._document(job))
+    def _retire(self, job: JobRecord, report: dict[str, Any] | None = None) -> None:
+        document = self._document(job)
+        if report is not None:  # what it takes to explain a row later, or to correct its rejects
+            document["report"] = {name: report[name] for name in _KEPT if name in report}
+        self._shell.spool.retire(job, document)
 
     def _quarantine(self, job: JobRecord) -> None:
         known = self._shell.spool.quarantine(

@@ -18,6 +18,7 @@ from daemon.db.errors import JobUnknown
 from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
 from daemon.db.store import JobStore
 from daemon.files import FileChanged, FileVanished, Lease
+from daemon.lineage import corrected_job
 from daemon.names import resubmitted_job
 from daemon.scan import Candidate, Scan
 from daemon.settle import SettleTracker, Waiting
@@ -218,7 +219,8 @@ class Intake:
     def _confirmed(self, job: JobRecord, sha256: str | None, fingerprint: Fingerprint) -> Move:
         parent_id = job.parent_id
         if parent_id is None and sha256 is not None:
-            parent_id = self._shell.store.quarantined_with(sha256)
+            corrected = corrected_job(self._shell, job)
+            parent_id = corrected.id if corrected else self._shell.store.quarantined_with(sha256)
         return Move(
             job=job,
             event=JobEvent.CLAIM_CONFIRMED,

@@ -23,7 +23,8 @@ from daemon.files import TargetTaken, copy_verified, fsync_dir, move_into_place
 from daemon.filing import place_in
 from daemon.names import SIDECARS
 from daemon.policy import meaning
-from pipeline.spreadsheet import spreadsheet_safe
+from pipeline.messages import PastFile
+from pipeline.spreadsheets import spreadsheet_safe
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FILED = re.compile(r"j([1-9][0-9]{0,17})(?:__|-|$)")
@@ -50,6 +51,24 @@ def known_file(folder: Path, job: JobRecord) -> KnownFile | None:
     with contextlib.suppress(OSError):
         seen = place_in(folder, os.fsdecode(job.name)).lstat()
         return KnownFile(device=seen.st_dev, inode=seen.st_ino, job_id=job.id)
+    return None
+
+
+def past_file(job: JobRecord, *, archive: Path, error: Path) -> PastFile | None:
+    """Where a finished job's original lies with the report of its last attempt.
+
+    `archive` and `error` are the folders themselves. None when one of the two is gone, or when the
+    file was refused before anything was planned.
+    """
+    name = os.fsdecode(job.name)
+    for folder, place, paper in (
+        (archive, archive_place(job), "job.json"),
+        (error, error_place(job), "report.json"),
+    ):
+        for found in _namesakes(folder / place):
+            original = place_in(found, name)
+            if original.is_file() and (found / paper).is_file():
+                return PastFile(source=str(original), report=str(found / paper))
     return None
 
 

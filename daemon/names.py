@@ -132,7 +132,7 @@ def ignored_reason(source: bytes, extra: Sequence[str] = ()) -> str | None:
 def entry_reason(folder: bytes, name: bytes, extra: Sequence[str] = ()) -> str | None:
     """The same for one entry of a folder that is not ignored itself. Quick: scans call it."""
     reason = _part_reason(name)
-    if reason is None and name in SIDECARS and _is_where_sidecars_come(folder):
+    if reason is None and name in SIDECARS and _is_own(folder, name):
         reason = SIDECAR_REASON
     if reason is None and extra:
         reason = _extra_reason(folder, name, extra)
@@ -153,16 +153,24 @@ SIDECARS = frozenset(
         b"REASON.txt",
         b"reason.json",
         b"rejects.csv",
+        b"report.html",
         b"report.json",
         b"job.json",
         b"questions.txt",
+        b"mapping.proposed.yaml",
+        b"review.html",
+        b"ANSWER_REFUSED.txt",
         b"INDEX.csv",
     }
+)
+_REVIEW_PAPERS = frozenset(
+    {b"questions.txt", b"mapping.proposed.yaml", b"review.html", b"ANSWER_REFUSED.txt"}
 )
 PAPERS = frozenset({b"REASON.txt", b"reason.json"})  # both lie in every error folder
 SIDECAR_REASON = "written by the service beside an original; it is not data"
 _ERROR_FOLDER = re.compile(rb"j([1-9][0-9]{0,17})__[A-Z][A-Z0-9_]*(?:-[0-9]+)?")
 _OWN_FOLDER = re.compile(rb"j[1-9][0-9]{0,17}(?:__[A-Z][A-Z0-9_]*)?(?:-[0-9]+)?")
+_REVIEW_FOLDER = re.compile(rb"j([1-9][0-9]{0,17})-.+", re.DOTALL)
 
 
 def is_own_sidecar(source: bytes) -> bool:
@@ -173,11 +181,28 @@ def is_own_sidecar(source: bytes) -> bool:
     original that bears such a name is filed in a sub-folder of its own, so it is never mistaken.
     """
     folder, _, name = source.rpartition(b"/")
-    return name in SIDECARS and _is_where_sidecars_come(folder)
+    return name in SIDECARS and _is_own(folder, name)
 
 
-def _is_where_sidecars_come(folder: bytes) -> bool:
-    return not folder or _OWN_FOLDER.fullmatch(folder.rpartition(b"/")[2]) is not None
+def _is_own(folder: bytes, name: bytes) -> bool:
+    """Whether a paper of that name may be ours there; review folders hold only a few of them."""
+    above = folder.rpartition(b"/")[2]
+    if not folder and name == b"rejects.csv":
+        return False  # dropped back, most likely corrected; it names its job itself
+    if not folder or _OWN_FOLDER.fullmatch(above):
+        return True
+    return name in _REVIEW_PAPERS and _REVIEW_FOLDER.fullmatch(above) is not None
+
+
+def review_folder(label: str, name: bytes) -> str:
+    """What the review folder of a job is called: j42-labs.csv, the name made fit for any system."""
+    return f"{label}-{_fit(name.decode('utf-8', 'replace'), _REVIEW_NAME_BYTES)}"
+
+
+def reviewed_job(folder: str) -> int | None:
+    """The number of the job whose review folder bears this name; None for any other name."""
+    found = _REVIEW_FOLDER.fullmatch(folder.encode("utf-8", "surrogateescape"))
+    return int(found[1]) if found else None
 
 
 def error_folder_of(source: bytes) -> bytes | None:
@@ -201,6 +226,7 @@ _PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|lz4|zip)$", re.IGNORECASE)
 _UNSAFE = frozenset('/\\:*?"<>|')  # outboxes are shared with Windows
 _DEVICE = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)")
 _NAMELESS = "file"
+_REVIEW_NAME_BYTES = 120
 
 
 def safe_stem(name: bytes, room: int) -> str:
@@ -208,12 +234,16 @@ def safe_stem(name: bytes, room: int) -> str:
 
     Valid UTF-8 in NFC, printable, never empty, at most `room` (>= 4) bytes long.
     """
-    text = name.decode("utf-8", "replace").replace("�", "_")
-    stem = _EXTENSION.sub("", _PACKED.sub("", text)) or text
-    stem = unicodedata.normalize("NFC", stem)
-    stem = "".join("_" if c in _UNSAFE or not c.isprintable() else c for c in stem)
-    stem = stem.strip(" .").lstrip("-~ .")
-    if _DEVICE.match(stem):
-        stem = f"_{stem}"
-    short = stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .")
+    text = name.decode("utf-8", "replace")
+    return _fit(_EXTENSION.sub("", _PACKED.sub("", text)) or text, room)
+
+
+def _fit(text: str, room: int) -> str:
+    """A name that any system takes, at most `room` bytes long and never empty."""
+    text = unicodedata.normalize("NFC", text.replace("�", "_"))
+    text = "".join("_" if c in _UNSAFE or not c.isprintable() else c for c in text)
+    text = text.strip(" .").lstrip("-~ .")
+    if _DEVICE.match(text):
+        text = f"_{text}"
+    short = text.encode()[:room].decode("utf-8", "ignore").rstrip(" .")
     return short or _NAMELESS

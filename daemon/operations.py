@@ -15,14 +15,16 @@ from typing import Any
 
 from daemon.db.errors import JobUnknown, StateError, StateMissing
 from daemon.db.queries import ReadStore
-from daemon.db.records import CommandRecord, JobRecord, LogRecord
+from daemon.db.records import CommandRecord, EventRecord, JobRecord, LogRecord
 from daemon.db.store import JobStore
 from daemon.errors import ExitCode, Refused
 from daemon.explain import counts_document, iso_time, job_document, sentence, utc_day
 from daemon.lock import daemon_pid
+from daemon.names import review_folder
 from daemon.policy import advice, meaning
+from daemon.review_folder import REFUSAL
 from daemon.settings import Settings
-from daemon.states import JobState
+from daemon.states import JobEvent, JobState
 from daemon.statusfile import read_status
 from pipeline.errors import FileCode
 
@@ -131,6 +133,37 @@ class Operations:
             for job in found
         ]
 
+    def review(self, job_id: int | None = None, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Held jobs, newest first, each with its questions, its folder and its equals."""
+        with self.reading() as store:
+            if job_id is not None:
+                job = self._job(store, job_id)
+                if job.state is not JobState.HELD:
+                    raise Refused(
+                        ExitCode.NOT_FOUND,
+                        f"{job.label} is {job.state}; nothing is asked about it.",
+                        "See 'harmonizer review'.",
+                    )
+            held = store.in_state(JobState.HELD)
+            layouts = {job.id: _layout(store.story(job.id)) for job in held}
+        wanted = [job for job in reversed(held) if job_id in (None, job.id)][:limit]
+        return [
+            {
+                **summary(job),
+                "questions": list(job.reason_details),
+                "held_since_s": job.updated_at_s,
+                "folder": str(self._review_folder(job)),
+                "answer_refused": (self._review_folder(job) / REFUSAL).is_file(),
+                "layout": layouts[job.id],
+                "same_layout": [
+                    other.label
+                    for other in held
+                    if other.id != job.id and layouts[other.id] == layouts[job.id] is not None
+                ],
+            }
+            for job in wanted
+        ]
+
     def show(self, job_id: int) -> dict[str, Any]:
         """Everything known of one job: its timeline, hashes, counts, attempts and outputs."""
         with self.reading() as store:
@@ -142,14 +175,25 @@ class Operations:
                 story=store.story(job_id),
             )
             children = [child.label for child in store.children_of(job_id)]
-        return {**document, **summary(job), "sent_again_as": children, "where": self._where(job)}
+        return {
+            **document,
+            **summary(job),
+            **_asked(job),
+            "sent_again_as": children,
+            "where": self._where(job),
+        }
 
     def why_job(self, job_id: int) -> dict[str, Any]:
         """Why a job stands where it stands, in one sentence."""
         with self.reading() as store:
             job = self._job(store, job_id)
             paused = store.meta_get("paused")
-        return {**summary(job), "where": self._where(job), "why": self._sentence(job, paused)}
+        return {
+            **summary(job),
+            **_asked(job),
+            "where": self._where(job),
+            "why": self._sentence(job, paused),
+        }
 
     def last_logs(self, job_id: int | None = None, *, limit: int = 100) -> list[LogRecord]:
         """The newest log rows, oldest of them first."""
@@ -224,6 +268,8 @@ class Operations:
                 return str(self.settings.folder("archive") / utc_day(job.created_at_s) / job.label)
             case JobState.QUARANTINED:
                 return str(self._error_folder(job))
+            case JobState.HELD:
+                return str(self._review_folder(job))
             case JobState.LOST | JobState.WITHDRAWN:
                 return None
         return str(self.settings.folder("work") / job.label)
@@ -231,6 +277,9 @@ class Operations:
     def _error_folder(self, job: JobRecord) -> Path:
         name = f"{job.label}__{job.reason_code or 'INTERNAL'}"
         return self.settings.folder("error") / utc_day(job.created_at_s) / name
+
+    def _review_folder(self, job: JobRecord) -> Path:
+        return self.settings.folder("review") / review_folder(job.label, job.name)
 
     def _sentence(self, job: JobRecord, paused: str | None) -> str:
         match job.state:
@@ -248,7 +297,7 @@ class Operations:
             case JobState.RUNNING:
                 return f"A worker has it (attempt {job.attempts})."
             case JobState.HELD:
-                return "It waits for a person's answer; see the review folder."
+                return _question(job)
             case JobState.FINALIZING:
                 return "Its files are being put in place."
             case JobState.DELIVERED:
@@ -289,6 +338,31 @@ def summary(job: JobRecord) -> dict[str, Any]:
         "finished_at": iso_time(job.finished_at_s),
         "not_before": iso_time(job.not_before_s) if job.not_before_s else None,
     }
+
+
+def _asked(job: JobRecord) -> dict[str, Any]:
+    """What is asked about a held job; nothing about any other."""
+    return {"questions": list(job.reason_details)} if job.state is JobState.HELD else {}
+
+
+def _question(job: JobRecord) -> str:
+    """The first question of a held job, and how to answer."""
+    more = len(job.reason_details) - 1
+    others = f" And {more} more question{'s' if more > 1 else ''}." if more > 0 else ""
+    return (
+        f"It waits for a person's answer. {sentence(job.reason_note or 'A question is open')}"
+        f"{others} Answer in its review folder, or with 'harmonizer confirm {job.label}' or "
+        f"'harmonizer refuse {job.label}'."
+    )
+
+
+def _layout(story: Sequence[EventRecord]) -> str | None:
+    """The layout that was last asked about."""
+    for event in reversed(story):
+        if event.kind is JobEvent.QUESTION_ASKED:
+            layout = event.detail.get("layout")
+            return None if layout is None else str(layout)
+    return None
 
 
 def _answer(command_id: int, command: CommandRecord | None) -> dict[str, Any]:

@@ -82,6 +82,10 @@ class Output(_Section):
     """What a delivery looks like."""
 
     format: Literal["csv", "parquet"] = Field("csv", description="csv or parquet.")
+    changes: Literal["counted", "full"] = Field(
+        "counted",
+        description="counted: how often cells were changed; full: also each cell, in changes.csv.",
+    )
     file_mode: str = Field(
         "0640", pattern=r"^0?[0-7]{3}$", description="Octal mode of published files."
     )
@@ -152,6 +156,9 @@ class Settings(BaseSettings):
     contracts: Path | None = Field(
         None, description="Folder of *.contract.yaml; empty means the built-in set."
     )
+    mappings: Path | None = Field(
+        None, description="Folder of confirmed *.mapping.yaml; empty means config/mappings."
+    )
     folders: Folders = Folders()
     intake: Intake = Intake()
     workers: Workers = Workers()
@@ -198,6 +205,11 @@ class Settings(BaseSettings):
         return self.contracts or Path(pipeline.__file__).parent / "contracts"
 
     @property
+    def mappings_dir(self) -> Path:
+        """The folder of the mappings that people confirmed: as set, else in the root."""
+        return (self.mappings or self.root / "config" / "mappings").resolve()
+
+    @property
     def worker_count(self) -> int:
         """Worker processes to run: as set, else one per CPU this process may use."""
         return self.workers.count or len(os.sched_getaffinity(0))
@@ -215,8 +227,9 @@ def load_settings(config: Path | None = None, root: Path | None = None) -> Setti
     if config is not None:  # what a file names, it names from where it stands
         base = config.resolve().parent
         values["root"] = base / str(values.get("root", "."))
-        if values.get("contracts"):
-            values["contracts"] = base / str(values["contracts"])
+        for name in ("contracts", "mappings"):
+            if values.get(name):
+                values[name] = base / str(values[name])
     overrides: dict[str, Any] = {"root": root.resolve()} if root is not None else {}
 
     class FromFile(Settings):

@@ -5,6 +5,7 @@ work/      ours, private. One folder a job (j42/input, j42/attempt-1), and state
 outbox/    the consumer's. A delivery appears whole, by one rename.
 archive/   every original we ever took and did not refuse: <date>/j42/.
 error/     originals that were refused, each with its reason: <date>/j42__CODE/.
+review/    questions about held files, with a copy of each; people save their answers there.
 
 Every verb may be repeated after a crash, and is durable when it returns.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -95,6 +97,11 @@ class Spool:
         """Take over settings that may change while running; the folders stay where they are."""
         self._extra_ignore = tuple(extra_ignore)
         self._modes = Modes(file_mode)
+
+    @property
+    def modes(self) -> Modes:
+        """Permissions of whatever is published now."""
+        return self._modes
 
     @property
     def folders(self) -> SpoolFolders:
@@ -250,6 +257,20 @@ class Spool:
         if os.path.lexists(ready):
             set_modes(ready, self._modes)
         return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes)
+
+    def keep_report(self, job: JobRecord) -> dict[str, Any] | None:
+        """The winning attempt's report; it stays with the job when its results have left.
+
+        To be called before `deliver`. None when the results, and with them the report, are gone.
+        """
+        kept = self.job_dir(job.id) / "report.json"
+        fresh = self.staging_dir(job.id, job.attempts) / "report.json"
+        with contextlib.suppress(OSError, ValueError):
+            if not kept.is_file():
+                write_atomically(kept, fresh.read_bytes())
+            report = json.loads(kept.read_bytes())
+            return report if isinstance(report, dict) else None
+        return None
 
     def retire(self, job: JobRecord, document: Mapping[str, Any]) -> str:
         """File the original, bit for bit, with job.json as archive/<date>/<job>/.

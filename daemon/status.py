@@ -66,7 +66,8 @@ class StatusPage:
         jobs = page["jobs"]
         notify.status(
             f"{page['phase']}: {page['waiting']['count']} waiting, "
-            f"{jobs.get('running', 0)} running, {jobs.get('quarantined', 0)} in error"
+            f"{jobs.get('running', 0)} running, {jobs.get('held', 0)} held, "
+            f"{jobs.get('quarantined', 0)} in error"
         )
         if self._sees(now_s):
             notify.watchdog()

@@ -18,6 +18,7 @@ from daemon.settings import Settings
 
 _JOB = re.compile(r"j?([1-9][0-9]{0,17})")
 _JOB_DEPTH = {"outbox": 1, "archive": 1, "error": 1, "review": 0, "work": 0}
+_JOB_IN_REVIEW = re.compile(r"(?:kept-)?j([1-9][0-9]*)-.")
 _JOB_IN_PATH = re.compile(r"(?:^|\.)j([1-9][0-9]*)(?:__[A-Z0-9_]+)?(?:-[0-9]+)?$")
 
 
@@ -127,7 +128,10 @@ def _job_of_path(settings: Settings, what: str) -> int | None:
             if not path.is_relative_to(folder):
                 continue
             parts = path.relative_to(folder).parts
-            found = _JOB_IN_PATH.search(parts[depth]) if len(parts) > depth else None
+            if len(parts) <= depth:
+                continue
+            pattern = _JOB_IN_REVIEW.match if name == "review" else _JOB_IN_PATH.search
+            found = pattern(parts[depth])
             if found:
                 return int(found[1])
     return None

@@ -6,14 +6,14 @@ taken out together.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.changes import CHANGES, change_column
 from pipeline.check import Violation, check_field, check_plausible, check_rows, sentence_of
 from pipeline.columns import ColumnConverter
 from pipeline.contract import Contract
@@ -23,17 +23,16 @@ from pipeline.formats.base import TextBatch
 from pipeline.formula import parse_check
 from pipeline.formula_eval import Moment
 from pipeline.formula_terms import fields_of
-from pipeline.kinds import codeset_of
 from pipeline.measures import measures_of
 from pipeline.plan import Plan
+from pipeline.references import References
 from pipeline.rejects import Reject
 from pipeline.report import Tally
-from pipeline.rowsplit import Lookup, SplitRows, split_rows
+from pipeline.rowsplit import SplitRows, lookups_of, split_rows
 from pipeline.sheet import Finding, Sheet
+from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Rows
-from pipeline.standardize.codes import CodeSet
 from pipeline.standardize.dates import format_datetimes
-from pipeline.standardize.text import clean, fold, nullify
 
 RECORD, LINE = "_record", "_line"
 """Columns of an applied batch that say where each row came from. No field is called so."""
@@ -53,43 +52,83 @@ class AppliedBatch:
 class Applier:
     """Applies one plan to the batches of one file."""
 
-    def __init__(self, contract: Contract, plan: Plan, moment: Moment, tally: Tally) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        plan: Plan,
+        moment: Moment,
+        tally: Tally,
+        references: References | None = None,
+        *,
+        with_changes: bool = False,
+    ) -> None:
         self._contract = contract
         self._plan = plan
         self._moment = moment
         self._tally = tally
+        self._references = References(contract, {}) if references is None else references
+        self._with_changes = with_changes
+        self._may_be_blank = not contract.primary_key and not any(
+            field.constraints.required for field in contract.fields
+        )
+        self._words = {one.field: SourceWords.from_dict(one.words) for one in plan.columns}
         self._converter = ColumnConverter(contract, plan)
-        self._lookups = _lookups(contract)
+        self._lookups = lookups_of(contract)
         self._check_fields = _check_fields(contract)
 
     def apply(self, batch: TextBatch) -> AppliedBatch:
         """Convert, check and sort out one batch."""
-        changes = {name: Counter[str]() for name in self._contract.field_names}
-        split = self._split(batch, changes)
-        sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
-        self._refuse_misfits(split, sheet)
-        self._converter.convert(sheet, changes)
-        self._keep_raw(batch, sheet)
-        self._check(sheet)
-        for name, counted in changes.items():
-            self._tally.of(name).changed.update(counted)
-        kept = ~np.isin(sheet.origin, np.unique(sheet.origin[sheet.has_error()]))
+        sheet = self.sheet(batch)
+        self._count_changes(sheet)
+        records = batch.records[sheet.origin]
+        kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
         self._count_marks(sheet, kept)
-        rejects = [*_rejects(batch, sheet, self._contract), *_shape_rejects(batch)]
+        rejects = [*_rejects(batch, sheet, self._contract, self._column_of), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
-        return AppliedBatch(rows=self._delivered(batch, sheet, kept), rejects=rejects)
+        return AppliedBatch(rows=self.rows(batch, sheet, kept), rejects=rejects)
 
-    def _split(self, batch: TextBatch, changes: Mapping[str, Counter[str]]) -> SplitRows:
+    def _column_of(self, batch: TextBatch, at: int, name: str) -> str:
+        """Which column of a wide file a fault stands in, in words; a long one has one for each."""
+        reshaped = self._plan.reading.get("reshaped")
+        if reshaped is None or reshaped["how"] != "unpivot" or name != reshaped["values"]:
+            return ""
+        codes = self._plan.column_of(reshaped["codes"])
+        if codes is None:
+            return ""
+        code = batch.columns[codes.position][at].as_py()
+        labels = [label for label, of in reshaped["columns"].items() if of == code]
+        return f" It stands in the column {labels[0]}." if labels else ""
+
+    def sheet(self, batch: TextBatch) -> Sheet:
+        """One batch, converted and checked, with everything that was found and done."""
         cells: dict[str, pa.StringArray] = {}
+        changes: dict[str, dict[str, Rows]] = {}
         for column in self._plan.columns:
             described = self._contract.field(column.field)
-            cleaned, changed = clean(batch.columns[column.position])
-            cells[column.field] = nullify(cleaned, self._contract.missing_values_of(described))
-            changes[column.field].update(changed)
+            cells[column.field], changes[column.field] = read_cells(
+                batch.columns[column.position],
+                self._words[column.field],
+                self._contract.missing_values_of(described),
+            )
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
+        sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
+        for name, changed in changes.items():
+            sheet.change(name, {reason: split.rows_of(rows) for reason, rows in changed.items()})
         for rule in self._contract.split_rows:
-            changes[rule.field]["row-split"] += split.split
-        return split
+            for name in sorted({rule.field, *(name for part in rule.into for name in part)}):
+                sheet.change(name, {"row-split": split.rows_split()})
+        self._refuse_misfits(split, sheet)
+        self._converter.convert(sheet)
+        self._keep_raw(batch, sheet)
+        self._check(sheet)
+        return sheet
+
+    def _count_changes(self, sheet: Sheet) -> None:
+        """A cell counts once for each reason, into however many rows its record was split."""
+        is_split = sheet.count > 0 and sheet.origin[-1] + 1 < sheet.count
+        for change in sheet.changes:
+            cells = len(np.unique(sheet.origin[change.rows])) if is_split else len(change.rows)
+            self._tally.of(change.field).changed[change.reason] += cells
 
     def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
         rows = np.flatnonzero(np.isin(split.origin, split.misfit))
@@ -124,6 +163,20 @@ class Applier:
                 sheet.refuse(empty, described.name, RowCode.REQUIRED)
         self._check_measures(sheet)
         self._check_formulas(sheet)
+        self._check_references(sheet)
+        if self._may_be_blank:
+            filled = [sheet.column(field).is_valid() for field in self._contract.fields]
+            is_blank = ~np.logical_or.reduce([np.asarray(one) for one in filled])
+            blank = np.flatnonzero(is_blank & ~sheet.has_error())
+            sheet.refuse(blank, "", RowCode.BLANK_ROW)
+
+    def _check_references(self, sheet: Sheet) -> None:
+        for rule in self._references.to_others:
+            columns = [sheet.column(self._contract.field(name)) for name in rule.fields]
+            good = np.flatnonzero(~sheet.has_error(frozenset(rule.fields)))
+            missing = rule.missing_in(columns, good)
+            note = sheet.refuse if rule.on_missing == "reject_row" else sheet.mark
+            note(missing, rule.fields[0], RowCode.FOREIGN_KEY, rule.sentence)
 
     def _check_measures(self, sheet: Sheet) -> None:
         for one in measures_of(self._contract):
@@ -162,9 +215,8 @@ class Applier:
         for code, rows in marked.items():
             self._tally.warnings[code.value] += int((rows & kept).sum())
 
-    def _delivered(
-        self, batch: TextBatch, sheet: Sheet, kept: npt.NDArray[np.bool_]
-    ) -> pa.RecordBatch:
+    def rows(self, batch: TextBatch, sheet: Sheet, kept: npt.NDArray[np.bool_]) -> pa.RecordBatch:
+        """The rows of a sheet that are `kept`, as they would be delivered."""
         columns: dict[str, pa.Array] = {}
         for described in self._contract.fields:
             values = sheet.column(described)
@@ -181,6 +233,8 @@ class Applier:
         columns[LINE] = pa.array(batch.lines).take(origin)
         for column in self._plan.rescued:
             columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
+        if self._with_changes:
+            columns[CHANGES] = change_column(sheet, batch, self._plan, self._contract)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         return rows if kept.all() else rows.filter(pa.array(kept))
 
@@ -193,20 +247,6 @@ def rescued_name(position: int) -> str:
 def _note(sheet: Sheet, violation: Violation, rows: Rows) -> None:
     note = sheet.mark if violation.is_warning else sheet.refuse
     note(rows, violation.field, violation.code, violation.sentence)
-
-
-def _lookups(contract: Contract) -> dict[str, Lookup]:
-    """Code of a cell, for the fields that decide about row splits."""
-    names = {name for rule in contract.split_rows for name in rule.when}
-    return {
-        name: _lookup(codeset_of(contract.field(name), contract))
-        for name in names
-        if contract.field(name).codes is not None or contract.field(name).categories is not None
-    }
-
-
-def _lookup(codeset: CodeSet) -> Lookup:
-    return lambda text: codeset.lookup(fold(text))
 
 
 def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
@@ -228,24 +268,37 @@ def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
     }
 
 
-def _rejects(batch: TextBatch, sheet: Sheet, contract: Contract) -> list[Reject]:
+def _rejects(
+    batch: TextBatch, sheet: Sheet, contract: Contract, where: Callable[[TextBatch, int, str], str]
+) -> list[Reject]:
     """One line for each record and fault; the faults of a record in the contract's field order."""
     order = {name: place for place, name in enumerate((*contract.field_names, ""))}
     found: dict[tuple[int, int, RowCode, str], Finding] = {}
+    first = np.searchsorted(batch.records, batch.records)  # rows of one record stand together
     for error in sheet.errors:
-        for record in np.unique(sheet.origin[error.rows]).tolist():
-            found.setdefault((record, order[error.field], error.code, error.sentence), error)
+        for at in np.unique(sheet.origin[error.rows]).tolist():
+            sentence = error.sentence + where(batch, at, error.field)
+            found.setdefault((int(first[at]), order[error.field], error.code, sentence), error)
+    cells = cells_at(batch, sorted({at for at, _, _, _ in found}))
     return [
         Reject(
             record=int(batch.records[at]),
             line=int(batch.lines[at]),
             field=error.field,
             code=error.code,
-            sentence=error.sentence,
+            sentence=sentence,
             raw=batch.raw(at),
+            cells=cells[at],
         )
-        for (at, _, _, _), error in sorted(found.items(), key=lambda item: item[0])
+        for (at, _, _, sentence), error in sorted(found.items(), key=lambda item: item[0])
     ]
+
+
+def cells_at(batch: TextBatch, positions: list[int]) -> dict[int, tuple[str, ...]]:
+    """Cells as they stood, by position in the batch."""
+    taken = pa.array(positions, pa.int64())
+    rows = zip(*(column.take(taken).to_pylist() for column in batch.columns), strict=True)
+    return dict(zip(positions, rows, strict=True))
 
 
 def _shape_rejects(batch: TextBatch) -> list[Reject]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,13 +15,12 @@ from pipeline.kinds import Converter, codeset_of, convert_unit_spellings, conver
 from pipeline.measures import Measure, measures_of
 from pipeline.plan import Plan
 from pipeline.sheet import Sheet
+from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.codes import CodeSet, nearest
 from pipeline.standardize.distinct import is_true, put, read_distinct
 from pipeline.standardize.units import convert_units
 from pipeline.standardize.us_states import us_states
-
-Changes = Mapping[str, Counter[str]]
 
 _LARGEST_INT64 = 9_223_372_036_854_775_807
 
@@ -40,24 +38,25 @@ class ColumnConverter:
             for column in plan.columns
             if column.kind != "ucum-unit"
         }
+        self._words = {column.field: SourceWords.from_dict(column.words) for column in plan.columns}
         self._codesets = {
             column.field: _names_of(column.kind, contract.field(column.field), contract)
             for column in plan.columns
             if column.kind in ("code", "category", "us-state")
         }
 
-    def convert(self, sheet: Sheet, changes: Changes) -> None:
+    def convert(self, sheet: Sheet) -> None:
         """Fill `sheet.values`; what cannot be read is noted as an error."""
         parts: dict[str, Converted] = {}
         for name, convert in self._converters.items():
             parts[name] = converted = convert(sheet.cells[name])
             self._take_in(name, converted, sheet)
-            changes[name].update(converted.changed)
+            sheet.change(name, converted.changed)
         units = self._written_units(sheet, parts)
         for name, converted in parts.items():
             self._hand_out(self._contract.field(name), converted, sheet)
-        self._respell_units(units, sheet, changes)
-        self._convert_units(units, parts, sheet, changes)
+        self._respell_units(units, sheet)
+        self._convert_units(units, parts, sheet)
 
     def _take_in(self, name: str, converted: Converted, sheet: Sheet) -> None:
         described = self._contract.field(name)
@@ -136,16 +135,14 @@ class ColumnConverter:
                 sheet.numbers[target] = numbers if known is None else pc.coalesce(known, numbers)
             sheet.receive(self._contract.field(target), received)
 
-    def _respell_units(
-        self, units: Mapping[str, pa.StringArray], sheet: Sheet, changes: Changes
-    ) -> None:
+    def _respell_units(self, units: Mapping[str, pa.StringArray], sheet: Sheet) -> None:
         """Write units that no number is converted by in UCUM."""
         for name, written in units.items():
             if name in self._governed:
                 continue
             converted = convert_unit_spellings(written)
             sheet.values[name] = converted.values
-            changes[name].update(converted.changed)
+            sheet.change(name, converted.changed)
             for code, rows in converted.marked.items():
                 sheet.mark(rows, name, code)
 
@@ -154,7 +151,6 @@ class ColumnConverter:
         units: Mapping[str, pa.StringArray],
         parts: Mapping[str, Converted],
         sheet: Sheet,
-        changes: Changes,
     ) -> None:
         for one in self._measures:
             if one.field not in sheet.values:
@@ -164,14 +160,26 @@ class ColumnConverter:
                     ).values
                 continue
             written = units.get(one.unit_field, pa.nulls(sheet.count, pa.string()))
+            written = self._told_units(one, written, sheet)
             source = parts.get(one.source)
             if one.part is not None and source is not None and "unit" in source.extra:
                 written = pc.coalesce(source.extra["unit"], written)
-            self._convert_measure(one, written, sheet, changes)
+            self._convert_measure(one, written, sheet)
 
-    def _convert_measure(
-        self, one: Measure, written: pa.StringArray, sheet: Sheet, changes: Changes
-    ) -> None:
+    def _told_units(self, one: Measure, written: pa.StringArray, sheet: Sheet) -> pa.StringArray:
+        """Units a mapping told, for the values that name none."""
+        words = self._words.get(one.source, NO_WORDS)
+        told = words.told_units(one.analytes(sheet.values, sheet.count))
+        if told is None:
+            return written
+        measured = sheet.values[one.field].is_valid()
+        bare = pc.and_(measured, written.is_null())
+        rows = np.flatnonzero(is_true(pc.and_(bare, told.is_valid())))
+        if one.is_main:
+            sheet.change(one.unit_field, {"unit-told": rows})
+        return pc.if_else(bare, told, written)
+
+    def _convert_measure(self, one: Measure, written: pa.StringArray, sheet: Sheet) -> None:
         column = self._plan.column_of(one.source)
         converted = convert_units(
             sheet.values[one.field],
@@ -184,11 +192,11 @@ class ColumnConverter:
         measured = is_true(sheet.values[one.field].is_valid())
         sheet.values[one.field] = converted.values
         sheet.numbers[one.field] = converted.extra["number"]
-        for reason, count in converted.changed.items():
+        for reason, rows in converted.changed.items():
             if reason != "unit-respelled":
-                changes[one.field][reason] += count
+                sheet.change(one.field, {reason: rows})
             elif one.is_main:
-                changes[one.unit_field][reason] += count
+                sheet.change(one.unit_field, {reason: rows})
         for code, rows in converted.bad.items():
             if one.part is None:
                 sheet.refuse(rows, one.field, code)

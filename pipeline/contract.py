@@ -6,17 +6,16 @@ show in `contract_rules`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pydantic
-from pydantic_core import ErrorDetails
 
-from pipeline.contract_file import LocatedDocument, Position, Problem, read_located
+from pipeline.contract_file import Problem, read_located
+from pipeline.contract_mistakes import explain_finding
 from pipeline.contract_model import (
     Category,
     Check,
@@ -27,10 +26,12 @@ from pipeline.contract_model import (
     Duplicates,
     Field,
     ForeignKey,
+    Pivot,
     Policy,
     RowSplit,
     Split,
     UnitRule,
+    Unpivot,
     exceeds,
 )
 from pipeline.contract_rules import cross_check
@@ -48,11 +49,13 @@ __all__ = [
     "Duplicates",
     "Field",
     "ForeignKey",
+    "Pivot",
     "Policy",
     "Problem",
     "RowSplit",
     "Split",
     "UnitRule",
+    "Unpivot",
     "exceeds",
     "load_contract",
     "load_contracts",
@@ -152,7 +155,7 @@ def parse_contract(file: str, data: bytes) -> tuple[Contract | None, tuple[Probl
     except pydantic.ValidationError as error:
         for finding in error.errors(include_url=False):
             if not (finding["type"] == "too_short" and finding["input"]):  # its items failed
-                located.complain(*_explain(finding, located))
+                located.complain(*explain_finding(finding, located, _schema(), "the contract"))
     if contract is not None:
         cross_check(contract, located)
     problems = tuple(sorted(set(located.problems), key=lambda problem: problem.line))
@@ -160,77 +163,6 @@ def parse_contract(file: str, data: bytes) -> tuple[Contract | None, tuple[Probl
         return None, problems
     contract._sha256 = hashlib.sha256(data).hexdigest()
     return contract, ()
-
-
-def _explain(finding: ErrorDetails, located: LocatedDocument) -> tuple[Position, str]:
-    """Put one finding of pydantic into a sentence about the key that stands in the file."""
-    position: Position = tuple(finding["loc"])
-    while position and position not in located.lines and finding["type"] != "missing":
-        position = position[:-1]  # pydantic appends the branch of a union it tried
-    key = next((part for part in reversed(position) if isinstance(part, str)), "")
-    about = f"'{key}' " if key else "the contract "
-    if position and isinstance(position[-1], int):
-        about = f"entry {position[-1] + 1} of {about}"
-    context: dict[str, Any] = finding.get("ctx", {})
-    match finding["type"]:
-        case "extra_forbidden":
-            return position, _unknown_key(key, _keys_at(position[:-1]))
-        case "missing" if isinstance(position[-1], int):
-            return position, f"{about}is missing"
-        case "missing":
-            return position[:-1], f"the key '{key}' is missing"
-        case "tuple_type":
-            return position, f"{about}must be a list, like [one, two]"
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return position, f"{about}must have keys of its own"
-        case "string_type":
-            return position, f"{about}must be text"
-        case "literal_error":
-            return position, f"{about}must be one of: {context['expected']}"
-        case "string_pattern_mismatch":
-            return position, f"{about}must look like {context['pattern']}"
-        case "value_error":
-            return position, f"{about}{context['error']}"
-        case "too_short":
-            return position, f"{about}must not be empty"
-        case _:
-            return position, f"{about}is not right: {finding['msg']}"
-
-
-def _unknown_key(key: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else f"; known: {', '.join(sorted(known))}"
-    return f"'{key}' is not a known key here{hint}"
-
-
-def _keys_at(position: Position) -> set[str]:
-    """Keys the model knows at a place of the document, found in its own JSON Schema."""
-    schema = _schema()
-    here: dict[str, Any] = schema
-    for part in position:
-        here = _resolve(here, schema)
-        if isinstance(part, int):
-            here = here.get("items", here.get("prefixItems", [{}])[0])
-        else:
-            here = here.get("properties", {}).get(part) or _any_key(here)
-    return set(_resolve(here, schema).get("properties", {}))
-
-
-def _any_key(here: dict[str, Any]) -> dict[str, Any]:
-    """What stands below a key that people choose themselves."""
-    patterns: dict[str, dict[str, Any]] = here.get("patternProperties", {})
-    return next(iter(patterns.values()), here.get("additionalProperties") or {})
-
-
-def _resolve(here: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Follow `$ref` and the one branch of an optional value that has a shape."""
-    while True:
-        if "$ref" in here:
-            here = schema["$defs"][here["$ref"].rpartition("/")[2]]
-        elif "anyOf" in here:
-            here = next((one for one in here["anyOf"] if one.get("type") != "null"), {})
-        else:
-            return here
 
 
 @lru_cache(maxsize=1)

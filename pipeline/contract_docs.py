@@ -16,6 +16,7 @@ from pipeline import formula
 from pipeline.contract import BUILT_IN, load_contracts
 from pipeline.contract_field import CodeEntry, Field
 from pipeline.contract_model import Contract
+from pipeline.mapping_docs import write_mapping_docs
 
 _ROOT = Path(__file__).resolve().parent.parent
 PAGES = _ROOT / "docs" / "contracts"
@@ -83,6 +84,7 @@ def describe_contract(contract: Contract) -> str:
         *_categories(contract),
         *_codesets(contract),
         *_row_splits(contract),
+        *_reshaping(contract),
         "## Rules",
         *_rules(contract),
     ]
@@ -90,13 +92,14 @@ def describe_contract(contract: Contract) -> str:
 
 
 def write_all() -> None:
-    """Write the schema and the pages of the built-in contracts."""
+    """Write the schemas, the pages of the built-in contracts and the one about mappings."""
     SCHEMA.parent.mkdir(parents=True, exist_ok=True)
     SCHEMA.write_text(contract_schema(), encoding="utf-8")
     PAGES.mkdir(parents=True, exist_ok=True)
     (PAGES / "README.md").write_text(describe_format(), encoding="utf-8")
     for name, contract in load_contracts(BUILT_IN).items():
         (PAGES / f"{name}.md").write_text(describe_contract(contract), encoding="utf-8")
+    write_mapping_docs()
 
 
 def _fields(contract: Contract) -> Iterator[str]:
@@ -209,6 +212,26 @@ def _row_splits(contract: Contract) -> Iterator[str]:
             for row in split.into
         )
         yield f"When {when}, `{split.field}` is split at {_code(split.separator)} into {into}."
+
+
+def _reshaping(contract: Contract) -> Iterator[str]:
+    if contract.unpivot is not None:
+        codes, values = contract.unpivot.codes, contract.unpivot.values
+        yield "## Wide files"
+        yield (
+            f"A file without a column for `{codes}` may have a column for each of its codes "
+            f"instead, named by the code or one of its other names, also with a unit behind it. "
+            f"Every value in such a column becomes a row: its code goes to `{codes}`, the value to "
+            f"`{values}`."
+        )
+    if contract.pivot is not None:
+        yield "## Long files"
+        names, values = _words(contract.pivot.codes), _words(contract.pivot.values)
+        yield (
+            f"A file may have one row for each value instead: a column {names} that names the "
+            f"field, and a column {values} that holds the value. Rows that share the key become "
+            f"one row."
+        )
 
 
 def _rules(contract: Contract) -> Iterator[str]:

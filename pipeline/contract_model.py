@@ -38,12 +38,14 @@ __all__ = [
     "ForeignKey",
     "Load",
     "Named",
+    "Pivot",
     "Policy",
     "Privacy",
     "Reference",
     "RowSplit",
     "Split",
     "UnitRule",
+    "Unpivot",
     "exceeds",
 ]
 
@@ -62,6 +64,28 @@ class RowSplit(Part):
     into: tuple[dict[Name, str], ...] = words(
         "One entry for each value in order: what the fields of its row become."
     )
+
+
+class Unpivot(Part):
+    """Reads a wide file: its columns that are named like codes become rows of their own.
+
+    The headings are compared with the codes by their whole names, as cells would be; a unit may
+    stand behind the name (`Weight (kg)`). A file that has the column of the codes is read as it is.
+    """
+
+    codes: Name = words("Field that receives which column a value comes from; it has a code set.")
+    values: Name = words("Field that receives the value.")
+
+
+class Pivot(Part):
+    """Reads a long file: each row fills the field that its code names.
+
+    Rows that share the key then become one, so `survivorship` must be merge or most_complete.
+    """
+
+    codes: Texts = words("Headings of the column that says which field a value belongs to.")
+    values: Texts = words("Headings of the column that holds the value.")
+    units: Texts = words("Headings of the column that holds the value's unit.", default=())
 
 
 class Check(Part):
@@ -212,6 +236,8 @@ class Contract(Part):
     load: Load = words("How a database should take it.", default=Load())
     policy: Policy = words("How strict to be.", default=Policy())
     split_rows: tuple[RowSplit, ...] = words("Records that become several rows.", default=())
+    unpivot: Unpivot | None = words("How a wide file becomes this long table.", default=None)
+    pivot: Pivot | None = words("How a long file becomes this wide table.", default=None)
 
     _source: str = PrivateAttr(default="")
     _sha256: str = PrivateAttr(default="")

@@ -72,6 +72,7 @@ def cross_check(contract: Contract, located: LocatedDocument) -> None:
         for code, entry in entries.items():
             _check_code(entry, ("codesets", name, code), located)
     _check_row_splits(contract, located)
+    _check_reshaping(contract, located)
     _check_formulas(contract, located)
 
 
@@ -88,6 +89,8 @@ def _check_field_names(contract: Contract, located: LocatedDocument) -> None:
         own.append((("duplicates", "review", "similar"), contract.duplicates.review.similar))
     for n, key in enumerate(contract.foreign_keys):
         own.append((("foreignKeys", n, "fields"), key.fields))
+        if key.reference.resource in (None, contract.name):
+            own.append((("foreignKeys", n, "reference", "fields"), key.reference.fields))
         if len(key.fields) != len(key.reference.fields):
             located.complain(("foreignKeys", n), "both ends must have the same number of fields")
     for at, names in own:
@@ -245,6 +248,26 @@ def _check_row_splits(contract: Contract, located: LocatedDocument) -> None:
             located.complain((*at, "into"), "'into' must have at least two entries")
         for m, row in enumerate(split.into):
             _check_codes_named(contract, columns, row, (*at, "into", m), located)
+
+
+def _check_reshaping(contract: Contract, located: LocatedDocument) -> None:
+    if contract.unpivot is not None:
+        codes = _need_field(contract, contract.unpivot.codes, ("unpivot", "codes"), located)
+        _need_field(contract, contract.unpivot.values, ("unpivot", "values"), located)
+        if codes is not None and codes.categories is None and codes.codes is None:
+            sentence = f"'{codes.name}' has no code set, so no heading can be one of its codes"
+            located.complain(("unpivot", "codes"), sentence)
+        if contract.unpivot.codes == contract.unpivot.values:
+            located.complain(("unpivot", "values"), "codes and values must be two fields")
+    if contract.pivot is None:
+        return
+    if contract.unpivot is not None:
+        located.complain(("pivot",), "a table is long (unpivot) or wide (pivot), not both")
+    if not contract.primary_key:
+        located.complain(("pivot",), "'pivot' needs a primaryKey: it says which rows become one")
+    if contract.duplicates.survivorship not in ("merge", "most_complete"):
+        sentence = "'pivot' needs duplicates.survivorship: merge, to make one row of several"
+        located.complain(("pivot",), sentence)
 
 
 def _check_codes_named(

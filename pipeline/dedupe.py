@@ -60,6 +60,11 @@ class KeyRules:
     numbers: frozenset[str] = frozenset()
 
     @property
+    def comparison(self) -> Comparison:
+        """How the values of fields are compared."""
+        return Comparison(self.exact, self.moments, self.numbers)
+
+    @property
     def grouping(self) -> tuple[str, ...]:
         """The fields that put rows into one group."""
         return self.key or self.fields
@@ -84,12 +89,13 @@ class Resolution:
     """What becomes of the rows, by position. Rows named nowhere are written as they are.
 
     dropped: true for each row that says nothing new. rejected: rows kept out. filled: values a
-    surviving row takes over from the rows dropped in its favour, by field.
+    surviving row takes over from the rows dropped in its favour, by field. merged: those rows.
     """
 
     dropped: npt.NDArray[np.bool_]
     rejected: dict[int, KeyReject] = field(default_factory=dict)
     filled: dict[int, dict[str, Any]] = field(default_factory=dict)
+    merged: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Deduplicator:
@@ -97,7 +103,7 @@ class Deduplicator:
 
     def __init__(self, rules: KeyRules) -> None:
         self._rules = rules
-        self._comparison = Comparison(rules.exact, rules.moments, rules.numbers).exactly(rules.key)
+        self._comparison = rules.comparison.exactly(rules.key)
         self._rows = 0
         self._filter = KeyFilter(rules.grouping, self._comparison, null_is_a_value=True)
         self._unique = {
@@ -247,6 +253,7 @@ def _merge(group: list[tuple[int, dict[str, Any], dict[str, Any]]], into: Resolu
                 filled.setdefault(name, value)
     if filled:
         into.filled[survivor] = filled
+        into.merged[survivor] = tuple(at for at, _, _ in group if at != survivor)
 
 
 def _contradicted(forms: Iterable[dict[str, Any]], fields: Sequence[str]) -> tuple[str, ...]:

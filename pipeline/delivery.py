@@ -6,25 +6,32 @@ where it happens and must agree at the end, or the attempt fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from pipeline.apply import RECORD, Applier
+from pipeline.already import AlreadyDelivered, Taken
+from pipeline.apply import LINE, RECORD, Applier, cells_at
+from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
-from pipeline.errors import ContentError, FileCode
+from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import TableReader
 from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
+from pipeline.merged import check_merged
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
-from pipeline.outputs import sync_directory, write_json
+from pipeline.outputs import sync_directory
+from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
+from pipeline.papers import write_papers
 from pipeline.plan import Plan
-from pipeline.rejects import Reject, RejectSpool, RejectTally, write_rejects
+from pipeline.references import KeyCollector, References
+from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
 from pipeline.report import Tally, build_report
+from pipeline.reshaped import source_header
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
 from pipeline.stopwatch import timed
@@ -45,6 +52,9 @@ class Delivery:
     """One attempt at one file.
 
     source: what is known of its bytes (sha256, size_bytes). timings_s: seconds by step, filled in.
+    key_groups: fields by which other tables refer to this one.
+    corrects: the job whose rejects these rows correct; already: what was delivered of it before.
+    is_partial: only rows that were kept out before are read, so their share says nothing.
     """
 
     task: HarmonizeTask
@@ -54,12 +64,23 @@ class Delivery:
     plan: Plan
     moment: Moment
     timings_s: dict[str, float] = field(default_factory=dict)
+    key_groups: tuple[tuple[str, ...], ...] = ()
+    corrects: str | None = None
+    already: AlreadyDelivered | None = None
+    is_partial: bool = False
+    _references: References = field(init=False)
+    _pairs: PairSearch | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._references = References(self.contract, self.task.references)
+        review = self.contract.duplicates.review
+        self._pairs = None if review is None else PairSearch(review, RECORD, LINE)
 
     def make(self) -> HarmonizeResult:
         """Write everything into the staging directory.
 
         Raises:
-            ContentError: ROWS_REJECTED, with rejects.csv and report.json left in staging; EMPTY.
+            ContentError: ROWS_REJECTED, with rejects.csv and both reports left in staging; EMPTY.
             AccountingError: rows are unaccounted for.
         """
         staging = Path(self.task.staging_dir)
@@ -78,8 +99,16 @@ class Delivery:
         if refusal is not None:
             for output in written.outputs:
                 (staging / output.name).unlink()
-        report = self._report(counts, tally, rejected, outputs, refusal)
-        outputs = (*outputs, write_json(staging / "report.json", report))
+            outputs = (rejects,)
+        report = self._report(counts, tally, rejected, refusal)
+        outputs = write_papers(
+            staging,
+            outputs,
+            report=report,
+            contract=self.contract,
+            examples=rejected.examples,
+            output_format=self.task.output_format,
+        )
         sync_directory(staging)
         if refusal is not None:
             raise refusal
@@ -96,16 +125,17 @@ class Delivery:
             rejects=report["rejects"],
             warnings=report["warnings"],
             decisions=self.plan.sentences(),
+            lineage=self.corrects,
         )
 
     def _stream(
         self, staging: Path, store: RowStore, spool: RejectSpool, tally: Tally
     ) -> tuple[Written, OutputFile, RejectTally]:
-        keys = Deduplicator(_key_rules(self.contract))
+        keys = Deduplicator(key_rules(self.contract))
         with timed(self.timings_s, "apply"):
             self._apply(store, spool, keys, tally)
         with timed(self.timings_s, "duplicates"):
-            resolution, kept_out = self._settle(store, keys)
+            resolution, kept_out = self._settle(store, keys, tally)
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,
@@ -114,36 +144,105 @@ class Delivery:
                 plan=self.plan,
                 tally=tally,
                 kept_out=np.array(sorted(kept_out), dtype=np.int64),
+                keys=KeyCollector(self.key_groups),
+                changes=self._changes_file(staging),
             )
             written = writer.write(store, resolution)
+            if self.task.keys_dir is not None:
+                writer.keys.write(Path(self.task.keys_dir))
+            written.outputs += self._possible_duplicates(staging, store, resolution, kept_out)
             rejects, rejected = write_rejects(
-                staging / "rejects.csv", spool, self._key_rejects(kept_out)
+                staging / "rejects.csv", spool, self._key_rejects(kept_out), self._rejected_from
             )
         return written, rejects, rejected
 
+    @property
+    def _tells_changes(self) -> bool:
+        return self.task.changes == "full"
+
+    def _changes_file(self, staging: Path) -> ChangesFile | None:
+        if not self._tells_changes:
+            return None
+        return ChangesFile(staging / "changes.csv", self.contract.privacy.restricted)
+
+    @property
+    def _rejected_from(self) -> Source:
+        return Source(
+            job=self.corrects or self.task.job,  # whose records these are
+            labels=source_header(self.reader),
+            delimiter=self.reader.describe().get("delimiter"),
+        )
+
     def _apply(self, store: RowStore, spool: RejectSpool, keys: Deduplicator, tally: Tally) -> None:
-        applier = Applier(self.contract, self.plan, self.moment, tally)
+        applier = Applier(
+            self.contract,
+            self.plan,
+            self.moment,
+            tally,
+            self._references,
+            with_changes=self._tells_changes,
+        )
         for batch in self.reader.batches():
-            tally.read += len(batch.records) + len(batch.bad) + sum(batch.skipped.values())
+            tally.read += batch.read
             tally.skipped.update(batch.skipped)
             applied = applier.apply(batch)
             spool.add(applied.rejects)
             store.add(applied.rows)
             keys.add(applied.rows)
+            self._references.watch(applied.rows)
         store.close()
         if tally.read == tally.skipped.total():
             raise ContentError(FileCode.EMPTY, "every record of the file is blank")
 
-    def _settle(self, store: RowStore, keys: Deduplicator) -> tuple[Resolution, KeptOut]:
+    def _settle(
+        self, store: RowStore, keys: Deduplicator, tally: Tally
+    ) -> tuple[Resolution, KeptOut]:
         """Decide about keys. The rows made of one record are kept out together."""
-        resolution = keys.resolve(store.batches)
+        dangling = self._dangling(store, tally)
+        taken = Taken() if self.already is None else self.already.find(store.batches)
+        refused = taken.rejected | dangling
+        resolution = _resolve(keys, store, refused, taken.dropped - refused.keys())
+        resolution.rejected.update(refused)
+        for check_id, rows in check_merged(
+            store.batches, resolution, self.contract, self.moment
+        ).items():
+            tally.checks[check_id] += rows
+            tally.warnings[RowCode.ROW_CONSTRAINT.value] += rows
         kept_out = _records_of(resolution, store)
-        if kept_out and self.contract.split_rows:
+        if kept_out and (self.contract.split_rows or "reshaped" in self.plan.reading):
             # A row kept out with its sibling may have been the one its duplicates were dropped for.
-            siblings = _positions_of(kept_out, store)
-            resolution = keys.resolve(store.batches, siblings)
+            siblings = _positions_of(kept_out, store).tolist()
+            resolution = _resolve(keys, store, siblings, taken.dropped.difference(siblings))
+            check_merged(store.batches, resolution, self.contract, self.moment)
             kept_out |= _records_of(resolution, store)
         return resolution, kept_out
+
+    def _possible_duplicates(
+        self, staging: Path, store: RowStore, resolution: Resolution, kept_out: KeptOut
+    ) -> tuple[OutputFile, ...]:
+        """List pairs of delivered rows that may be one, where the contract asks for it."""
+        if self._pairs is None:
+            return ()
+        kept = ~resolution.dropped
+        kept[_positions_of(kept_out, store)] = False
+        found = self._pairs.find(store.batches, kept)
+        return (write_pairs(staging / FILE_NAME, found),) if found else ()
+
+    def _dangling(self, store: RowStore, tally: Tally) -> dict[int, KeyReject]:
+        """Rows that refer to a row of their own table that is not there, by position."""
+        self._references.close()
+        found: dict[int, KeyReject] = {}
+        for rule in self._references.to_own_table:
+            why = KeyReject(code=RowCode.FOREIGN_KEY, fields=rule.fields, sentence=rule.sentence)
+            start = 0
+            for batch in store.batches():
+                missing = rule.missing_in([batch.column(name) for name in rule.fields]) + start
+                start += batch.num_rows
+                if rule.on_missing == "reject_row":
+                    found.update(dict.fromkeys(missing.tolist(), why))
+                else:
+                    tally.warnings[why.code.value] += len(missing)
+        return found
 
     def _key_rejects(self, kept_out: KeptOut) -> Iterator[Reject]:
         """Look the records up in the source, whose text as it stood belongs into the rejects."""
@@ -151,7 +250,10 @@ class Delivery:
             return
         wanted = np.array(sorted(kept_out), dtype=np.int64)
         for batch in self.reader.batches():
-            for at in np.flatnonzero(np.isin(batch.records, wanted)).tolist():
+            first = batch.first_rows()
+            places = first[np.isin(batch.records[first], wanted)].tolist()
+            cells = cells_at(batch, places)
+            for at in places:
                 record = int(batch.records[at])
                 why = kept_out[record]
                 yield Reject(
@@ -161,6 +263,7 @@ class Delivery:
                     code=why.code,
                     sentence=why.sentence,
                     raw=batch.raw(at),
+                    cells=cells[at],
                 )
 
     def _refusal(self, counts: RowCounts, rejected: RejectTally) -> ContentError | None:
@@ -169,7 +272,7 @@ class Delivery:
         policy = self.contract.policy
         if counts.rejected == rows:
             note = f"every one of {rows} rows was rejected"
-        elif policy.too_many_rejected(counts.rejected, rows):
+        elif not self.is_partial and policy.too_many_rejected(counts.rejected, rows):
             note = (
                 f"{counts.rejected} of {rows} rows were rejected; "
                 f"{self.contract.name} allows {policy.max_rejected}"
@@ -191,25 +294,29 @@ class Delivery:
         counts: RowCounts,
         tally: Tally,
         rejected: RejectTally,
-        outputs: tuple[OutputFile, ...],
         refusal: ContentError | None,
     ) -> dict[str, Any]:
         return build_report(
             job=self.task.job,
-            source=self.source,
+            source={"name": PurePath(self.task.source_path).name, **self.source},
+            now_s=self.task.now_s,
             contract=self.contract,
             plan=self.plan,
             counts=counts,
             tally=tally,
             rejects=rejected.by_code,
             rejects_by_field=rejected.by_field,
-            outputs=outputs,
+            rejected_records=rejected.ranges,
             timings_s=self.timings_s,
+            references=self._references,
+            pairs=None if self._pairs is None else self._pairs.tally,
             refused=None if refusal is None else str(refusal),
+            parent=self.corrects,
         )
 
 
-def _key_rules(contract: Contract) -> KeyRules:
+def key_rules(contract: Contract) -> KeyRules:
+    """What makes two rows of a contract's table one."""
     unique = [*contract.unique_keys]
     unique += [(one.name,) for one in contract.fields if one.constraints.unique]
     as_it_stood = {one.split.raw for one in contract.fields if one.split is not None}
@@ -224,6 +331,16 @@ def _key_rules(contract: Contract) -> KeyRules:
         moments=frozenset(one.name for one in contract.fields if one.type == "datetime"),
         numbers=frozenset(one.name for one in contract.fields if one.type == "number"),
     )
+
+
+def _resolve(
+    keys: Deduplicator, store: RowStore, out: Iterable[int], dropped: set[int]
+) -> Resolution:
+    """Decide about keys, without rows that are out or dropped already."""
+    without = np.array(sorted({*out, *dropped}), dtype=np.int64)
+    resolution = keys.resolve(store.batches, without)
+    resolution.dropped[sorted(dropped)] = True
+    return resolution
 
 
 def _records_of(resolution: Resolution, store: RowStore) -> KeptOut:

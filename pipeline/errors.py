@@ -31,10 +31,16 @@ class FileCode(StrEnum):
     COLUMN_NEW = "COLUMN_NEW"
     DATE_AMBIGUOUS = "DATE_AMBIGUOUS"
     NUMBER_AMBIGUOUS = "NUMBER_AMBIGUOUS"
+    TIMEZONE_UNKNOWN = "TIMEZONE_UNKNOWN"
     UNIT_MISSING = "UNIT_MISSING"
     CODES_UNKNOWN = "CODES_UNKNOWN"
+    VALUES_UNREADABLE = "VALUES_UNREADABLE"
     TEXT_DAMAGED = "TEXT_DAMAGED"
+    FOOTER_UNCLEAR = "FOOTER_UNCLEAR"
+    LAYOUT_UNKNOWN = "LAYOUT_UNKNOWN"
+    LAYOUT_CHANGED = "LAYOUT_CHANGED"
     ROWS_REJECTED = "ROWS_REJECTED"
+    CORRECTION_MISFIT = "CORRECTION_MISFIT"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     CONTRACT_INVALID = "CONTRACT_INVALID"
     SYMLINK = "SYMLINK"
@@ -118,6 +124,10 @@ FILE_CODES: dict[FileCode, CodeText] = {
         "Nothing in the file proves whether a sign is the decimal sign or groups thousands.",
         "Write the numbers without a thousands sign and with a decimal point.",
     ),
+    FileCode.TIMEZONE_UNKNOWN: CodeText(
+        "Nothing says in which time zone the times were noted.",
+        "Say which zone is meant, or send times with their offset, such as 10:00-05:00.",
+    ),
     FileCode.UNIT_MISSING: CodeText(
         "A measured value comes without its unit, and the value alone does not tell it.",
         "Add a unit column, or fill it for every measured value.",
@@ -126,13 +136,34 @@ FILE_CODES: dict[FileCode, CodeText] = {
         "More values of a coded column than may be are not in its code set.",
         "Add the spellings as aliases in the contract, or correct them in the file.",
     ),
+    FileCode.VALUES_UNREADABLE: CodeText(
+        "More values of a column than may be cannot be read as the field's type.",
+        "Look at the column: say that such rows are to be rejected, or what the column is.",
+    ),
     FileCode.TEXT_DAMAGED: CodeText(
         "The text was decoded wrongly before it came here: é stands there as Ã©.",
         "Export the file again from its source, as UTF-8.",
     ),
+    FileCode.FOOTER_UNCLEAR: CodeText(
+        "The last records look like a total or an end mark, not like data.",
+        "Say whether they are to be dropped from every file of this source.",
+    ),
+    FileCode.LAYOUT_UNKNOWN: CodeText(
+        "Nobody has confirmed yet what the columns of this file mean.",
+        "Look at the proposed mapping, correct it where needed and confirm it.",
+    ),
+    FileCode.LAYOUT_CHANGED: CodeText(
+        "The columns are called as before, but their values are written in another way.",
+        "Ask the source what changed; then confirm the mapping anew.",
+    ),
     FileCode.ROWS_REJECTED: CodeText(
         "More rows were rejected than the contract allows.",
         "Open rejects.csv beside this file: it names each row, field and reason.",
+    ),
+    FileCode.CORRECTION_MISFIT: CodeText(
+        "These are corrected rejects, and they do not fit the file they were kept out of.",
+        "Correct only cells, in a copy of rejects.csv; leave its header, its record numbers and "
+        "its job as they are. If the job's original is no longer kept, send the whole file again.",
     ),
     FileCode.LIMIT_EXCEEDED: CodeText(
         "The file exceeds a safety limit on columns, cell size or record length.",
@@ -190,6 +221,7 @@ class RowCode(StrEnum):
 
     MISSING_CELL = "missing-cell"
     EXTRA_CELL = "extra-cell"
+    BLANK_ROW = "blank-row"
     UNBALANCED_QUOTE = "unbalanced-quote"
     ENCODING_ERROR = "encoding-error"
     REQUIRED = "required"
@@ -224,6 +256,7 @@ class RowCode(StrEnum):
 ROW_CODES: dict[RowCode, str] = {
     RowCode.MISSING_CELL: "The row has fewer cells than the header.",
     RowCode.EXTRA_CELL: "The row has more cells than the header.",
+    RowCode.BLANK_ROW: "The row says nothing: each of its cells is a word for no value.",
     RowCode.UNBALANCED_QUOTE: "A quote is opened and never closed as it should be.",
     RowCode.ENCODING_ERROR: "The row has bytes that are not text in the file's encoding.",
     RowCode.REQUIRED: "The field must have a value and has none.",

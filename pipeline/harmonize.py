@@ -1,4 +1,4 @@
-"""One file in, one result out: open, choose the contract, plan, apply. Only this composes them.
+"""One file in, one result out: decide, then hold or deliver. Only this composes them.
 
 The only clock is the task's own; the same task gives the same data, rejects and rescued values,
 byte for byte.
@@ -10,38 +10,29 @@ import errno
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract import Contract, load_contracts
+from pipeline.contract import load_contracts
+from pipeline.correction import correct_file
+from pipeline.deciding import decide
 from pipeline.delivery import Delivery
-from pipeline.errors import ContentError, FileCode, TransientError
-from pipeline.formats import open_table
-from pipeline.formats.base import TableReader
-from pipeline.formula_eval import Moment
-from pipeline.mapping import ColumnMapping, choose_contract, map_columns
+from pipeline.errors import FileCode, TransientError
+from pipeline.hold import hold
 from pipeline.messages import HarmonizeResult, HarmonizeTask
-from pipeline.padding import PaddedReader
 from pipeline.plan import Plan
-from pipeline.planning import make_plan
+from pipeline.references import referred_fields
+from pipeline.rejectfile import job_in
 from pipeline.stopwatch import timed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """A file with its contract, before anything is read but the header."""
-
-    reader: TableReader
-    contract: Contract
-    mapping: ColumnMapping
-    moment: Moment
 
 
 def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
     """Harmonize one file into `task.staging_dir`, which is empty and belongs to this attempt.
 
-    On success every output lies there, fsynced, and the counts add up.
+    On success every output lies there, fsynced, and the counts add up. When something is left to
+    ask, nothing is delivered: the result has `questions`, and the questions, the proposed mapping
+    and a page to look at lie there.
 
     Raises:
         ContentError: the file is refused. With ROWS_REJECTED, rejects.csv and report.json stay in
@@ -52,19 +43,29 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
     with _storage_trouble():
         with timed(timings_s, "plan"):
             source = _fingerprint(Path(task.source))
-            opened = _open(task)
-            plan = make_plan(opened.reader, opened.contract, opened.mapping, opened.moment)
-        if plan.questions:
-            raise _unsettled(plan)
-        return Delivery(
+            corrects = job_in(Path(task.source))
+            if corrects is not None:
+                return correct_file(task, corrects, source)
+            decision = decide(task)
+        if decision.plan.questions:
+            return hold(task, decision)
+        contracts = load_contracts(Path(task.contracts_dir)).values()
+        result = Delivery(
             task=task,
             source=source,
-            reader=opened.reader,
-            contract=opened.contract,
-            plan=plan,
-            moment=opened.moment,
+            reader=decision.reader,
+            contract=decision.contract,
+            plan=decision.plan,
+            moment=decision.moment,
             timings_s=timings_s,
+            key_groups=referred_fields(decision.contract, contracts),
         ).make()
+        return replace(
+            result,
+            layout=decision.plan.layout,
+            labels=decision.plan.labels,
+            mapping=decision.plan.mapping,
+        )
 
 
 def plan_file(task: HarmonizeTask) -> Plan:
@@ -75,39 +76,7 @@ def plan_file(task: HarmonizeTask) -> Plan:
         TransientError: the disk or the file could not be read now.
     """
     with _storage_trouble():
-        opened = _open(task)
-        return make_plan(opened.reader, opened.contract, opened.mapping, opened.moment)
-
-
-def _open(task: HarmonizeTask) -> _Opened:
-    contracts = load_contracts(Path(task.contracts_dir))
-    reader: TableReader = open_table(Path(task.source), task.limits)
-    if task.contract is None:
-        contract, mapping = choose_contract(reader.header, contracts)
-    elif task.contract in contracts:
-        contract = contracts[task.contract]
-        mapping = map_columns(reader.header, contract)
-    else:
-        known = ", ".join(sorted(contracts))
-        raise ContentError(
-            FileCode.SCHEMA_UNKNOWN, f"there is no contract {task.contract}; known: {known}"
-        )
-    if contract.policy.missing_cell == "null":
-        reader = PaddedReader(reader)
-    timezone = next((one.timezone for one in contract.fields if one.timezone), None)
-    return _Opened(
-        reader=reader,
-        contract=contract,
-        mapping=mapping,
-        moment=Moment.at(task.now_s, timezone),
-    )
-
-
-def _unsettled(plan: Plan) -> ContentError:
-    """The refusal of a file about which something is left to ask."""
-    first = plan.questions[0]
-    lines = tuple(f"{question.column}: {question.sentence}" for question in plan.questions)
-    return ContentError(first.code, lines[0], lines)
+        return decide(task).plan
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

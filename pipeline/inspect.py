@@ -5,19 +5,24 @@ Evidence is counts and shapes, never values. Memory does not depend on the size 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from pipeline.contract import Contract
+from pipeline.footer import LOOKED_AT, tail_of
 from pipeline.formats.base import TableReader, TextBatch
 from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
+from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Question
 from pipeline.standardize.numbers import NumberDecision
-from pipeline.standardize.text import clean, nullify
 from pipeline.standardize.unit_evidence import UnitDecision
 from pipeline.unitwatch import UnitWatch
+
+_EXAMPLES = 5
+_LOOKED_FOR_EXAMPLES = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,13 +30,18 @@ class Evidence:
     """What the pass found.
 
     columns: by field name. units: by measured field. questions: about units.
-    records: how many records the file has below its header.
+    records: how many records the file has below its header. seen_units: measured field -> code ->
+    units its numbers came with. tail: text of the last few records; examples: a few values by
+    place of their column. These two are for people and never part of a plan.
     """
 
     columns: dict[str, Settled]
     units: dict[str, UnitDecision] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     records: int = 0
+    seen_units: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    tail: tuple[str, ...] = ()
+    examples: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def inspect(
@@ -44,28 +54,51 @@ def inspect(
     inspectors: dict[str, Inspector] = {
         name: inspector_of(contract.field(name), settings[name]) for name in positions
     }
-    watch = UnitWatch(contract, set(positions), {})
+    words = {name: setting.words for name, setting in settings.items()}
+    watch = UnitWatch(contract, words, {})
     records = 0
+    tail: deque[str] = deque(maxlen=LOOKED_AT)
+    examples: dict[int, tuple[str, ...]] = {}
     for batch in reader.batches():
-        records += len(batch.records) + len(batch.bad) + sum(batch.skipped.values())
-        cells = cells_of(batch, contract, positions)
+        records += batch.read
+        tail.extend(raw for _, raw in tail_of(batch))
+        cells = cells_of(batch, contract, positions, words)
+        if not examples:
+            examples = {at: _examples(cells[name]) for name, at in positions.items()}
         for name, inspector in inspectors.items():
             inspector.observe(cells[name])
         watch.observe(cells)
     settled = {name: inspector.settle() for name, inspector in inspectors.items()}
-    watch = _watch_again(reader, contract, positions, settled) or watch
+    watch = _watch_again(reader, contract, positions, settled, words) or watch
     units, questions = watch.settle({name: setting.label for name, setting in settings.items()})
-    return Evidence(columns=settled, units=units, questions=questions, records=records)
+    return Evidence(
+        columns=settled,
+        units=units,
+        questions=questions,
+        records=records,
+        seen_units=watch.seen_units(),
+        tail=tuple(tail),
+        examples=examples,
+    )
+
+
+def _examples(cells: pa.StringArray) -> tuple[str, ...]:
+    """The first few different values of a batch."""
+    head = cells.drop_null().slice(0, _LOOKED_FOR_EXAMPLES)
+    return tuple(dict.fromkeys(head.to_pylist()))[:_EXAMPLES]
 
 
 def cells_of(
-    batch: TextBatch, contract: Contract, positions: Mapping[str, int]
+    batch: TextBatch,
+    contract: Contract,
+    positions: Mapping[str, int],
+    words: Mapping[str, SourceWords],
 ) -> dict[str, pa.StringArray]:
-    """Cleaned cells by field; null where the contract calls them missing."""
+    """Cleaned cells by field; null where they are missing."""
     return {
-        name: nullify(
-            clean(batch.columns[position])[0], contract.missing_values_of(contract.field(name))
-        )
+        name: read_cells(
+            batch.columns[position], words[name], contract.missing_values_of(contract.field(name))
+        )[0]
         for name, position in positions.items()
     }
 
@@ -75,14 +108,15 @@ def _watch_again(
     contract: Contract,
     positions: Mapping[str, int],
     settled: Mapping[str, Settled],
+    words: Mapping[str, SourceWords],
 ) -> UnitWatch | None:
     """Look at measured values once more when a decimal comma turned up; None when none did."""
     decisions = dict(_decimal_commas(settled))
-    watch = UnitWatch(contract, set(positions), decisions)
+    watch = UnitWatch(contract, words, decisions)
     if not watch.depends_on(decisions):
         return None
     for batch in reader.batches():
-        watch.observe(cells_of(batch, contract, positions))
+        watch.observe(cells_of(batch, contract, positions, words))
     return watch
 
 

@@ -16,26 +16,37 @@ import pyarrow.compute as pc
 
 from pipeline.contract import Contract, Field
 from pipeline.kinds import Converter, codeset_of, converter_of, kind_of, phrases_of
+from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeEvidence, CodeSet
 from pipeline.standardize.dates import DateEvidence, decide_dates
 from pipeline.standardize.distinct import read_distinct
-from pipeline.standardize.identifiers import IdentifierEvidence, decide_identifiers
+from pipeline.standardize.identifiers import (
+    IdentifierDecision,
+    IdentifierEvidence,
+    decide_identifiers,
+)
 from pipeline.standardize.numbers import NumberEvidence, decide_numbers
 from pipeline.standardize.ranges import split_ranges
-from pipeline.standardize.text import TextEvidence, decide_text
+from pipeline.standardize.text import TextEvidence, convert_string, decide_text, fold, nullify
 from pipeline.standardize.units import normalize_unit
 from pipeline.standardize.us_states import us_states
+
+_MAX_LISTED = 50  # distinct spellings kept to ask about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a kind may know beside the values: the column's label, the file's separator, the day."""
+    """What a kind may know beside the values: the column's label, the file's separator, the day.
+
+    words: what a confirmed mapping says about the column.
+    """
 
     label: str
     contract: Contract
     today: datetime.date
     delimiter: str | None = None
+    words: SourceWords = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +54,8 @@ class Settled:
     """What one column's evidence came to.
 
     values: how many values are present. parse_share: part of them (0 to 1) that are of this kind;
-    None where any text is.
+    None where any text is. unknown: spellings that are no code, with their counts; these are
+    values, so they go to people and never into a plan.
     """
 
     values: int
@@ -52,6 +64,7 @@ class Settled:
     sentences: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     parse_share: float | None = None
+    unknown: tuple[tuple[str, int], ...] = ()
 
 
 class Inspector(Protocol):
@@ -69,7 +82,7 @@ class Inspector(Protocol):
 def inspector_of(described: Field, setting: Setting) -> Inspector:
     """A fresh evidence collector for one column."""
     kind = _kind_inspector(described, setting)
-    return _Texts(kind, setting) if described.type == "string" else kind
+    return _Texts(kind, described, setting) if described.type == "string" else kind
 
 
 def _kind_inspector(described: Field, setting: Setting) -> Inspector:
@@ -79,17 +92,21 @@ def _kind_inspector(described: Field, setting: Setting) -> Inspector:
         case "number" | "integer":
             return _Numbers(described, setting)
         case "category" | "code":
-            return _Codes(described, codeset_of(described, setting.contract))
+            return _Codes(described, codeset_of(described, setting.contract), setting)
         case "us-state":
-            return _Codes(described, us_states())
+            return _Codes(described, us_states(), setting)
         case "range":
             return _Ranges(setting)
         case "identifier" | "npi":
             return _Identifiers(setting)
         case "ucum-unit":
-            return _Units()
+            return _Units(setting)
         case "boolean":
+            return _Booleans(described, setting)
+        case "email" | "postal-code-us" | "phone":
             return _Parsed(converter_of(described, setting.contract, {}))
+        case "text" if described.name in setting.contract.primary_key:
+            return _Identifiers(setting)
         case _:
             return _Anything()
 
@@ -108,9 +125,10 @@ class _Dates:
             self._evidence,
             column=self._setting.label,
             kind="date" if self._described.type == "date" else "datetime",
-            timezone=self._described.timezone,
+            timezone=self._setting.words.timezone or self._described.timezone,
             century=self._described.century,
             today=self._setting.today,
+            hint=self._setting.words.date_hint(),
         )
         if isinstance(decided, list):
             return Settled(values=evidence["values"], evidence=evidence, questions=tuple(decided))
@@ -156,7 +174,11 @@ def settle_numbers(
     """Decide how a column of numbers is written."""
     counts = evidence.as_dict()
     decided = decide_numbers(
-        evidence, column=setting.label, integer=integer, delimiter=setting.delimiter
+        evidence,
+        column=setting.label,
+        hint=setting.words.number_hint(),
+        integer=integer,
+        delimiter=setting.delimiter,
     )
     if isinstance(decided, list):
         return Settled(values=counts.get("values", 0), evidence=counts, questions=tuple(decided))
@@ -196,11 +218,14 @@ class _Ranges:
 
 
 class _Codes:
-    def __init__(self, described: Field, codeset: CodeSet) -> None:
+    def __init__(self, described: Field, codeset: CodeSet, setting: Setting) -> None:
         self._described, self._codeset = described, codeset
+        self._rejected = setting.words.reject_values
         self._evidence = CodeEvidence(codeset)
 
     def observe(self, values: pa.StringArray) -> None:
+        if self._rejected:  # a person has said that these are no codes
+            values = nullify(values, self._rejected)
         phrases = phrases_of(values, self._described, self._codeset)
         self._evidence.observe(values if phrases is None else phrases.code_text)
 
@@ -214,6 +239,7 @@ class _Codes:
             evidence=dict(evidence),
             sentences=(sentence,) if values else (),
             parse_share=None if kept else 1.0 - float(evidence["unknown_share"]),
+            unknown=() if kept else tuple(self._evidence.unknown_spellings()),
         )
 
 
@@ -228,6 +254,8 @@ class _Identifiers:
     def settle(self) -> Settled:
         evidence = self._evidence.as_dict()
         decided = decide_identifiers(self._evidence, column=self._setting.label)
+        if isinstance(decided, list) and "date-like-ids" in self._setting.words.accept:
+            decided = IdentifierDecision(sentences=("ids written as dates are confirmed",))
         return Settled(
             values=evidence["values"],
             evidence=dict(evidence),
@@ -239,15 +267,70 @@ class _Identifiers:
 class _Units:
     """Counts spellings that are known; which unit a row needs is decided with its number."""
 
-    def __init__(self) -> None:
+    def __init__(self, setting: Setting) -> None:
+        self._rejected = setting.words.reject_values
         self._counts: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
 
     def observe(self, values: pa.StringArray) -> None:
-        for unit, count in read_distinct(values, normalize_unit).counted():
+        if self._rejected:
+            values = nullify(values, self._rejected)
+        units = read_distinct(values, lambda text: (text, normalize_unit(text)))
+        for (text, unit), count in units.counted():
             self._counts["unknown" if unit is None else "known"] += count
+            if unit is None and (text in self._unknown or len(self._unknown) < _MAX_LISTED):
+                self._unknown[text] += count
 
     def settle(self) -> Settled:
-        return Settled(values=self._counts.total(), evidence=dict(sorted(self._counts.items())))
+        return Settled(
+            values=self._counts.total(),
+            evidence=dict(sorted(self._counts.items())),
+            unknown=_ranked(self._unknown),
+        )
+
+
+def _ranked(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+class _Booleans:
+    """Yes and no by declared words; other words are asked about like codes."""
+
+    def __init__(self, described: Field, setting: Setting) -> None:
+        words = setting.words
+        self._decision: dict[str, Any] = {}
+        if words.true_values is not None or words.false_values is not None or words.values:
+            true = words.true_values or described.true_values
+            false = words.false_values or described.false_values
+            told = {fold(word) for word in (*true, *false)}
+            self._decision = {  # "true" and "false" are what a mapping's `values` lead to
+                "trueValues": [*true, *(["true"] if "true" not in told else [])],
+                "falseValues": [*false, *(["false"] if "false" not in told else [])],
+            }
+        self._rejected = words.reject_values
+        self._convert = converter_of(described, setting.contract, self._decision)
+        self._counts: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
+
+    def observe(self, values: pa.StringArray) -> None:
+        if self._rejected:
+            values = nullify(values, self._rejected)
+        self._counts["values"] += len(values) - values.null_count
+        for rows in self._convert(values).bad.values():
+            self._counts["unknown"] += len(rows)
+            for text, count in read_distinct(values.take(pa.array(rows)), str).counted():
+                if text in self._unknown or len(self._unknown) < _MAX_LISTED:
+                    self._unknown[text] += count
+
+    def settle(self) -> Settled:
+        values, unknown = self._counts["values"], self._counts["unknown"]
+        return Settled(
+            values=values,
+            decision=self._decision,
+            evidence={"values": values, "unknown": unknown},
+            parse_share=1.0 - unknown / values if values else None,
+            unknown=_ranked(self._unknown),
+        )
 
 
 class _Parsed:
@@ -284,21 +367,36 @@ class _Anything:
 
 
 class _Texts:
-    """What every kind of text has in common: it may have been decoded wrongly before."""
+    """What every kind of text has in common: a pattern, and perhaps a wrong decoding behind it."""
 
-    def __init__(self, kind: Inspector, setting: Setting) -> None:
+    def __init__(self, kind: Inspector, described: Field, setting: Setting) -> None:
         self._kind, self._setting = kind, setting
+        self._pattern = described.constraints.pattern
         self._evidence = TextEvidence()
+        self._misfits = 0
 
     def observe(self, values: pa.StringArray) -> None:
         self._kind.observe(values)
         self._evidence.observe(values)
+        if self._pattern is not None:
+            bad = convert_string(values, pattern=self._pattern).bad
+            self._misfits += sum(map(len, bad.values()))
 
     def settle(self) -> Settled:
         settled = self._kind.settle()
         damaged = decide_text(self._evidence, column=self._setting.label)
+        words = self._setting.words
+        if words.repair or "damaged-text" in words.accept:
+            damaged = []  # what could be undone is undone, the rest stays as it is, marked
+        evidence = {**settled.evidence, "text": self._evidence.as_dict()}
+        share = settled.parse_share
+        if self._pattern is not None and settled.values:
+            evidence["pattern_misfits"] = self._misfits
+            fitting = 1.0 - self._misfits / settled.values
+            share = fitting if share is None else min(share, fitting)
         return replace(
             settled,
-            evidence={**settled.evidence, "text": self._evidence.as_dict()},
+            evidence=evidence,
             questions=(*damaged, *settled.questions),
+            parse_share=share,
         )

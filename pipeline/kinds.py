@@ -58,20 +58,21 @@ def converter_of(described: Field, contract: Contract, decision: dict[str, Any])
         case "number" | "integer":
             return _number_converter(described, NumberDecision.from_dict(decision))
         case "boolean":
-            return lambda values: convert_booleans(
-                values, described.true_values, described.false_values
-            )
+            true, false = boolean_words(described, decision)
+            return lambda values: convert_booleans(values, true, false)
         case "category" | "code":
             return _code_converter(described, codeset_of(described, contract))
         case "range":
             numbers = NumberDecision.from_dict(decision)
             return lambda values: _convert_ranges(values, numbers)
         case _:
-            return _text_converter(described)
+            return _text_converter(described, contract)
 
 
-def _text_converter(described: Field) -> Converter:
+def _text_converter(described: Field, contract: Contract) -> Converter:
     match kind_of(described):
+        case "text" if described.name in contract.primary_key:
+            return _convert_identifiers
         case "us-state":
             return convert_us_states
         case "postal-code-us":
@@ -88,6 +89,16 @@ def _text_converter(described: Field) -> Converter:
             return _convert_identifiers
         case _:
             return convert_string
+
+
+def boolean_words(
+    described: Field, decision: dict[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Words that mean true and false: what the mapping told, else the contract's own."""
+    return (
+        tuple(decision.get("trueValues", described.true_values)),
+        tuple(decision.get("falseValues", described.false_values)),
+    )
 
 
 def codeset_of(described: Field, contract: Contract) -> CodeSet:
@@ -109,11 +120,11 @@ def convert_unit_spellings(values: pa.StringArray) -> Converted:
     """UCUM codes where the spelling is known; other units stay as written, marked."""
     units = read_distinct(values, lambda text: (text, normalize_unit(text)))
     unknown = units.rows(lambda unit: unit[1] is None)
-    respelled = units.count(lambda unit: unit[1] is not None and unit[1] != unit[0])
+    respelled = units.rows(lambda unit: unit[1] is not None and unit[1] != unit[0])
     return Converted(
         values=units.spread(lambda unit: unit[1] or unit[0], pa.string()),
         marked={RowCode.UNIT_UNKNOWN: unknown} if len(unknown) else {},
-        changed={"unit-respelled": respelled} if respelled else {},
+        changed={"unit-respelled": respelled} if len(respelled) else {},
     )
 
 

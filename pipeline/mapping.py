@@ -8,28 +8,43 @@ its columns; its file name is not looked at.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NoReturn
 
 from pipeline.contract_model import Contract
 from pipeline.contract_names import squeezed
 from pipeline.errors import ContentError, FileCode
+from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.text import fold
+from pipeline.standardize.units import normalize_unit
 
 EXACT_CONFIDENCE = 1.0
+FUZZY_CONFIDENCE = 0.6
+"""The most that likeness of names and values can ever give a pair."""
 ALIAS_CONFIDENCE = 0.97
 _SUGGEST_RATIO = 0.75  # below this, two headings share letters by accident
 _SUGGESTIONS = 3
+_WITH_UNIT = re.compile(r"(?P<name>.+?)\s*(?:\((?P<round>[^()]+)\)|\[(?P<square>[^\[\]]+)\])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The column that claims a field. position: 0 for the first column of the file."""
+    """The column that claims a field. position: 0 for the first column of the file.
+
+    how: by the field's name, by an alias, by a confirmed mapping, or as a proposal of ours that
+    nobody has confirmed. margin: how far ahead of the second best the claim is, 0 to 1.
+    words: what is known about its cells besides, as a unit in the heading.
+    """
 
     position: int
-    how: Literal["exact", "alias"]
+    how: Literal["exact", "alias", "mapping", "proposed"]
     confidence: float
+    margin: float = 1.0
+    words: SourceWords = NO_WORDS
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +54,7 @@ class ColumnMapping:
     matched: field name -> its column. conflicts: field name -> the several columns that claim it.
     missing_required: required fields without any column. rescued: columns no field claims.
     suggestions: for some of the rescued columns, fields with a similar name, best first.
+    ignored: columns a mapping leaves out. kept: columns a mapping keeps beside the data.
     """
 
     contract: str
@@ -47,11 +63,18 @@ class ColumnMapping:
     missing_required: tuple[str, ...]
     rescued: tuple[int, ...]
     suggestions: dict[int, tuple[str, ...]]
+    ignored: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
 
     @property
     def fits(self) -> bool:
         """True when every required field has a column."""
         return not self.missing_required
+
+    @property
+    def fields(self) -> set[str]:
+        """Fields that have a column, disputed ones included."""
+        return {*self.matched, *self.conflicts}
 
     @property
     def claimed(self) -> int:
@@ -64,14 +87,18 @@ def map_columns(header: tuple[str, ...], contract: Contract) -> ColumnMapping:
     exact, known = _names_of(contract)
     claims: dict[str, list[int]] = {}
     rescued: list[int] = []
+    units: dict[int, str] = {}
     for position, label in enumerate(header):
         field = known.get(squeezed(label))
+        if field is None:
+            field, unit = _named_with_unit(label, known, contract)
+            units[position] = unit
         if field is None:
             rescued.append(position)
         else:
             claims.setdefault(field, []).append(position)
     matched = {
-        field: _match(positions[0], exact.get(squeezed(header[positions[0]])) == field)
+        field: _match(positions[0], field, header, exact, units.get(positions[0]))
         for field, positions in claims.items()
         if len(positions) == 1
     }
@@ -86,10 +113,40 @@ def map_columns(header: tuple[str, ...], contract: Contract) -> ColumnMapping:
     )
 
 
-def _match(position: int, is_exact: bool) -> Match:
-    if is_exact:
-        return Match(position=position, how="exact", confidence=EXACT_CONFIDENCE)
-    return Match(position=position, how="alias", confidence=ALIAS_CONFIDENCE)
+def _match(
+    position: int, field: str, header: tuple[str, ...], exact: Mapping[str, str], unit: str | None
+) -> Match:
+    is_exact = exact.get(squeezed(header[position])) == field
+    confidence = EXACT_CONFIDENCE if is_exact else ALIAS_CONFIDENCE
+    others = {label for at, label in enumerate(header) if at != position}
+    nearest = max((_likeness(label, field) for label in others), default=0.0)
+    return Match(
+        position=position,
+        how="exact" if is_exact else "alias",
+        confidence=confidence,
+        margin=round(confidence - FUZZY_CONFIDENCE * nearest, 3),
+        words=NO_WORDS if not unit else SourceWords(unit=unit),
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _likeness(label: str, name: str) -> float:
+    """How alike two names are, 0 to 1. For margins and suggestions; it accepts nothing."""
+    return difflib.SequenceMatcher(None, fold(label), fold(name)).ratio()
+
+
+def _named_with_unit(
+    label: str, known: Mapping[str, str], contract: Contract
+) -> tuple[str | None, str]:
+    """The measured field a heading names with its unit, as in `Weight (kg)`; None for none."""
+    parts = _WITH_UNIT.fullmatch(label.strip())
+    if parts is None:
+        return None, ""
+    field = known.get(squeezed(parts["name"]))
+    unit = next(part for part in (parts["round"], parts["square"]) if part is not None).strip()
+    if field is None or contract.field(field).unit is None or normalize_unit(unit) is None:
+        return None, ""
+    return field, unit
 
 
 def _names_of(contract: Contract) -> tuple[dict[str, str], dict[str, str]]:
@@ -138,18 +195,22 @@ def _suggest(
 
 
 def choose_contract(
-    header: tuple[str, ...], contracts: Mapping[str, Contract]
+    header: tuple[str, ...],
+    contracts: Mapping[str, Contract],
+    mappings: Mapping[str, ColumnMapping] | None = None,
 ) -> tuple[Contract, ColumnMapping]:
     """Find the contract whose required fields all have a column, and the most fields besides.
 
-    The mapping may still hold conflicts: two columns for one field.
+    `mappings`: by contract, where the table is not the same to each of them. The mapping that is
+    returned may still hold conflicts: two columns for one field.
 
     Raises:
         ContentError: SCHEMA_UNKNOWN or REQUIRED_MISSING when none fits, SCHEMA_AMBIGUOUS when
             several fit equally well. Notes name fields and positions, never the file's labels: of
             a file without a header they would be somebody's data.
     """
-    mappings = {name: map_columns(header, contract) for name, contract in contracts.items()}
+    if mappings is None:
+        mappings = {name: map_columns(header, contract) for name, contract in contracts.items()}
     fitting = [mapping for mapping in mappings.values() if mapping.fits and mapping.claimed]
     if not fitting:
         _refuse(header, list(mappings.values()))

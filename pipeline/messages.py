@@ -21,12 +21,32 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastFile:
+    """A file that was harmonized before, as it is kept. Both are absolute paths.
+
+    source: the original. report: a JSON document that is its report, or holds it as "report"
+    (report.json in an error folder, job.json in the archive).
+    """
+
+    source: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HarmonizeTask:
     """One file to harmonize. Paths are absolute strings; `staging_dir` exists and is empty.
 
     `now_s` (UTC epoch seconds) is the only clock the pipeline sees: checks such as
     `birth_date <= today()` are decided by it, so a replay gives the same bytes.
     `contract` forces a contract by name; None lets the columns decide.
+    `mappings_dir` holds the `*.mapping.yaml` files people confirmed; `answer` is one mapping file
+    that was confirmed for this very file and comes before all others.
+    `source_path` is the file's path in the inbox, for a mapping's `match.path`; never logged.
+    `changes` says what changes.csv tells: "counted" (nothing but the report's counts) or "full".
+    `references` names, per contract, a folder of the keys that were delivered, for foreign keys;
+    `keys_dir` is where the keys of this delivery are written, None when nobody keeps them.
+    `parent` is the file whose rejects this one corrects, `siblings` what corrected some of them
+    before, oldest first; whether a file is such a correction, `rejectfile.job_in` tells.
     """
 
     source: str
@@ -37,6 +57,14 @@ class HarmonizeTask:
     contract: str | None = None
     output_format: str = "csv"
     limits: Limits = field(default_factory=Limits)
+    mappings_dir: str | None = None
+    source_path: str = ""
+    answer: str | None = None
+    changes: str = "counted"
+    references: dict[str, str] = field(default_factory=dict)
+    keys_dir: str | None = None
+    parent: PastFile | None = None
+    siblings: tuple[PastFile, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -45,7 +73,15 @@ class HarmonizeTask:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> HarmonizeTask:
         """Inverse of `to_json`."""
-        return cls(**{**document, "limits": Limits(**document["limits"])})
+        parent = document.get("parent")
+        return cls(
+            **{
+                **document,
+                "limits": Limits(**document["limits"]),
+                "parent": None if parent is None else PastFile(**parent),
+                "siblings": tuple(PastFile(**one) for one in document.get("siblings", ())),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +123,12 @@ class HarmonizeResult:
 
     `warnings` and `rejects` count rows by code. `decisions` are the plan's sentences: what was
     decided for the file and each column, and by which evidence.
+
+    With `questions` (plain sentences, no cell values) nothing was delivered: the file is to be held
+    until somebody answers, and staging holds questions.txt, mapping.proposed.yaml and review.html.
+    `question_code` is the code of the first question. `layout` is the fingerprint of labels and
+    value shapes, `labels` of the labels alone. `mapping` names the confirmed mapping that was used,
+    `lineage` the job whose rejects this file corrects.
     """
 
     contract: str
@@ -96,6 +138,12 @@ class HarmonizeResult:
     rejects: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     decisions: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    question_code: str | None = None
+    layout: str | None = None
+    labels: str | None = None
+    mapping: str | None = None
+    lineage: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -110,6 +158,7 @@ class HarmonizeResult:
                 "counts": RowCounts(**document["counts"]),
                 "outputs": tuple(OutputFile(**output) for output in document["outputs"]),
                 "decisions": tuple(document["decisions"]),
+                "questions": tuple(document.get("questions", ())),
             }
         )
 

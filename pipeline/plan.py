@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import FileCode
+from pipeline.reshaped import sentence_of
 from pipeline.standardize.base import Question
 
 SCHEMA = "harmonizer-plan/1"
@@ -22,7 +23,9 @@ class ColumnPlan:
     """How one column of the file becomes one field of the contract.
 
     label, position: the column's heading as it stands, and its place, 0 for the first.
-    matched: "exact" or "alias". confidence: 0 to 1. kind: which kind of value it is read as.
+    matched: "exact", "alias", "mapping" (a person said so) or "proposed". confidence: 0 to 1;
+    margin: how far ahead of the second best column. kind: which kind of value it is read as.
+    words: what a confirmed mapping says about its cells.
     decision: what the kind's `convert` obeys. evidence: counts the decision rests on.
     sentences: the same in words, for people. scales: measured field -> code -> how the column
     writes percentages ("fraction" or "percent").
@@ -38,6 +41,8 @@ class ColumnPlan:
     evidence: dict[str, Any] = dataclasses.field(default_factory=dict)
     sentences: tuple[str, ...] = ()
     scales: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    margin: float = 1.0
+    words: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,12 @@ class UnclaimedColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that is decided before the first row is written."""
+    """Everything that is decided before the first row is written.
+
+    mapping: source of the confirmed mapping it rests on, with its file. layout: fingerprint of
+    labels and value shapes; labels: of the labels alone. footer: how many records at the end are
+    left out. constants: fields without a column and their value, the same in every row.
+    """
 
     reading: dict[str, Any]
     contract: str
@@ -62,6 +72,11 @@ class Plan:
     unclaimed: tuple[UnclaimedColumn, ...] = ()
     questions: tuple[Question, ...] = ()
     records: int = 0
+    mapping: str | None = None
+    layout: str | None = None
+    labels: str | None = None
+    footer: int = 0
+    constants: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_settled(self) -> bool:
@@ -79,7 +94,9 @@ class Plan:
 
     def sentences(self) -> tuple[str, ...]:
         """What was decided, column by column, in words."""
-        decided = [
+        reshaped = self.reading.get("reshaped")
+        decided = [] if reshaped is None else [sentence_of(reshaped)]
+        decided += [
             f"{column.label}: {sentence}"
             for column in self.columns
             for sentence in column.sentences

@@ -17,9 +17,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.changes import counted_changes
 from pipeline.contract import Contract
-from pipeline.messages import OutputFile, RowCounts
+from pipeline.messages import RowCounts
+from pipeline.pairs import Tally as PairTally
 from pipeline.plan import Plan
+from pipeline.references import References
 
 SCHEMA = "harmonizer-report/1"
 
@@ -56,22 +59,33 @@ def build_report(
     *,
     job: str,
     source: Mapping[str, Any],
+    now_s: float,
     contract: Contract,
     plan: Plan,
     counts: RowCounts,
     tally: Tally,
     rejects: Mapping[str, int],
     rejects_by_field: Mapping[tuple[str, str], int],
-    outputs: Sequence[OutputFile],
+    rejected_records: Sequence[Sequence[int]],
     timings_s: Mapping[str, float],
+    references: References,
+    pairs: PairTally | None = None,
     refused: str | None = None,
+    parent: str | None = None,
 ) -> dict[str, Any]:
-    """The document of `report.json`. `refused` says why the file was not delivered, if so."""
+    """The document of `report.json`, but for the list of files, which is known last.
+
+    now_s: the moment that rules such as `birth_date <= today()` were held against (UTC epoch).
+    rejected_records: ranges [first, last]. `refused` says why the file was not delivered, if so;
+    `parent` is the job whose rejects these rows correct.
+    """
     return {
         "schema": SCHEMA,
         "job": job,
+        "parent": parent,
         "refused": refused,
         "source": dict(source),
+        "now_s": now_s,
         "contract": {
             "name": contract.name,
             "version": contract.version,
@@ -80,6 +94,9 @@ def build_report(
         "engine": engine(),
         "counts": _counts(counts, tally),
         "rejects": _sorted(rejects),
+        "rejects_of_rows": _sorted(
+            {code: rows for (code, field), rows in rejects_by_field.items() if not field}
+        ),
         "warnings": _sorted(tally.warnings),
         "checks": [
             {
@@ -93,11 +110,17 @@ def build_report(
         "columns": [
             _column(name, contract, plan, tally, rejects_by_field) for name in contract.field_names
         ],
+        "rejected_records": [list(one) for one in rejected_records],
+        "changes": counted_changes(
+            {name: _sorted(tally.of(name).changed) for name in contract.field_names}
+        ),
         "unclaimed_columns": [asdict(column) for column in plan.unclaimed],
-        "not_checked": [f"foreign key {', '.join(key.fields)}" for key in contract.foreign_keys],
+        "references": references.report(),
+        "possible_duplicates": None if pairs is None else pairs.to_dict(),
+        "not_checked": references.not_checked(),
         "decisions": list(plan.sentences()),
         "plan": plan.to_dict(),
-        "outputs": [asdict(output) for output in outputs],
+        "outputs": [],
         "timings_s": {name: round(seconds, 3) for name, seconds in timings_s.items()},
     }
 

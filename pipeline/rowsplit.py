@@ -15,9 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import RowSplit
+from pipeline.contract import Contract, RowSplit
+from pipeline.kinds import codeset_of
 from pipeline.standardize.base import Rows
+from pipeline.standardize.codes import CodeSet
 from pipeline.standardize.distinct import read_distinct
+from pipeline.standardize.text import fold
 
 Lookup = Callable[[str], str | None]
 """The code of a cleaned text, None when it is none or more than one."""
@@ -40,6 +43,16 @@ class SplitRows:
     misfit: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     split: int = 0
 
+    def rows_of(self, records: Rows) -> Rows:
+        """The rows that were made of some of the batch's records."""
+        return np.flatnonzero(np.isin(self.origin, records)) if self.split else records
+
+    def rows_split(self) -> Rows:
+        """The rows whose record became several."""
+        if not self.split:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(np.bincount(self.origin)[self.origin] > 1)
+
 
 def split_rows(
     columns: Mapping[str, pa.StringArray],
@@ -56,6 +69,20 @@ def split_rows(
         if rule.field in columns and all(name in columns for name in rule.when):
             _apply(rule, result, lookups)
     return result
+
+
+def lookups_of(contract: Contract) -> dict[str, Lookup]:
+    """Code of a cell, for the fields that decide about the row splits of a contract."""
+    names = {name for rule in contract.split_rows for name in rule.when}
+    return {
+        name: _lookup(codeset_of(contract.field(name), contract))
+        for name in names
+        if contract.field(name).codes is not None or contract.field(name).categories is not None
+    }
+
+
+def _lookup(codeset: CodeSet) -> Lookup:
+    return lambda text: codeset.lookup(fold(text))
 
 
 def parts_of(text: str, separator: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.apply import LINE, RECORD, rescued_name
+from pipeline.changes import CHANGES, ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Resolution
 from pipeline.messages import OutputFile
 from pipeline.outputs import DataWriter, HashingFile, csv_line, open_data
 from pipeline.plan import Plan
+from pipeline.references import KeyCollector
 from pipeline.report import Tally
 from pipeline.rowstore import RowStore
 
@@ -44,6 +46,7 @@ class RowWriter:
     """Writes the data file and, when the file has columns no field claims, `rescued.csv`.
 
     `kept_out`: ascending numbers of the records that are rejected as a whole.
+    `keys` is shown every row that is written. `changes`, if any, is told what was changed in it.
     """
 
     directory: Path
@@ -52,6 +55,8 @@ class RowWriter:
     plan: Plan
     tally: Tally
     kept_out: npt.NDArray[np.int64]
+    keys: KeyCollector
+    changes: ChangesFile | None = None
     _rescued: HashingFile | None = field(default=None, init=False)
 
     def write(self, store: RowStore, resolution: Resolution) -> Written:
@@ -60,12 +65,13 @@ class RowWriter:
         data = open_data(self.directory, self.contract.name, types, self.output_format)
         try:
             written = self._write_all(store, resolution, data)
-            rescued = [self._rescued.finish()] if self._rescued is not None else []
-            written.outputs = (data.finish(), *rescued)
+            beside = [one for one in (self._rescued, self.changes) if one is not None]
+            written.outputs = (data.finish(), *(one.finish() for one in beside))
         finally:
             data.discard()
-            if self._rescued is not None:
-                self._rescued.discard()
+            for one in (self._rescued, self.changes):
+                if one is not None:
+                    one.discard()
         return written
 
     def _write_all(self, store: RowStore, resolution: Resolution, data: DataWriter) -> Written:
@@ -81,8 +87,11 @@ class RowWriter:
             written.kept_out_rows += int(out.sum())
             written.duplicate += int(dropped.sum())
             written.accepted_records += len(np.unique(records[~out]))
-            rows = _filled(batch, start, resolution.filled).filter(pa.array(kept)).select(names)
+            filled = _within(resolution.filled, start, stop)
+            rows = _filled(batch, filled).filter(pa.array(kept)).select(names)
             self._count(rows)
+            self._note_changes(batch, rows, kept, filled)
+            self.keys.add(rows)
             data.write(rows)
             written.written += rows.num_rows
             self._rescue(batch, ~out)
@@ -94,6 +103,23 @@ class RowWriter:
             counted = self.tally.of(name)
             counted.null += column.null_count
             counted.valid += len(column) - column.null_count
+
+    def _note_changes(
+        self,
+        batch: pa.RecordBatch,
+        rows: pa.RecordBatch,
+        kept: npt.NDArray[np.bool_],
+        filled: dict[int, dict[str, Any]],
+    ) -> None:
+        """Count and note what rows took over; note what else was changed in them."""
+        places = np.cumsum(kept) - 1
+        taken = {int(places[row]): values for row, values in filled.items() if kept[row]}
+        for name in (name for values in taken.values() for name in values):
+            self.tally.of(name).changed["merged"] += 1
+        if self.changes is None:
+            return
+        where = batch.select([RECORD, LINE, CHANGES]).filter(pa.array(kept))
+        self.changes.write(rows, where, taken)
 
     def _rescue(self, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_]) -> None:
         """Write what the unclaimed columns hold; of rows made of one record only once."""
@@ -118,23 +144,18 @@ class RowWriter:
         return self._rescued
 
 
-def _filled(batch: pa.RecordBatch, start: int, filled: dict[int, dict[str, Any]]) -> pa.RecordBatch:
+def _filled(batch: pa.RecordBatch, filled: Mapping[int, dict[str, Any]]) -> pa.RecordBatch:
     """Rows with what they take over from rows that were dropped in their favour."""
-    here = {
-        position - start: values
-        for position, values in _within(filled, start, start + batch.num_rows)
-    }
-    for name in {name for values in here.values() for name in values}:
+    for name in {name for values in filled.values() for name in values}:
         index = batch.schema.get_field_index(name)
         column = batch.column(index)
         cells = column.to_pylist()
-        for row, values in here.items():
+        for row, values in filled.items():
             cells[row] = values.get(name, cells[row])
         batch = batch.set_column(index, name, pa.array(cells, column.type))
     return batch
 
 
-def _within(
-    filled: dict[int, dict[str, Any]], start: int, stop: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    return ((position, values) for position, values in filled.items() if start <= position < stop)
+def _within(filled: dict[int, dict[str, Any]], start: int, stop: int) -> dict[int, dict[str, Any]]:
+    """What rows from `start` to `stop` take over, by their place among these."""
+    return {place - start: values for place, values in filled.items() if start <= place < stop}

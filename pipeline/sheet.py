@@ -6,7 +6,7 @@ is wrong is noted, and the row is taken out as a whole at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,13 +39,22 @@ class Finding:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Rows of a batch whose cell of one field was changed, and why."""
+
+    rows: Rows
+    field: str
+    reason: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Sheet:
     """The batch.
 
     cells: cleaned text of each mapped field, null where missing. values: converted columns.
     numbers: float64 of the numeric ones. offsets: minutes from UTC of the times.
-    errors take a row out; marks only count.
+    errors take a row out; marks only count. changes stand in the order they were made.
     """
 
     count: int
@@ -56,6 +65,13 @@ class Sheet:
     offsets: dict[str, pa.Int16Array] = field(default_factory=dict)
     errors: list[Finding] = field(default_factory=list)
     marks: list[Finding] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def change(self, name: str, changed: Mapping[str, Rows]) -> None:
+        """Note cells that were changed, by reason."""
+        for reason, rows in changed.items():
+            if len(rows):
+                self.changes.append(Change(rows=rows, field=name, reason=reason))
 
     def refuse(self, rows: Rows, name: str, code: RowCode, sentence: str | None = None) -> None:
         """Note an error."""

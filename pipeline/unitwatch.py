@@ -14,25 +14,39 @@ import pyarrow.compute as pc
 from pipeline.contract import Contract
 from pipeline.kinds import codeset_of, takes_unit
 from pipeline.measures import Measure, measures_of
+from pipeline.rowsplit import lookups_of, split_rows
+from pipeline.sourcewords import SourceWords
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeSet, convert_codes
 from pipeline.standardize.numbers import NumberDecision, convert_numbers
 from pipeline.standardize.ranges import split_ranges
-from pipeline.standardize.unit_evidence import UnitDecision, UnitEvidence, decide_units
+from pipeline.standardize.unit_evidence import (
+    UNKNOWN_CODE,
+    UnitDecision,
+    UnitEvidence,
+    decide_units,
+)
 
 
 class UnitWatch:
     """Evidence about units: collected in the first pass, one collector a measured field.
 
     `decisions` are how the numbers of each source column are written. In the first pass that is
-    not known yet; a point is assumed, and the pass is repeated if it turns out otherwise.
+    not known yet; a point is assumed, and the pass is repeated if it turns out otherwise. `words`
+    are what a mapping says, for every field that has a column.
     """
 
     def __init__(
-        self, contract: Contract, mapped: set[str], decisions: Mapping[str, NumberDecision]
+        self,
+        contract: Contract,
+        words: Mapping[str, SourceWords],
+        decisions: Mapping[str, NumberDecision],
     ) -> None:
+        mapped = words.keys()
         self._contract = contract
+        self._words = words
         self._decisions = decisions
+        self._lookups = lookups_of(contract)
         self._measures = [one for one in measures_of(contract) if one.source in mapped]
         self._evidence = {one.field: UnitEvidence() for one in self._measures}
         self._codesets: dict[str, CodeSet] = {
@@ -49,16 +63,19 @@ class UnitWatch:
         """Look at one batch of cleaned cells, by field."""
         if not self._measures:
             return
-        codes = {
-            name: convert_codes(cells[name], codeset).values
-            for name, codeset in self._codesets.items()
-        }
+        if self._contract.split_rows:  # 120/80 is two measured values
+            count = len(next(iter(cells.values())))
+            cells = split_rows(cells, self._contract.split_rows, self._lookups, count).columns
+        codes = {name: _coded(cells[name], codeset) for name, codeset in self._codesets.items()}
         for one in self._measures:
             numbers, written = self._numbers(one, cells[one.source])
             units = [cells[one.unit_field]] if one.unit_field in cells else []
             units += [] if written is None else [written]
             unit = pc.coalesce(*units) if units else pa.nulls(len(numbers), pa.string())
-            self._evidence[one.field].observe(numbers, unit, one.analytes(codes, len(numbers)))
+            analytes = one.analytes(codes, len(numbers))
+            told = self._words[one.source].told_units(analytes)
+            unit = unit if told is None else pc.coalesce(unit, told)
+            self._evidence[one.field].observe(numbers, unit, analytes)
 
     def _numbers(
         self, one: Measure, cells: pa.StringArray
@@ -77,6 +94,12 @@ class UnitWatch:
         )
         return converted.extra["number"], converted.extra.get("unit")
 
+    def seen_units(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Units by code, of the results themselves."""
+        return {
+            one.field: self._evidence[one.field].units() for one in self._measures if one.is_main
+        }
+
     def settle(
         self, labels: Mapping[str, str]
     ) -> tuple[dict[str, UnitDecision], tuple[Question, ...]]:
@@ -84,9 +107,21 @@ class UnitWatch:
         decisions: dict[str, UnitDecision] = {}
         questions: list[Question] = []
         for one in self._measures:
-            decided = decide_units(self._evidence[one.field], one.specs, column=labels[one.source])
+            decided = decide_units(
+                self._evidence[one.field],
+                one.specs,
+                column=labels[one.source],
+                told=self._words[one.source].scales(),
+            )
             if isinstance(decided, UnitDecision):
                 decisions[one.field] = decided
             elif one.is_main:
                 questions += decided
         return decisions, tuple(questions)
+
+
+def _coded(cells: pa.StringArray, codeset: CodeSet) -> pa.StringArray:
+    """Codes; what is in no code keeps its spelling behind UNKNOWN, so that units are seen of it."""
+    codes = convert_codes(cells, codeset).values
+    unknown = pc.binary_join_element_wise(UNKNOWN_CODE, cells, "")
+    return pc.coalesce(codes, unknown)

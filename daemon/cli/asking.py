@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,11 +12,9 @@ from daemon.cli.common import (
     RootOption,
     ends_plainly,
     job_number,
-    out,
-    plain,
-    print_json,
     progress,
     settings_from,
+    tell,
 )
 from daemon.errors import ExitCode, Refused
 
@@ -47,7 +45,7 @@ def retry(
         for number in numbers:
             answers.append(operations.ask("retry", job=number))
             done()
-    _tell(answers, as_json, nothing="No job fits.")
+    tell(answers, as_json, nothing="No job fits.")
 
 
 @ends_plainly
@@ -62,7 +60,7 @@ def cancel(
     from daemon.operations import Operations
 
     operations = Operations(settings_from(context, root, config))
-    _tell([operations.ask("cancel", job=job_number(job))], as_json)
+    tell([operations.ask("cancel", job=job_number(job))], as_json)
 
 
 @ends_plainly
@@ -77,7 +75,7 @@ def pause(
     from daemon.operations import Operations
 
     operations = Operations(settings_from(context, root, config))
-    _tell([operations.ask("pause", reason=reason)], as_json)
+    tell([operations.ask("pause", reason=reason)], as_json)
 
 
 @ends_plainly
@@ -90,19 +88,7 @@ def resume(
     """Go on after a pause."""
     from daemon.operations import Operations
 
-    _tell([Operations(settings_from(context, root, config)).ask("resume")], as_json)
-
-
-def _tell(answers: list[dict[str, Any]], as_json: bool, nothing: str = "") -> None:
-    if as_json:
-        print_json(answers)
-    elif not answers:
-        out.print(nothing)
-    else:
-        for answer in answers:
-            out.print(plain(answer["answer"]))
-    if any(answer["ok"] is False for answer in answers):
-        raise typer.Exit(ExitCode.TEMPORARY)
+    tell([Operations(settings_from(context, root, config)).ask("resume")], as_json)
 
 
 def register(app: typer.Typer) -> None:

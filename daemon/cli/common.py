@@ -149,6 +149,20 @@ def size(number: float | None) -> str:
     return f"{number:.1f} TB"
 
 
+def tell(answers: list[dict[str, Any]], as_json: bool, nothing: str = "") -> None:
+    """What the daemon answered to what it was asked; ends with 75 if it refused any of it."""
+    if as_json:
+        print_json(answers)
+    elif not answers:
+        out.print(nothing)
+    else:
+        for answer in answers:
+            for line in answer["answer"].splitlines():
+                out.print(plain(line))
+    if any(answer["ok"] is False for answer in answers):
+        raise typer.Exit(ExitCode.TEMPORARY)
+
+
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[], None]]:
     """A progress bar on a terminal, silence elsewhere. Call the yielded function once an item."""

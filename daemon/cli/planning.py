@@ -55,6 +55,8 @@ def plan(
             now_s=time.time(),
             contract=contract,
             limits=Limits(**settings.limits.model_dump()),
+            mappings_dir=str(settings.mappings_dir),
+            source_path=_path_in_inbox(file, settings.folder("inbox")),
         )
         try:
             made = plan_file(task).to_dict()
@@ -65,6 +67,12 @@ def plan(
         print_json(made)
     else:
         _print_plan(made)
+
+
+def _path_in_inbox(file: Path, inbox: Path) -> str:
+    """The file's path as a drop would show it; mappings may name folders of the inbox."""
+    path = file.resolve()
+    return str(path.relative_to(inbox)) if path.is_relative_to(inbox) else path.name
 
 
 def _refused(code: str, note: str, details: tuple[str, ...], text: Any, as_json: bool) -> None:
@@ -90,6 +98,10 @@ def _print_plan(made: dict[str, Any]) -> None:
         out.print(plain(f"Open: {question['code']}: {question['sentence']}"), style="bold red")
     if not made["questions"]:
         out.print("Nothing is open: this file would be harmonized.")
+    elif all(question["key"] for question in made["questions"]):
+        out.print("This file would be held until somebody answers.", style="bold")
+    else:
+        out.print("This file would be refused: no answer could settle it.", style="bold red")
 
 
 def register(app: typer.Typer) -> None:

@@ -80,6 +80,9 @@ def _print_status(answer: dict[str, Any]) -> None:
         out.print(plain(f"! {trouble['what']} (for {ago(trouble['since_s'])})"), style="red")
     _print_entries("Waiting in the inbox", answer.get("waiting"), with_age=True)
     _print_entries("Left alone in the inbox", answer.get("ignored"), with_age=False)
+    if answer["jobs"].get("held"):
+        held = f"{answer['jobs']['held']} (see 'harmonizer review')"
+        out.print(f"\nWaiting for a person's answer: {held}", style="bold")
     if answer["errors"]:
         out.print("\nRefused files by reason (see 'harmonizer errors')", style="bold")
         made = table("code", "files")
@@ -120,6 +123,9 @@ def why(
     if head:
         out.print(plain(f"{head}  {answer.get('source') or ''}"), style="bold")
     out.print(plain(answer["why"]))
+    if len(answer.get("questions") or ()) > 1:
+        for question in answer["questions"]:
+            out.print(plain(f"- {question}"))
     if answer.get("since_s"):
         out.print(f"Seen since {ago(answer['since_s'])} ago.")
     if answer.get("where"):
@@ -224,6 +230,10 @@ def show(
     if answer["sent_again_as"]:
         add(made, "sent again as", ", ".join(answer["sent_again_as"]))
     out.print(made)
+    if answer.get("questions"):
+        out.print("\nQuestions", style="bold")
+        for question in answer["questions"]:
+            out.print(plain(f"- {question}"))
     out.print("\nTimeline", style="bold")
     made = table("when (UTC)", "event", "then", "code")
     for event in answer["events"]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from daemon.cli import asking, planning, reading, setup, workings
+from daemon.cli import answering, asking, contracts, explaining, planning, reading, setup, workings
 from daemon.cli.common import ConfigOption, RootOption
 from daemon.errors import ExitCode
 
@@ -61,5 +61,8 @@ def options(
 setup.register(app)
 workings.register(app)
 reading.register(app)
+answering.register(app)
 asking.register(app)
 planning.register(app)
+explaining.register(app)
+contracts.register(app)

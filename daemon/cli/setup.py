@@ -58,15 +58,18 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether the settings and the contracts can be used; name every mistake."""
-    from daemon.app import check_contracts
+    """Say whether settings, contracts and mappings can be used; name every mistake."""
+    from daemon.app import check_contracts, check_mappings
 
     settings = settings_from(context, root, config)
-    contracts = check_contracts(settings)
+    contracts, mappings = check_contracts(settings), check_mappings(settings)
     if as_json:
-        print_json({"ok": True, "root": str(settings.root.resolve()), "contracts": contracts})
+        found = {"contracts": contracts, "mappings": mappings}
+        print_json({"ok": True, "root": str(settings.root.resolve()), **found})
         return
     out.print(plain(f"Settings and {len(contracts)} contracts are good: {', '.join(contracts)}"))
+    if mappings:
+        out.print(plain(f"So are {len(mappings)} confirmed mappings: {', '.join(mappings)}"))
 
 
 @config_app.command("show")

@@ -66,6 +66,7 @@ def _print_welcome(settings: Settings) -> None:
             f"Refused files to  {settings.folder('error')}/<date>/<job>__<CODE>/, with REASON.txt"
         )
     )
+    out.print(plain(f"Questions go to   {settings.folder('review')}/<job>-<name>/"))
     out.print("Ask 'harmonizer status' or 'harmonizer why FILE' at any time. Ctrl-C stops.")
 
 

@@ -147,9 +147,20 @@ class JobStore(ReadStore):
         with self._writing() as connection:
             return int(connection.execute(insert(command), asked).lastrowid)
 
-    def answer(self, command_id: int, ok: bool, answer: str) -> None:
-        """Record how a command ended. The first answer stands."""
-        given = {"ok": int(ok), "answer": plain_text(answer), "done_at_s": self._clock()}
+    def answer(
+        self, command_id: int, ok: bool, answer: str, *, args: dict[str, Any] | None = None
+    ) -> None:
+        """Record how a command ended. The first answer stands.
+
+        `args` takes the place of what was asked: what was needed to do it need not be kept.
+        """
+        given: dict[str, Any] = {
+            "ok": int(ok),
+            "answer": plain_text(answer),
+            "done_at_s": self._clock(),
+        }
+        if args is not None:
+            given["args"] = to_json(args)
         with self._writing() as connection:
             connection.execute(
                 update(command)

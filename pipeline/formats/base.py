@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.errors import RowCode
+from pipeline.errors import ContentError, FileCode, RowCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,67 @@ class TextBatch:
     raw: Callable[[int], str]
     bad: list[BadRecord] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def read(self) -> int:
+        """How many records of the file this stretch is. Several rows may be of one record."""
+        return len(np.unique(self.records)) + len(self.bad) + sum(self.skipped.values())
+
+    def first_rows(self) -> npt.NDArray[np.int64]:
+        """Position of the first row of each record."""
+        return np.unique(self.records, return_index=True)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAs:
+    """What a person confirmed about how a file is read; what is None is found out from the file.
+
+    encoding: Python's name of it. header_rows, comment_rows: physical lines, 1 for the first; the
+    names of several header lines are joined by `header_join`. header: False for a file without
+    one, whose columns are called `names`, or by their position. unnamed: where the columns stand
+    that have no name, when the header has fewer names than the rows have cells.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool = True
+    header_rows: tuple[int, ...] = ()
+    header_join: str = " "
+    comment_rows: tuple[int, ...] = ()
+    unnamed: Literal["first", "last"] | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_told(self) -> bool:
+        """True when anything at all is said."""
+        return self != ReadAs(names=self.names)
+
+
+class UnclearLayout(ContentError):
+    """A layout that the file does not settle and a person can.
+
+    guess: the reading that is worth a look. answers: possible answers with their meaning.
+    proposed: the answer that `guess` stands for, None when nothing speaks for one.
+    """
+
+    def __init__(
+        self,
+        code: FileCode,
+        note: str,
+        *,
+        key: Literal["delimiter", "header"],
+        guess: ReadAs,
+        answers: Mapping[str, str],
+        proposed: str | None = None,
+    ) -> None:
+        super().__init__(code, note)
+        self.key = key
+        self.guess = guess
+        self.answers = dict(answers)
+        self.proposed = proposed
+
+    def __reduce__(self) -> tuple[type[ContentError], tuple[FileCode, str]]:
+        return ContentError, (self.code, self.note)  # what crosses a process is the refusal
 
 
 class TableReader(Protocol):

@@ -7,7 +7,7 @@ the cells of a whole block at once. Cells are text as it stood. Nothing becomes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.formats.base import BadRecord, TextBatch
+from pipeline.formats.base import BadRecord, ReadAs, TextBatch
 from pipeline.formats.cells import (
     blank_rows,
     equal_rows,
@@ -50,13 +50,20 @@ class DelimitedReader:
             LIMIT_EXCEEDED, EMPTY).
     """
 
-    def __init__(self, path: Path, limits: Limits, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        block_bytes: int = BLOCK_BYTES,
+        read_as: ReadAs | None = None,
+    ) -> None:
         self._path = path
         self._limits = limits
         self._block_bytes = block_bytes
-        encoding: TextEncoding = detect_encoding(path)
+        self._told = read_as = ReadAs() if read_as is None else read_as
+        encoding: TextEncoding = detect_encoding(path, read_as.encoding)
         sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
-        self._layout: Layout = decide_layout(sample, encoding, limits)
+        self._layout: Layout = decide_layout(sample, encoding, limits, read_as)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -64,8 +71,12 @@ class DelimitedReader:
         return self._layout.header
 
     def describe(self) -> dict[str, Any]:
-        """How the file is read, by which evidence; plain data without cell values."""
-        return self._layout.describe()
+        """How the file is read, by which evidence; plain data without cell values.
+
+        "told" is what a person confirmed, so that the file can be read the same way again.
+        """
+        told = {name: _plain(value) for name, value in asdict(self._told).items()}
+        return self._layout.describe() | ({"told": told} if self._told.is_told else {})
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order; about one block of text a batch."""
@@ -172,3 +183,7 @@ class _RawText:
 
     def __call__(self, at: int) -> str:
         return self._block.raw(int(self._rows[at])).decode()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

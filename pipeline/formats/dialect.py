@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import sample as sampling
+from pipeline.formats.base import ReadAs, UnclearLayout
+from pipeline.formats.headerlines import header_below, no_header
 from pipeline.formats.sample import Table
 from pipeline.formats.shapes import Shape, shape_of
 
@@ -87,8 +89,10 @@ def sep_line(line: str) -> str | None:
     return match[1] if match else None
 
 
-def decide_delimiter(lines: Sequence[str], declared: str | None) -> Dialect:
+def decide_delimiter(lines: Sequence[str], declared: str | None, start: int = 0) -> Dialect:
     """Decide how `lines`, the first of which is the header, split into cells.
+
+    `start` is how many lines of the file stand before them.
 
     Raises:
         ContentError: LAYOUT_UNCLEAR.
@@ -102,21 +106,31 @@ def decide_delimiter(lines: Sequence[str], declared: str | None) -> Dialect:
         key=lambda reading: -reading.score,
     )
     if not readings:
-        return _one_column(lines, tables)
+        return _one_column(lines, tables, start)
     best, rivals = readings[0], readings[1:]
     for rival in rivals:
         if rival.challenges(best):
-            raise ContentError(
-                FileCode.LAYOUT_UNCLEAR,
-                f"separated by {name(best.delimiter)} and by {name(rival.delimiter)} the lines "
-                f"make equally good tables (scores {best.score:.2f} and {rival.score:.2f})",
-            )
+            raise _rivals(best, rival)
     lead = 1 - rivals[0].score / best.score if rivals and best.score else 1.0
     return Dialect(
         best.delimiter,
         round(best.score * lead, 3),
         {reading.delimiter: round(reading.score, 4) for reading in readings},
         (best.sentence(),),
+    )
+
+
+def _rivals(best: _Reading, rival: _Reading) -> UnclearLayout:
+    return UnclearLayout(
+        FileCode.LAYOUT_UNCLEAR,
+        f"separated by {name(best.delimiter)} and by {name(rival.delimiter)} the lines "
+        f"make equally good tables (scores {best.score:.2f} and {rival.score:.2f})",
+        key="delimiter",
+        guess=ReadAs(delimiter=best.delimiter),
+        answers={
+            name(one.delimiter): f"a {name(one.delimiter)} separates the cells: {one.width} columns"
+            for one in (best, rival)
+        },
     )
 
 
@@ -158,20 +172,32 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 1.0
 
 
-def _one_column(lines: Sequence[str], tables: Sequence[Table]) -> Dialect:
+def _one_column(lines: Sequence[str], tables: Sequence[Table], start: int) -> Dialect:
     """Accept a table of one column only when its header is one plausible name."""
     for table in tables:
         widths = [len(row) for row in table.rows]
         if widths and sum(width > 1 for width in widths) * 2 >= len(widths):
-            raise ContentError(
+            usual = max(set(widths), key=widths.count)
+            found = header_below(lines, 0, table.delimiter, usual, before=start)
+            raise UnclearLayout(
                 FileCode.LAYOUT_UNCLEAR,
                 f"the first line has no {name(table.delimiter)}, but most lines below it have: "
                 "lines stand before the header, or the header is missing",
+                key="header",
+                guess=found.guess,
+                answers=found.answers,
+                proposed=found.proposed,
             )
     header = tables[0].records[0][0].strip() if tables[0].whole_header else ""
     if shape_of(header) in (Shape.NUMBER, Shape.DATE, Shape.EMAIL):
-        raise ContentError(
-            FileCode.HEADER_MISSING, "the first line is a value, not the name of a column"
+        found = no_header(None, start + 1)
+        raise UnclearLayout(
+            FileCode.HEADER_MISSING,
+            "the first line is a value, not the name of a column",
+            key="header",
+            guess=found.guess,
+            answers=found.answers,
+            proposed=found.proposed,
         )
     if not _ONE_NAME.fullmatch(header) or "  " in header or _splits_by_space(header, lines):
         raise ContentError(

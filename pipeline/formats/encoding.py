@@ -49,8 +49,8 @@ def marked_codec(head: bytes) -> str | None:
     return next((codec for codec, mark in _MARKS.items() if head.startswith(mark)), None)
 
 
-def detect_encoding(path: Path) -> TextEncoding:
-    """Read all of `path` and tell its encoding.
+def detect_encoding(path: Path, confirmed: str | None = None) -> TextEncoding:
+    """Read all of `path` and tell its encoding; without a byte order mark, the `confirmed` one.
 
     Raises:
         ContentError: EMPTY, UNSUPPORTED, ENCODING or TRUNCATED.
@@ -65,6 +65,8 @@ def detect_encoding(path: Path) -> TextEncoding:
         marked = marked_codec(head)
         if marked is not None:
             return _marked(source, marked, len(_MARKS[marked]), size)
+        if confirmed is not None:
+            return _confirmed(source, confirmed, size)
         _refuse_binary(source, head, size)
         return _unmarked(source, size)
 
@@ -104,6 +106,18 @@ def _marked(source: BinaryIO, codec: str, start: int, size: int) -> TextEncoding
         FileCode.ENCODING,
         f"a byte order mark says {name}, but the bytes near offset {scan.failed_at} are not {name}",
     )
+
+
+def _confirmed(source: BinaryIO, codec: str, size: int) -> TextEncoding:
+    end, notes = _content_end(source, codec, 0, size)
+    scan = _scan(source, codec, 0, end)
+    if scan.failed_at is not None:
+        raise ContentError(
+            FileCode.ENCODING,
+            f"the mapping says {codec}, but the bytes near offset {scan.failed_at} are not",
+        )
+    sentence = f"the mapping says {codec}, and every byte obeys it"
+    return TextEncoding(codec=codec, start=0, end=end, confidence=1.0, evidence=(sentence, *notes))
 
 
 def _unmarked(source: BinaryIO, size: int) -> TextEncoding:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.errors import ContentError, FileCode
+from pipeline.formats.base import ReadAs, UnclearLayout
+from pipeline.formats.headerlines import HeaderLines, header_below, no_header
 from pipeline.formats.shapes import ColumnShapes, Shape, mask_of, shape_of
 
 _NEARLY_ALL = 0.9
@@ -14,7 +17,16 @@ _YEAR = re.compile(r"(19|20)\d\d")
 _PLAIN_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
 
 
-def check_header(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+@dataclass(frozen=True, slots=True)
+class HeaderPlace:
+    """Where the supposed header stands: the file's first lines, its line's index, the delimiter."""
+
+    lines: Sequence[str]
+    start: int
+    delimiter: str
+
+
+def check_header(header: Sequence[str], rows: Sequence[Sequence[str]], place: HeaderPlace) -> None:
     """Refuse a table whose first record is not the header of the rows below it.
 
     `rows` are the sample's records below the first one, without blank ones.
@@ -23,16 +35,28 @@ def check_header(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         ContentError: HEADER_MISMATCH, HEADER_MISSING, or LAYOUT_UNCLEAR when lines stand before
             the header.
     """
-    _check_width(header, rows)
+    _check_width(header, rows, place)
     whole = [row for row in rows if len(row) == len(header) and list(row) != list(header)]
     if _looks_like_data(header, whole[:_JUDGED_ROWS]):
-        raise ContentError(
+        raise _unclear(
             FileCode.HEADER_MISSING,
             "the cells of the first line look like the cells below them",
+            no_header(place.delimiter, place.start + 1),
         )
 
 
-def _check_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _unclear(code: FileCode, note: str, found: HeaderLines) -> UnclearLayout:
+    return UnclearLayout(
+        code,
+        note,
+        key="header",
+        guess=found.guess,
+        answers=found.answers,
+        proposed=found.proposed,
+    )
+
+
+def _check_width(header: Sequence[str], rows: Sequence[Sequence[str]], place: HeaderPlace) -> None:
     widths = [len(row) for row in rows]
     longer = sum(width > len(header) for width in widths)
     as_wide = widths.count(len(header))
@@ -41,14 +65,26 @@ def _check_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         return
     usual = max(set(widths), key=widths.count)
     if usual > len(header) and _header_is_below(rows, usual):
-        raise ContentError(
+        raise _unclear(
             FileCode.LAYOUT_UNCLEAR,
             "lines stand before the header: the column names seem to come further below",
+            header_below(place.lines, place.start, place.delimiter, usual),
         )
-    raise ContentError(
-        FileCode.HEADER_MISMATCH,
+    note = (
         f"the header has {len(header)} names, but {widths.count(usual)} of the first "
-        f"{len(widths)} rows have {usual} cells",
+        f"{len(widths)} rows have {usual} cells"
+    )
+    if usual < len(header):
+        raise ContentError(FileCode.HEADER_MISMATCH, note)
+    raise UnclearLayout(
+        FileCode.HEADER_MISMATCH,
+        note,
+        key="header",
+        guess=ReadAs(delimiter=place.delimiter, unnamed="first"),
+        answers={
+            "first": "the first column has no name; the names belong to those behind it",
+            "last": "the last column has no name; the names belong to those before it",
+        },
     )
 
 

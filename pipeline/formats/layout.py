@@ -10,9 +10,11 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats import dialect as dialects
 from pipeline.formats import sample as sampling
 from pipeline.formats import signatures
+from pipeline.formats.base import ReadAs, UnclearLayout
 from pipeline.formats.dialect import Dialect
 from pipeline.formats.encoding import TextEncoding
-from pipeline.formats.header import check_header
+from pipeline.formats.header import HeaderPlace, check_header
+from pipeline.formats.headerlines import join_names, named_by_place, padded, two_lines
 from pipeline.formats.quoting import Record, RecordGrammar
 from pipeline.formats.sample import Sample, Table
 from pipeline.formats.shapes import ColumnShapes
@@ -64,26 +66,31 @@ class Layout:
         }
 
 
-def decide_layout(sample: Sample, encoding: TextEncoding, limits: Limits) -> Layout:
-    """Decide how the text that begins with `sample` is read.
+def decide_layout(
+    sample: Sample, encoding: TextEncoding, limits: Limits, read_as: ReadAs | None = None
+) -> Layout:
+    """Decide how the text that begins with `sample` is read; what `read_as` says is obeyed.
 
     Raises:
         ContentError: UNSUPPORTED, EMPTY, LAYOUT_UNCLEAR, HEADER_MISSING, HEADER_MISMATCH or
             LIMIT_EXCEEDED.
     """
+    told = ReadAs() if read_as is None else read_as
     declared = dialects.sep_line(sample.lines[0]) if sample.lines else None
-    start = _header_index(sample.lines, 0 if declared is None else 1)
+    start = _start(sample.lines, told, 0 if declared is None else 1)
     lines = sample.lines[start:]
-    dialect = dialects.decide_delimiter(lines, declared)
+    dialect = _dialect(lines, declared, told, start)
     delimiter = _NO_DELIMITER.decode() if dialect.delimiter is None else dialect.delimiter
     table = sampling.split(lines, delimiter)
     record = _read_header(sample, start, table, delimiter)
-    header = tuple(cell.decode() for cell in record.cells)
     _check_limits(record.cells, limits)
+    if not told.header:
+        return _without_header(sample, encoding, dialect, table, start, told)
+    header = tuple(cell.decode() for cell in record.cells)
     data_line = 1 + len(sampling.lines_of(sample.text[: record.end].decode()))
     if sample.complete and _is_header_only(sample.lines[start : data_line - 1], lines, delimiter):
         raise ContentError(FileCode.EMPTY, "the file has a header and no rows")
-    check_header(header, table.rows)
+    header = _names(header, sample.lines, table, told, start, delimiter)
     return Layout(
         encoding=encoding,
         dialect=dialect,
@@ -94,6 +101,83 @@ def decide_layout(sample: Sample, encoding: TextEncoding, limits: Limits) -> Lay
         line_ending=sample.line_ending,
         shapes=ColumnShapes(table.rows[:_SHAPED_ROWS], len(header)),
         notes=_notes(header, start, declared),
+    )
+
+
+def _start(lines: Sequence[str], told: ReadAs, behind: int) -> int:
+    """Index of the line the names end in, or, without any, of the first data."""
+    rows = told.header_rows or (told.comment_rows if not told.header else ())
+    if told.header and told.header_rows:
+        at = told.header_rows[-1] - 1
+        if at >= len(lines):
+            raise ContentError(FileCode.EMPTY, f"the file ends before line {at + 1}, its header")
+        return at
+    return _header_index(lines, max([behind, *rows]))
+
+
+def _dialect(lines: Sequence[str], declared: str | None, told: ReadAs, start: int) -> Dialect:
+    if told.delimiter is not None:
+        sentence = f"the mapping says: separated by {dialects.name(told.delimiter)}"
+        return Dialect(told.delimiter, 1.0, {told.delimiter: 1.0}, (sentence,))
+    return dialects.decide_delimiter(lines, declared, start)
+
+
+def _names(
+    header: tuple[str, ...],
+    lines: Sequence[str],
+    table: Table,
+    told: ReadAs,
+    start: int,
+    delimiter: str,
+) -> tuple[str, ...]:
+    """The labels of the columns, by what was told or by what the lines show.
+
+    Raises:
+        ContentError: HEADER_MISMATCH, HEADER_MISSING or LAYOUT_UNCLEAR.
+    """
+    if told.unnamed is not None:
+        widths = [len(row) for row in table.rows]
+        usual = max(set(widths), key=widths.count, default=len(header))
+        if usual > len(header):
+            return padded(header, usual, told.unnamed)
+    if told.header_rows:
+        above = [sampling.split([lines[row - 1]], delimiter) for row in told.header_rows[:-1]]
+        rows = [table.records[0] if table.records else [] for table in above]
+        return join_names([*rows, header], told.header_join) if rows else header
+    check_header(header, table.rows, HeaderPlace(lines, start, delimiter))
+    doubled = two_lines(header, table, start + 1, delimiter)
+    if doubled is not None:
+        raise UnclearLayout(
+            FileCode.LAYOUT_UNCLEAR,
+            f"the column names seem to stand in two lines, {start + 1} and {start + 2}",
+            key="header",
+            guess=doubled.guess,
+            answers=doubled.answers,
+            proposed=doubled.proposed,
+        )
+    return header
+
+
+def _without_header(
+    sample: Sample,
+    encoding: TextEncoding,
+    dialect: Dialect,
+    table: Table,
+    start: int,
+    told: ReadAs,
+) -> Layout:
+    rows = [table.records[0], *table.rows]
+    names = named_by_place(table.width, told.names)
+    return Layout(
+        encoding=encoding,
+        dialect=dialect,
+        header=names,
+        header_line=0,
+        data_line=start + 1,
+        data_offset=sum(len(line.encode()) for line in sample.lines[:start]),
+        line_ending=sample.line_ending,
+        shapes=ColumnShapes(rows[:_SHAPED_ROWS], len(names)),
+        notes=("the mapping says: there is no header",),
     )
 
 

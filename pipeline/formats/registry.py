@@ -7,30 +7,35 @@ from pathlib import Path
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
-from pipeline.formats.base import TableReader
+from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.encoding import marked_codec
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
 
-READERS: dict[str, Callable[[Path, Limits], TableReader]] = {
+READERS: dict[str, Callable[..., TableReader]] = {
     signatures.DELIMITED_TEXT: DelimitedReader,
 }
 
 
-def open_table(path: Path, limits: Limits) -> TableReader:
+def open_table(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
     """Open the table in `path` with the reader for its content; the file's name says nothing.
+
+    `read_as` is what a person confirmed about how it is read.
 
     Raises:
         ContentError: UNSUPPORTED when no reader is registered for the content; EMPTY, ENCODING,
-            TRUNCATED, LAYOUT_UNCLEAR, HEADER_MISSING, HEADER_MISMATCH or LIMIT_EXCEEDED.
+            TRUNCATED, LAYOUT_UNCLEAR, HEADER_MISSING, HEADER_MISMATCH or LIMIT_EXCEEDED. An
+            UnclearLayout among them can be settled by a person.
         TransientError: INPUT_MISSING or STORAGE when the file cannot be read now.
     """
     kind = recognise(path)
     reader = READERS.get(kind)
     if reader is None:
         raise ContentError(FileCode.UNSUPPORTED, f"the content is {kind}, not delimited text")
-    return reader(path, limits)
+    if read_as is None:
+        return reader(path, limits)
+    return reader(path, limits, read_as=read_as)
 
 
 def recognise(path: Path) -> str:

@@ -22,11 +22,20 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Something the values do not prove. `sentence` names counts and shapes, never values."""
+    """Something the values do not prove. `sentence` names counts and shapes, never values.
+
+    key: the question's name, made of its kind, the column's label and what it is about, such as
+    `date:dob:99/99/9999`. answers: possible answers and what they mean. free: what else may be
+    answered, in words. proposed: the answer the evidence speaks for without proving it.
+    """
 
     code: FileCode
     column: str
     sentence: str
+    key: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    free: str | None = None
+    proposed: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,11 +46,17 @@ class Converted:
     bad: rows whose value is refused, by reject code. The row goes to the rejects.
     marked: rows kept with a warning, by code.
     extra: further fields made from the same cells (comparator, unit, text ...), same length.
-    changed: how many cells were changed, by reason ("date-reformatted", "code-mapped" ...).
+    changed: rows whose cell was changed, by reason ("date-reformatted", "code-mapped" ...).
     """
 
     values: pa.Array
     bad: dict[RowCode, Rows] = field(default_factory=dict)
     marked: dict[RowCode, Rows] = field(default_factory=dict)
     extra: dict[str, pa.Array] = field(default_factory=dict)
-    changed: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, Rows] = field(default_factory=dict)
+
+
+def where(**reasons: npt.NDArray[np.bool_]) -> dict[str, Rows]:
+    """Rows by reason from masks; `date_reformatted=mask` becomes "date-reformatted"."""
+    found = {reason.replace("_", "-"): np.flatnonzero(mask) for reason, mask in reasons.items()}
+    return {reason: rows for reason, rows in found.items() if len(rows)}

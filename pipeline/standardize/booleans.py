@@ -41,11 +41,11 @@ def convert_booleans(
     words = declared_words(true_values, false_values)
     meanings = read_distinct(values, lambda text: (text, words.get(fold(text))))
     bad = meanings.rows(lambda answer: answer[1] is None)
-    reworded = meanings.count(
+    reworded = meanings.rows(
         lambda answer: answer[1] is not None and answer[0] != str(answer[1]).lower()
     )
     return Converted(
         values=meanings.spread(lambda answer: answer[1], pa.bool_()),
         bad={RowCode.TYPE_ERROR: bad} if len(bad) else {},
-        changed={"boolean-mapped": reworded} if reworded else {},
+        changed={"boolean-mapped": reworded} if len(reworded) else {},
     )

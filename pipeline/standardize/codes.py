@@ -16,7 +16,7 @@ from typing import Literal
 import pyarrow as pa
 
 from pipeline.errors import RowCode
-from pipeline.standardize.base import Converted
+from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, read_distinct
 from pipeline.standardize.text import fold
 
@@ -186,6 +186,6 @@ def convert_codes(
     )
 
 
-def _changes(matches: Distinct[_Match]) -> dict[str, int]:
-    mapped = matches.count(lambda match: match.value is not None and match.value != match.text)
-    return {"code-mapped": mapped} if mapped else {}
+def _changes(matches: Distinct[_Match]) -> dict[str, Rows]:
+    mapped = matches.rows(lambda match: match.value is not None and match.value != match.text)
+    return {"code-mapped": mapped} if len(mapped) else {}

@@ -65,11 +65,13 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
 def _with_plain(others: Converted, plain: pa.StringArray, unassigned: Rows) -> Converted:
     """Put the plain numbers, which all changed their form, to the others."""
     marked, changed = others.marked, others.changed
-    if count := len(plain) - plain.null_count:
-        changed["phone-reformatted"] = changed.get("phone-reformatted", 0) + count
+    reformatted = np.flatnonzero(is_true(plain.is_valid()))
+    if len(reformatted):
+        earlier = changed.get("phone-reformatted", reformatted[:0])
+        changed["phone-reformatted"] = np.union1d(earlier, reformatted)
     if len(unassigned):
-        before = marked.get(RowCode.PHONE_NOT_VALID, unassigned)
-        marked[RowCode.PHONE_NOT_VALID] = np.union1d(before, unassigned)
+        earlier = marked.get(RowCode.PHONE_NOT_VALID, unassigned[:0])
+        marked[RowCode.PHONE_NOT_VALID] = np.union1d(earlier, unassigned)
     return Converted(values=pc.coalesce(plain, others.values), marked=marked, changed=changed)
 
 
@@ -133,14 +135,10 @@ def _converted(
     *,
     marked: dict[RowCode, Rows] | None = None,
 ) -> Converted:
-    changed: dict[str, int] = {}
-    for phone, count in phones.counted():
-        if phone.change is not None:
-            changed[phone.change] = changed.get(phone.change, 0) + count
     return Converted(
         values=phones.spread(lambda phone: phone.text, pa.string()),
         marked={code: rows for code, rows in (marked or {}).items() if len(rows)},
-        changed=changed,
+        changed=phones.group(lambda phone: phone.change),
     )
 
 
@@ -196,9 +194,9 @@ def _refusing_others(
     """Converted with every present value that is not good refused as pattern."""
     refused = pc.and_(pc.is_valid(values), pc.is_null(good))
     rows = refused.to_numpy(zero_copy_only=False).nonzero()[0]
-    changed = pc.not_equal(before, good).true_count
+    changed = np.flatnonzero(is_true(pc.not_equal(before, good)))
     return Converted(
         values=good,
         bad={RowCode.PATTERN: rows} if len(rows) else {},
-        changed={reason: changed} if changed else {},
+        changed={reason: changed} if len(changed) else {},
     )

@@ -84,6 +84,7 @@ class DateEvidence:
         self.missing = 0
         self.unreadable = 0
         self.named_zones = 0
+        self.zones: Counter[str] = Counter()
         self.languages: Counter[frozenset[str]] = Counter()
         self.shapes: dict[str, ShapeCount] = {}
 
@@ -96,6 +97,8 @@ class DateEvidence:
         self.unreadable += int(np.count_nonzero(parsed.shape == UNREADABLE))
         if parsed.zones:
             self.named_zones += int(np.count_nonzero(parsed.zone >= 0))
+            for index, name in enumerate(parsed.zones):
+                self.zones[name] += int(np.count_nonzero(parsed.zone == index))
         for index, languages in enumerate(parsed.languages[1:], start=1):
             self.languages[languages] += int(np.count_nonzero(parsed.language == index))
         for shape, rows in parsed.rows_by_shape():
@@ -107,6 +110,7 @@ class DateEvidence:
         self.missing += other.missing
         self.unreadable += other.unreadable
         self.named_zones += other.named_zones
+        self.zones.update(other.zones)
         self.languages.update(other.languages)
         for count in other.shapes.values():
             self._add(count)

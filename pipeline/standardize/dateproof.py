@@ -22,6 +22,18 @@ from pipeline.standardize.datelayout import Family
 _DATES_READ_BOTH_WAYS = 12 * 12
 _FEW_PROOFS = 100
 _CONSISTENT_SHARE = 0.95
+_FEW_ZONES = 0.05
+_US_ZONES = {
+    "EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00",
+    "MST": "-07:00", "MDT": "-06:00", "PST": "-08:00", "PDT": "-07:00",
+}  # fmt: skip
+_MEANINGS = {
+    "dmy": "day, month, year",
+    "mdy": "month, day, year",
+    "ymd": "year, month, day",
+    "1900": "day numbers of a spreadsheet, counted from 1900 (Excel)",
+    "1904": "day numbers of a spreadsheet, counted from 1904 (old Excel for Mac)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,8 @@ class _Verdict:
     sentence: str
     is_open: bool = False
     date_like: int = 0
+    kind: str = "date"
+    answers: tuple[str, ...] = ("dmy", "mdy")
 
 
 def decide_dates(
@@ -50,13 +64,14 @@ def decide_dates(
     verdicts = {
         name: _judge(evidence.shapes[name], kind, hint, misfits) for name in sorted(evidence.shapes)
     }
-    open_sentences = [verdict.sentence for verdict in verdicts.values() if verdict.is_open]
-    open_sentences += _open_languages(evidence, hint)
-    if open_sentences:
-        return [
-            Question(code=FileCode.DATE_AMBIGUOUS, column=column, sentence=sentence)
-            for sentence in open_sentences
-        ]
+    questions = [
+        _question(column, name, verdict) for name, verdict in verdicts.items() if verdict.is_open
+    ]
+    questions += _open_languages(evidence, hint, column)
+    if kind == "datetime":
+        questions += _open_zones(evidence, hint, column, timezone)
+    if questions:
+        return questions
     orders = {name: v.order for name, v in verdicts.items() if v.order is not None}
     date_like = sum(verdict.date_like for verdict in verdicts.values())
     sentences = [verdict.sentence for verdict in verdicts.values() if verdict.sentence]
@@ -74,6 +89,16 @@ def decide_dates(
     )
 
 
+def _question(column: str, shape: str, verdict: _Verdict) -> Question:
+    return Question(
+        code=FileCode.DATE_AMBIGUOUS,
+        column=column,
+        sentence=verdict.sentence,
+        key=f"serial:{column}" if verdict.kind == "serial" else f"date:{column}:{shape}",
+        answers={answer: _MEANINGS[answer] for answer in verdict.answers},
+    )
+
+
 def _judge(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: int) -> _Verdict:
     counts, name = found.counts, found.shape.name
     values = counts["values"]
@@ -81,7 +106,7 @@ def _judge(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: int) -> _
         case Family.NUMBER:
             return _judge_numbers(found, kind, hint, misfits)
         case Family.COMPACT:
-            return _judge_compact(found, kind)
+            return _judge_compact(found, kind, hint)
         case Family.PARTIAL:
             sentence = f"{_so_many(values, 'names', 'name')} no day: no whole date"
             return _Verdict(None, sentence, date_like=values - counts["other"])
@@ -171,7 +196,8 @@ def _judge_year_first(found: ShapeCount) -> _Verdict | None:
     if only or lasts > firsts:
         return _open(
             f"dates written {name} may have the year first or last: all {values} values can be "
-            "year-month-day"
+            "year-month-day",
+            answers=("ymd", "dmy", "mdy"),
         )
     return None
 
@@ -195,7 +221,7 @@ def _judge_confirmed(found: ShapeCount, order: str) -> _Verdict:
     return _Verdict(order, sentence, date_like=counts["values"])
 
 
-def _judge_compact(found: ShapeCount, kind: DateKind) -> _Verdict:
+def _judge_compact(found: ShapeCount, kind: DateKind, hint: DateHint) -> _Verdict:
     """Digits without separators are dates only when nearly all of them can be."""
     values, other = found.counts["values"], found.counts["other"]
     name = found.shape.name
@@ -203,10 +229,11 @@ def _judge_compact(found: ShapeCount, kind: DateKind) -> _Verdict:
         return _Verdict(None, "", date_like=values - other)
     if values == other:
         return _Verdict(None, f"{_so_many(values)} written {name} can be no year-month-day")
-    if values - other < _CONSISTENT_SHARE * values:
+    if values - other < _CONSISTENT_SHARE * values and hint.order_of(name) != "ymd":
         return _open(
             f"digits written {name} are not all dates: {other} of {_so_many(values)} can be no "
-            "year-month-day"
+            "year-month-day",
+            answers=("ymd",),
         )
     sentence = f"digits written {name} are year-month-day: {values - other} of {values} can be that"
     return _Verdict("ymd", sentence, date_like=values)
@@ -238,7 +265,9 @@ def _judge_numbers(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: i
     if misfits and hint.serials is None:
         return _open(
             f"{counts['serial']} of {_so_many(values)} written as plain numbers can be day numbers "
-            f"of a spreadsheet, but {misfits} of the column's plain numbers cannot"
+            f"of a spreadsheet, but {misfits} of the column's plain numbers cannot",
+            kind="serial",
+            answers=("1900", "1904"),
         )
     sentence = (
         f"plain numbers are day numbers of a spreadsheet, counted from {hint.serials or '1900'}: "
@@ -247,13 +276,59 @@ def _judge_numbers(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: i
     return _Verdict("serial", sentence, date_like=values - counts["other"])
 
 
-def _open_languages(evidence: DateEvidence, hint: DateHint) -> list[str]:
+def _open_languages(evidence: DateEvidence, hint: DateHint, column: str) -> list[Question]:
     return [
-        f"{_so_many(count, 'names its', 'name their')} month in a language that nobody confirmed: "
-        f"{' or '.join(sorted(needed))}"
+        Question(
+            code=FileCode.DATE_AMBIGUOUS,
+            column=column,
+            sentence=f"{_so_many(count, 'names its', 'name their')} month in a language that "
+            f"nobody confirmed: {' or '.join(sorted(needed))}",
+            key=f"language:{column}:{'/'.join(sorted(needed))}",
+            answers={
+                language: f"the source's language is {language}" for language in sorted(needed)
+            },
+        )
         for needed, count in sorted(evidence.languages.items(), key=lambda item: sorted(item[0]))
         if needed and count and not needed & set(hint.languages)
     ]
+
+
+def _open_zones(
+    evidence: DateEvidence, hint: DateHint, column: str, timezone: str | None
+) -> list[Question]:
+    """Ask what zones are meant; a single or a few such times are refused one by one instead."""
+    few = max(1.0, _FEW_ZONES * evidence.values)
+    questions = [
+        Question(
+            code=FileCode.TIMEZONE_UNKNOWN,
+            column=column,
+            sentence=f"{_so_many(count, 'names', 'name')} the zone {name}, which nobody confirmed",
+            key=f"zone:{column}:{name}",
+            answers=_meanings_of_zone(name, timezone),
+            free="another offset such as -05:00, or a zone such as America/New_York",
+        )
+        for name, count in sorted(evidence.zones.items())
+        if count > few and name not in hint.zones
+    ]
+    local = sum(found.counts["no-offset"] for found in evidence.shapes.values())
+    if local > few and timezone is None:
+        questions.append(
+            Question(
+                code=FileCode.TIMEZONE_UNKNOWN,
+                column=column,
+                sentence=f"{_so_many(local, 'names', 'name')} no zone, and the contract gives none",
+                key=f"timezone:{column}",
+                answers={"UTC": "the times are universal time"},
+                free="the zone of the place they were noted in, such as America/New_York",
+            )
+        )
+    return questions
+
+
+def _meanings_of_zone(name: str, timezone: str | None) -> dict[str, str]:
+    answers = {} if timezone is None else {timezone: "the zone of the contract"}
+    offset = _US_ZONES.get(name)
+    return answers if offset is None else {offset: "as in North America", **answers}
 
 
 def _further(
@@ -284,8 +359,10 @@ def _further(
     return sentences
 
 
-def _open(sentence: str) -> _Verdict:
-    return _Verdict(None, sentence, is_open=True)
+def _open(
+    sentence: str, *, kind: str = "date", answers: tuple[str, ...] = ("dmy", "mdy")
+) -> _Verdict:
+    return _Verdict(None, sentence, is_open=True, kind=kind, answers=answers)
 
 
 def _so_many(count: int, verb: str = "", verbs: str = "") -> str:

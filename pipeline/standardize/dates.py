@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import RowCode
-from pipeline.standardize.base import Converted
+from pipeline.standardize.base import Converted, where
 from pipeline.standardize.civil import Century, Flags, Ints, Longs, days_of, full_year
 from pipeline.standardize.datedecision import DateDecision, DateHint, DateKind
 from pipeline.standardize.dateevidence import DateEvidence, is_plausible_compact, number_kinds
@@ -23,6 +23,7 @@ from pipeline.standardize.datelayout import Family, Shape
 from pipeline.standardize.dateproof import decide_dates
 from pipeline.standardize.datereader import BAD_TIME, NO_OFFSET
 from pipeline.standardize.dateshapes import MISSING, NO_TIME, UNREADABLE, Parsed, parse
+from pipeline.standardize.distinct import is_true
 from pipeline.standardize.zonedtimes import find_offsets
 
 __all__ = [
@@ -174,14 +175,13 @@ def _as_dates(values: pa.StringArray, parsed: Parsed, days: Ints, states: States
     # A time on no clock and a time of day are refused alike; midnight is a date written long.
     _refuse(states, (parsed.micros != NO_TIME) & (parsed.micros != 0), RowCode.TYPE_ERROR)
     good = states == _GOOD
-    changed = {
-        "date-reformatted": int(np.count_nonzero(good & ~_are_iso_dates(values, parsed))),
-        "century-added": _with_two_digit_year(parsed, good),
-    }
     return Converted(
         values=pa.array(days, pa.int32(), mask=~good).cast(pa.date32()),
         bad=_bad_rows(states),
-        changed={reason: count for reason, count in changed.items() if count},
+        changed=where(
+            date_reformatted=good & ~_are_iso_dates(values, parsed),
+            century_added=good & _have_two_digit_years(parsed),
+        ),
     )
 
 
@@ -196,17 +196,16 @@ def _as_datetimes(
     instants = pa.array(local - offset.astype(np.int64) * _MINUTE, pa.int64(), mask=~good)
     moments = instants.cast(pa.timestamp("us", tz="UTC"))
     minutes = pa.array(offset.astype(np.int16), pa.int16(), mask=~good)
-    changed = {
-        "date-reformatted": _count_reformatted(values, parsed, moments, minutes, good),
-        "timezone-added": int(np.count_nonzero(good & zone_added)),
-        "century-added": _with_two_digit_year(parsed, good),
-        "fraction-shortened": int(np.count_nonzero(good & parsed.shortened)),
-    }
     return Converted(
         values=moments,
         bad=_bad_rows(states),
         extra={"offset_minutes": minutes},
-        changed={reason: count for reason, count in changed.items() if count},
+        changed=where(
+            date_reformatted=_are_reformatted(values, parsed, moments, minutes, good),
+            timezone_added=good & zone_added,
+            century_added=good & _have_two_digit_years(parsed),
+            fraction_shortened=good & parsed.shortened,
+        ),
     )
 
 
@@ -244,28 +243,27 @@ def _are_iso_dates(values: pa.StringArray, parsed: Parsed) -> Flags:
     return iso
 
 
-def _count_reformatted(
+def _are_reformatted(
     values: pa.StringArray,
     parsed: Parsed,
     moments: pa.TimestampArray,
     minutes: pa.Int16Array,
     good: Flags,
-) -> int:
-    """How many texts are not exactly what is written out for them. Only full ones can be."""
+) -> Flags:
+    """Where the text is not exactly what is written out for it. Only full ones can be."""
+    reformatted = good.copy()
     whole = np.flatnonzero(good & (parsed.offset != NO_OFFSET))
-    unchanged = 0
     if len(whole):
         rows = pa.array(whole)
         written = format_datetimes(moments.take(rows), minutes.take(rows))
-        unchanged = pa.compute.equal(written, values.take(rows)).true_count
-    return int(np.count_nonzero(good)) - unchanged
+        reformatted[whole] = is_true(pa.compute.not_equal(written, values.take(rows)))
+    return reformatted
 
 
-def _with_two_digit_year(parsed: Parsed, good: Flags) -> int:
+def _have_two_digit_years(parsed: Parsed) -> Flags:
     short = [shape.year_digits == 2 for shape in parsed.shapes]
-    if not any(short):
-        return 0
-    return int(np.count_nonzero(good & np.array([*short, False, False])[parsed.shape]))
+    flags: Flags = np.array([*short, False, False], dtype=np.bool_)[parsed.shape]
+    return flags
 
 
 def _bad_rows(states: States) -> dict[RowCode, npt.NDArray[np.int64]]:

@@ -126,7 +126,17 @@ def decide_identifiers(
             f"{counts['dates']} of {counts['values']} identifiers are written as dates, "
             "as a spreadsheet does to ids like MARCH1, 1-2 or 3/4."
         )
-        return [Question(code=FileCode.COLUMN_MISFIT, column=column, sentence=sentence)]
+        return [
+            Question(
+                code=FileCode.COLUMN_MISFIT,
+                column=column,
+                sentence=sentence,
+                key=f"ids:{column}",
+                answers={
+                    "keep": "these identifiers are right as they stand; no spreadsheet changed them"
+                },
+            )
+        ]
     lost = counts["precision_lost"]
     return IdentifierDecision(
         sentences=(f"{lost} identifiers end in zeros after 15 digits",) if lost else ()

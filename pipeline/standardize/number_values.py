@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RowCode
-from pipeline.standardize.base import Converted, Rows
+from pipeline.standardize.base import Converted, Rows, where
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
 from pipeline.standardize.number_grammar import (
     Convention,
@@ -90,7 +90,7 @@ def convert_numbers(
     readings = read_distinct(
         values.take(pa.array(odd)), lambda text: _read(text, convention, wishes)
     )
-    _count_changes(readings, changed)
+    _note_changes(readings, odd, changed)
     numbers = put(numbers, odd, readings.spread(lambda reading: reading.number, pa.string()))
     refused = {code: odd[rows] for code, rows in readings.group(lambda one: one.bad).items()}
     extra = _extra(readings, odd, len(values), wishes)
@@ -102,13 +102,13 @@ def convert_numbers(
 
 def _plain_numbers(
     values: pa.StringArray, plain: pa.BooleanArray, decimal: DecimalSign
-) -> tuple[pa.StringArray, dict[str, int]]:
-    """The plain cells with a decimal point, all others null."""
+) -> tuple[pa.StringArray, dict[str, Rows]]:
+    """The plain cells with a decimal point, all others null; where a comma was."""
     numbers = pc.if_else(plain, values, pa.scalar(None, pa.string()))
     if decimal == ".":
         return numbers, {}
-    commas = pc.match_substring(numbers, ",").true_count
-    return pc.replace_substring(numbers, ",", "."), {"number-reformatted": commas} if commas else {}
+    commas = is_true(pc.match_substring(numbers, ","))
+    return pc.replace_substring(numbers, ",", "."), where(number_reformatted=commas)
 
 
 def _read(text: str, convention: Convention, wishes: _Wishes) -> _Reading:
@@ -138,12 +138,13 @@ def _may_be_unit(text: str) -> bool:
     )
 
 
-def _count_changes(readings: Distinct[_Reading], changed: dict[str, int]) -> None:
-    for reading, count in readings.counted():
-        splits = ("comparator-split", reading.comparator), ("unit-split", reading.unit)
-        reasons = [reading.change, *(reason for reason, part in splits if part)]
-        for reason in filter(None, reasons):
-            changed[reason] = changed.get(reason, 0) + count
+def _note_changes(readings: Distinct[_Reading], odd: Rows, changed: dict[str, Rows]) -> None:
+    found = readings.group(lambda reading: reading.change)
+    found |= readings.group(lambda reading: "comparator-split" if reading.comparator else None)
+    found |= readings.group(lambda reading: "unit-split" if reading.unit else None)
+    for reason, rows in found.items():
+        known = changed.get(reason)
+        changed[reason] = odd[rows] if known is None else np.union1d(known, odd[rows])
 
 
 def _extra(
@@ -162,14 +163,13 @@ def _extra(
 
 
 def _whole_only(
-    numbers: pa.StringArray, changed: dict[str, int]
+    numbers: pa.StringArray, changed: dict[str, Rows]
 ) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
     """Drop fractions of zero (counted); the mask marks numbers with any other fraction."""
     with_point = pc.match_substring(numbers, ".")
-    zero = pc.match_substring_regex(numbers, r"\.0+$")
-    if zero.true_count:
-        changed["fraction-of-zero-dropped"] = zero.true_count
-    fractions = is_true(with_point) & ~is_true(zero)
+    zero = is_true(pc.match_substring_regex(numbers, r"\.0+$"))
+    changed |= where(fraction_of_zero_dropped=zero)
+    fractions = is_true(with_point) & ~zero
     return pc.replace_substring_regex(numbers, r"\.0+$", ""), fractions
 
 
@@ -185,7 +185,7 @@ def _finish(
     numbers: pa.StringArray,
     refused: dict[RowCode, Rows],
     extra: dict[str, pa.Array],
-    changed: dict[str, int],
+    changed: dict[str, Rows],
 ) -> Converted:
     floats = pc.cast(numbers, pa.float64())
     _refuse(refused, is_true(pc.is_inf(floats)))  # more digits than a float can hold

@@ -203,13 +203,7 @@ def _decide_contradiction(
             f"{many} values prove that the {winner} is the decimal sign; "
             f"{few} written with a decimal {loser} are refused",
         )
-    return [
-        Question(
-            code=FileCode.NUMBER_AMBIGUOUS,
-            column=column,
-            sentence=f"{point} values prove a decimal point and {comma} a decimal comma.",
-        )
-    ]
+    return [_ask(column, f"{point} values prove a decimal point and {comma} a decimal comma.")]
 
 
 def _decide_without_proof(
@@ -225,12 +219,25 @@ def _decide_without_proof(
         doubts.append(f"{points} values are written like 9.999")
     if doubts:
         sentence = f"{' and '.join(doubts)}: the sign may be decimal or group thousands."
-        return [Question(code=FileCode.NUMBER_AMBIGUOUS, column=column, sentence=sentence)]
+        return [_ask(column, sentence)]
     if points:
         return _decided(
             evidence, ".", f"no value speaks against the point of {points} values being decimal"
         )
     return _decided(evidence, ".", "no value has a decimal sign")
+
+
+def _ask(column: str, sentence: str) -> Question:
+    return Question(
+        code=FileCode.NUMBER_AMBIGUOUS,
+        column=column,
+        sentence=sentence,
+        key=f"decimal:{column}",
+        answers={
+            ",": "the comma is the decimal sign, a point groups thousands",
+            ".": "the point is the decimal sign, a comma groups thousands",
+        },
+    )
 
 
 def _looks_grouped(evidence: NumberEvidence) -> bool:

@@ -26,6 +26,7 @@ from pipeline.standardize.textdamage import (
     FOREIGN_HINT,
     is_damaged,
     is_mixed_script,
+    repaired,
 )
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
@@ -54,21 +55,26 @@ class _Cleaned(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, int]]:
+def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
     """Trim all Unicode space, compose (NFC), take out zero-width and control characters.
 
-    Returns the array and how many cells changed, by reason: "trimmed", "nfc", "zero-width",
+    Returns the array and the rows that changed, by reason: "trimmed", "nfc", "zero-width",
     "control-removed". Space, tabs and line breaks inside a cell stay.
     """
-    counts: Counter[str] = Counter()
+    changed: dict[str, Rows] = {}
     special = _rows_with_special_bytes(values)
     if len(special):
-        values = _clean_special(values, special, counts)
+        values = _clean_special(values, special, changed)
     padded = _rows_with_outer_space(values)
-    if padded:
-        counts["trimmed"] += padded
+    if len(padded):
+        _add(changed, "trimmed", padded)
         values = pc.ascii_trim(values, characters=" ")
-    return values, dict(counts)
+    return values, changed
+
+
+def _add(changed: dict[str, Rows], reason: str, rows: Rows) -> None:
+    known = changed.get(reason)
+    changed[reason] = rows if known is None else np.union1d(known, rows)
 
 
 def _bytes_of(values: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
@@ -93,17 +99,18 @@ def _rows_with_special_bytes(values: pa.StringArray) -> Rows:
     return np.flatnonzero(special)
 
 
-def _rows_with_outer_space(values: pa.StringArray) -> int:
+def _rows_with_outer_space(values: pa.StringArray) -> Rows:
     data, offsets = _bytes_of(values)
     starts, ends = offsets[:-1], offsets[1:]
     filled = ends > starts
     if values.null_count:
         filled &= values.is_valid().to_numpy(zero_copy_only=False)
     outer = (data[starts[filled]] == 0x20) | (data[ends[filled] - 1] == 0x20)
-    return int(np.count_nonzero(outer))
+    rows: Rows = np.flatnonzero(filled)[outer]
+    return rows
 
 
-def _clean_special(values: pa.StringArray, rows: Rows, counts: Counter[str]) -> pa.StringArray:
+def _clean_special(values: pa.StringArray, rows: Rows, changed: dict[str, Rows]) -> pa.StringArray:
     """Clean the rows that have more than printable ASCII; most need nothing."""
     texts = values.take(pa.array(rows))
     is_suspect = is_true(pc.match_substring_regex(texts, _SUSPECT))
@@ -113,12 +120,14 @@ def _clean_special(values: pa.StringArray, rows: Rows, counts: Counter[str]) -> 
         composed = pc.utf8_normalize(before, form="NFC")
         differs = is_true(pc.not_equal(composed, before))
         if differs.any():
-            counts["nfc"] += int(np.count_nonzero(differs))
+            _add(changed, "nfc", rows[composable[differs]])
             values = put(values, rows[composable[differs]], composed.filter(pa.array(differs)))
     if is_suspect.any():
         cleaned = read_distinct(texts.filter(pa.array(is_suspect)), _clean_one)
-        for answer, count in cleaned.counted():
-            counts.update(dict.fromkeys(answer.reasons, count))
+        suspects = rows[is_suspect]
+        for reasons, places in cleaned.group(lambda answer: answer.reasons).items():
+            for reason in reasons:
+                _add(changed, reason, suspects[places])
         values = put(values, rows[is_suspect], cleaned.spread(lambda c: c.text, pa.string()))
     return values
 
@@ -203,7 +212,11 @@ class TextEvidence:
         special = _rows_with_special_bytes(values)
         if len(special):
             self.counts["not-ascii"] += len(special)
-            self.counts["damaged"] += len(_matching(values, special, DAMAGE_HINT, is_damaged))
+            damaged = _matching(values, special, DAMAGE_HINT, is_damaged)
+            self.counts["damaged"] += len(damaged)
+            if len(damaged):
+                undone = read_distinct(values.take(pa.array(damaged)), repaired)
+                self.counts["repairable"] += undone.count(lambda text: text is not None)
 
     def merge(self, other: TextEvidence) -> None:
         """Add what `other` saw."""
@@ -223,7 +236,24 @@ def decide_text(evidence: TextEvidence, *, column: str) -> list[Question]:
         f"{damaged} of {values} {'value' if values == 1 else 'values'} hold text that was decoded "
         "wrongly before (as é that became Ã©, or a character that was replaced)"
     )
-    return [Question(code=FileCode.TEXT_DAMAGED, column=column, sentence=sentence)]
+    return [
+        Question(
+            code=FileCode.TEXT_DAMAGED,
+            column=column,
+            sentence=sentence,
+            key=f"text:{column}",
+            answers=_answers_to_damage(evidence.counts["repairable"], damaged),
+        )
+    ]
+
+
+def _answers_to_damage(repairable: int, damaged: int) -> dict[str, str]:
+    keep = {"keep": "deliver the text as it stands, marked"}
+    if not repairable:
+        return keep
+    left = f"; {damaged - repairable} cannot be undone" if repairable < damaged else ""
+    repair = f"undo the wrong decoding, in this and every file of this source{left}"
+    return {"repair": repair, **keep}
 
 
 def convert_string(

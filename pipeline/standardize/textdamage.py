@@ -12,6 +12,7 @@ _TAIL = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š
 _CHARACTER = f"(?:[Â-ß][{_TAIL}]|[à-ï][{_TAIL}]{{2}}|[ð-ô][{_TAIL}]{{3}})"
 _RUN = re.compile(f"{_CHARACTER}+")
 _EACH = re.compile(_CHARACTER)
+_MOST_DECODINGS = 3
 _LOST = re.compile("[\x80-\x9f\ufffd]")  # no text has these; a replaced character is lost for good
 # Typographic signs stand behind a capital Ã, Å or Â in real text too: “IRMÔ. They tell only in
 # the middle of a word, where nobody writes them. A no-break space tells nothing.
@@ -63,3 +64,40 @@ def is_mixed_script(text: str) -> bool:
     if not foreign:
         return False
     return len(foreign) < len(letters) or all(letter in _LOOKALIKES for letter in foreign)
+
+
+def repaired(text: str) -> str | None:
+    """The text before it was decoded wrongly, as often as that happened; None if it is not found.
+
+    Only what comes back as UTF-8 without a doubt is believed; a lost character stays lost.
+    """
+    found = text
+    for _ in range(_MOST_DECODINGS):
+        better = _decoded_again(found)
+        if better is None:
+            break
+        found = better
+        if not is_damaged(found):
+            return found
+    return None
+
+
+def _decoded_again(text: str) -> str | None:
+    """Decode each run of characters that shows UTF-8 read as Windows-1252 or Latin-1."""
+
+    def once(run: re.Match[str]) -> str:
+        data = b"".join(_byte_of(character) for character in run[0])
+        return data.decode("utf-8")
+
+    try:
+        better = _RUN.sub(once, text)
+    except UnicodeError:
+        return None
+    return None if better == text else better
+
+
+def _byte_of(character: str) -> bytes:
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1")  # the five bytes that cp1252 leaves open

@@ -17,10 +17,19 @@ import pyarrow as pa
 
 from pipeline.errors import FileCode
 from pipeline.standardize.base import Question
-from pipeline.standardize.distinct import is_true, read_distinct
-from pipeline.standardize.units import AnalyteUnits
+from pipeline.standardize.distinct import Distinct, is_true, read_distinct
+from pipeline.standardize.units import AnalyteUnits, Scales, normalize_unit
 
 _ASKED_FROM = 0.05
+UNKNOWN_CODE = "?"
+"""Stands before a spelling that is no code, where units of it are counted."""
+_MOST_UNKNOWN = 50
+_MAX_ANSWERS = 6
+_COMMON = (
+    "mg/dL", "mmol/L", "umol/L", "g/L", "g/dL", "mg/L", "ug/L", "ng/mL", "ug/dL", "nmol/L",
+    "pmol/L", "meq/L", "10*9/L", "10*3/uL", "U/L", "kg", "g", "[lb_av]", "cm", "m", "[in_i]",
+    "Cel", "[degF]", "mm[Hg]", "kPa", "%",
+)  # fmt: skip
 
 
 class UnitEvidence:
@@ -28,6 +37,7 @@ class UnitEvidence:
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
+        self._units: dict[str, Counter[str]] = {}
 
     def observe(
         self, number: pa.DoubleArray, unit: pa.StringArray, analyte: pa.StringArray
@@ -36,10 +46,19 @@ class UnitEvidence:
         values = np.asarray(number.to_numpy(zero_copy_only=False), dtype=np.float64)
         bare = ~is_true(unit.is_valid())
         codes = read_distinct(analyte, str)
+        units = read_distinct(unit, normalize_unit)
         for slot, code in enumerate(codes.answers):
+            if code.startswith(UNKNOWN_CODE) and not self._has_room_for(code):
+                continue
             rows = (codes.slots == slot) & ~np.isnan(values)
             counts = self._counts.setdefault(code, Counter())
             counts.update(_tally(values[rows], bare[rows]))
+            self._units.setdefault(code, Counter()).update(_units_at(units, rows))
+
+    def _has_room_for(self, code: str) -> bool:
+        """Of spellings that are no code only so many are counted: memory has an end."""
+        unknown = sum(1 for known in self._counts if known.startswith(UNKNOWN_CODE))
+        return code in self._counts or unknown < _MOST_UNKNOWN
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         """Code -> counts, in a fixed order, zeros left out."""
@@ -52,9 +71,25 @@ class UnitEvidence:
         """One count of one code: measured, without_unit, between_0_and_1, is_0_or_1, above_1."""
         return self._counts.get(code, Counter())[name]
 
+    def units(self) -> dict[str, tuple[str, ...]]:
+        """Code -> the UCUM units its numbers came with; units of unknown spelling left out."""
+        return {code: tuple(sorted(seen)) for code, seen in sorted(self._units.items()) if seen}
+
     def total(self, name: str) -> int:
-        """One count over all codes."""
-        return sum(counts[name] for counts in self._counts.values())
+        """One count over all known codes."""
+        return sum(
+            counts[name]
+            for code, counts in self._counts.items()
+            if not code.startswith(UNKNOWN_CODE)
+        )
+
+
+def _units_at(units: Distinct[str | None], rows: npt.NDArray[np.bool_]) -> dict[str, int]:
+    slots, counts = np.unique(units.slots[rows], return_counts=True)
+    named = ((units.answers[slot] if slot >= 0 else None) for slot in slots.tolist())
+    return {
+        unit: count for unit, count in zip(named, counts.tolist(), strict=True) if unit is not None
+    }
 
 
 def _tally(values: npt.NDArray[np.float64], bare: npt.NDArray[np.bool_]) -> dict[str, int]:
@@ -85,9 +120,15 @@ class UnitDecision:
 
 
 def decide_units(
-    evidence: UnitEvidence, specs: Mapping[str, AnalyteUnits], *, column: str
+    evidence: UnitEvidence,
+    specs: Mapping[str, AnalyteUnits],
+    *,
+    column: str,
+    told: Scales | None = None,
 ) -> UnitDecision | list[Question]:
     """Decide the scale of percentages; ask where a whole analyte's unit cannot be told.
+
+    told: code -> scale of its percentages, as a person confirmed it.
 
     An analyte that is rare in the file (below 5 % of its values) is not asked about: its rows are
     refused one by one.
@@ -95,27 +136,53 @@ def decide_units(
     many = _ASKED_FROM * evidence.total("measured")
     scales: dict[str, Literal["fraction", "percent"]] = {}
     sentences: list[str] = []
-    questions: list[str] = []
+    questions: list[Question] = []
     for code, spec in sorted(specs.items()):
         measured = evidence.count(code, "measured")
         if not measured or spec.target is None:
             continue
         if spec.tells_fractions():
-            scale = _scale_of_percentage(evidence, code)
+            scale = (told or {}).get(code) or _scale_of_percentage(evidence, code)
             if scale is None:
-                questions.append(f"{code}: 1 can be a fraction or a percentage")
+                questions.append(_ask_scale(column, code))
                 continue
             scales[code] = scale
             if scale == "fraction":
                 sentences.append(f"{code}: all {measured} values lie in 0 to 1, read as fractions")
         elif measured >= many and _needs_unit(evidence, code, spec):
-            questions.append(f"{code}: none of {measured} values has a unit")
+            questions.append(_ask_unit(column, code, spec, measured))
     if questions:
-        return [
-            Question(code=FileCode.UNIT_MISSING, column=column, sentence=f"{sentence}.")
-            for sentence in questions
-        ]
+        return questions
     return UnitDecision(scales=scales, sentences=tuple(sentences))
+
+
+def _ask_scale(column: str, code: str) -> Question:
+    return Question(
+        code=FileCode.UNIT_MISSING,
+        column=column,
+        sentence=f"{code}: 1 can be a fraction or a percentage.",
+        key=f"scale:{column}:{code}",
+        answers={"fraction": "1 means 100 %", "percent": "1 means 1 %"},
+    )
+
+
+def _ask_unit(column: str, code: str, spec: AnalyteUnits, measured: int) -> Question:
+    """Ask for the unit of an analyte; a field of one unit has no code to name."""
+    units = possible_units(spec)
+    return Question(
+        code=FileCode.UNIT_MISSING,
+        column=column,
+        sentence=f"{code or column}: none of {measured} values has a unit.",
+        key=f"unit:{column}:{code}" if code else f"unit:{column}",
+        answers={unit: f"the values are in {unit}" for unit in units},
+        free="any other unit that can be converted",
+    )
+
+
+def possible_units(spec: AnalyteUnits) -> list[str]:
+    """The unit the analyte is delivered in, then others its values may have come in."""
+    others = [unit for unit in _COMMON if unit != spec.target and spec.way_from(unit) is not None]
+    return [*([spec.target] if spec.target else []), *spec.convert, *others][:_MAX_ANSWERS]
 
 
 def _needs_unit(evidence: UnitEvidence, code: str, spec: AnalyteUnits) -> bool:

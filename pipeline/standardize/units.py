@@ -183,7 +183,7 @@ class _Work:
         self._units: npt.NDArray[np.object_] = np.full(len(texts), None, dtype=object)
         self._bad: dict[RowCode, list[Rows]] = {}
         self._marked: dict[RowCode, list[Rows]] = {}
-        self._changed: dict[str, int] = {}
+        self._changed: dict[str, list[Rows]] = {}
 
     def keep(self, rows: Rows, written: str | None) -> None:
         """Leave the numbers; write the unit in UCUM where its spelling is known."""
@@ -194,7 +194,7 @@ class _Work:
         if code is None:
             self._marked.setdefault(RowCode.UNIT_UNKNOWN, []).append(rows)
         elif code != written:
-            self._count("unit-respelled", len(rows))
+            self._note("unit-respelled", rows)
 
     def with_unit(self, rows: Rows, spec: AnalyteUnits, code: str, written: str) -> None:
         """Convert rows that name their unit."""
@@ -255,7 +255,7 @@ class _Work:
     def _deliver(self, rows: Rows, spec: AnalyteUnits, reason: str | None) -> None:
         self._units[rows] = spec.target
         if reason is not None:
-            self._count(reason, len(rows))
+            self._note(reason, rows)
 
     def _mark_inferred(self, rows: Rows) -> None:
         if len(rows):
@@ -265,9 +265,9 @@ class _Work:
         if len(rows):
             self._bad.setdefault(code, []).append(rows)
 
-    def _count(self, reason: str, count: int) -> None:
-        if count:
-            self._changed[reason] = self._changed.get(reason, 0) + count
+    def _note(self, reason: str, rows: Rows) -> None:
+        if len(rows):
+            self._changed.setdefault(reason, []).append(rows)
 
     def finish(self) -> Converted:
         """The worked columns; refused rows are null in all of them."""
@@ -281,5 +281,5 @@ class _Work:
             bad=bad,
             marked={code: np.sort(np.concatenate(rows)) for code, rows in self._marked.items()},
             extra={"number": numbers, "unit": pa.array(self._units, pa.string())},
-            changed=self._changed,
+            changed={code: np.sort(np.concatenate(rows)) for code, rows in self._changed.items()},
         )

@@ -152,7 +152,8 @@ class Service:
 
     def originals(self, folder: str = "archive") -> dict[str, bytes]:
         """Name and bytes of every archived (or refused) original."""
-        papers = {"job.json", "REASON.txt", "reason.json", "rejects.csv", "report.json"}
+        papers = {"job.json", "REASON.txt", "reason.json", "rejects.csv"}
+        papers |= {"report.html", "report.json"}
         found = [p for p in (self.root / folder).glob("*/*/*") if p.name not in papers]
         return {path.name: path.read_bytes() for path in found}
 

@@ -11,9 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract import BUILT_IN
+from pipeline.answers import apply_answers
+from pipeline.contract import BUILT_IN, load_contracts
 from pipeline.errors import ContentError
 from pipeline.harmonize import harmonize_file, plan_file
+from pipeline.mapping_file import load_mapping, next_name, parse_mapping
+from pipeline.mapping_model import Mapping
+from pipeline.mapping_text import confirmed_text
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.plan import Plan
 
@@ -50,13 +54,53 @@ class Delivered:
         return [row[name] for row in self.rows]
 
 
+@dataclass(frozen=True)
+class Held:
+    """A file that waits for answers: what went back, and what people get to see."""
+
+    result: HarmonizeResult
+    staging: Path
+
+    @property
+    def code(self) -> str:
+        assert self.result.question_code is not None
+        return self.result.question_code
+
+    @property
+    def asked(self) -> str:
+        return (self.staging / "questions.txt").read_text(encoding="utf-8")
+
+    @property
+    def text(self) -> str:
+        return (self.staging / "mapping.proposed.yaml").read_text(encoding="utf-8")
+
+    @property
+    def proposal(self) -> Mapping:
+        mapping, problems = parse_mapping("mapping.proposed.yaml", self.text.encode())
+        assert mapping is not None, problems
+        return mapping
+
+    @property
+    def keys(self) -> list[str]:
+        return [question.key for question in self.proposal.questions]
+
+
 @dataclass
 class Desk:
-    """`contracts` is the built-in set unless `contract` gives the text of one of your own."""
+    """`contracts` is the built-in set unless `contract` gives the text of one of your own.
+
+    Confirmed mappings lie in `mappings` and count for every later file.
+    """
 
     folder: Path
     contracts: Path = BUILT_IN
     numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def mappings(self) -> Path:
+        folder = self.folder / "mappings"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def contract(self, text: str) -> Desk:
         self.contracts = self.folder / "contracts"
@@ -76,12 +120,38 @@ class Desk:
             contracts_dir=str(self.contracts),
             job="j1",
             now_s=NOW_S,
+            mappings_dir=str(self.mappings),
         )
         return replace(task, **more)
 
     def harmonize(self, content: str | bytes, **more: Any) -> Delivered:
         task = self.task(content, **more)
-        return Delivered(harmonize_file(task), Path(task.staging_dir))
+        result = harmonize_file(task)
+        assert not result.questions, result.questions
+        return Delivered(result, Path(task.staging_dir))
+
+    def hold(self, content: str | bytes, **more: Any) -> Held:
+        task = self.task(content, **more)
+        result = harmonize_file(task)
+        assert result.questions, f"the file was delivered: {result.counts}"
+        return Held(result, Path(task.staging_dir))
+
+    def confirm(self, held: Held, **answers: str) -> Path:
+        """Say yes to a proposal; `answers` by key, with `__` for a colon."""
+        return self.answer(held, {key.replace("__", ":"): one for key, one in answers.items()})
+
+    def answer(self, held: Held, answers: dict[str, str]) -> Path:
+        contracts = load_contracts(self.contracts)
+        mapping = apply_answers(held.proposal, answers, contracts)
+        assert not mapping.open_questions, [one.key for one in mapping.open_questions]
+        text = confirmed_text(
+            held.text, mapping, by="amy", at="2026-11-21T12:00:00+00:00", layout=held.result.layout
+        )
+        names = [path.name for path in self.mappings.iterdir()]
+        path = self.mappings / next_name(mapping.source, names)
+        path.write_text(text, encoding="utf-8")
+        load_mapping(path, contracts)
+        return path
 
     def plan(self, content: str | bytes, **more: Any) -> Plan:
         return plan_file(self.task(content, **more))
@@ -92,7 +162,7 @@ class Desk:
             result = harmonize_file(task)
         except ContentError as error:
             return error, Path(task.staging_dir)
-        raise AssertionError(f"the file was delivered: {result.counts}")
+        raise AssertionError(f"the file was not refused: {result.counts}, {result.questions}")
 
 
 def read(path: Path) -> list[Row]:

@@ -315,8 +315,14 @@ def test_the_base_of_the_next_tests_is_sound() -> None:
         ("duplicates: {review: {block: [nobody], similar: {born: 0.9}}}", "'nobody', which is no"),
         ("duplicates: {review: {block: [born], similar: {nobody: 0.9}}}", "'nobody', which is no"),
         ("privacy: {restricted: [nobody]}", "restricted names 'nobody'"),
-        ("foreignKeys: [{fields: [nobody], reference: {fields: [a]}}]", "names 'nobody'"),
-        ("foreignKeys: [{fields: [unit], reference: {fields: [a, b]}}]", "same number of fields"),
+        (
+            "foreignKeys: [{fields: [nobody], reference: {resource: other, fields: [a]}}]",
+            "names 'nobody'",
+        ),
+        (
+            "foreignKeys: [{fields: [unit], reference: {resource: other, fields: [a, b]}}]",
+            "same number of fields",
+        ),
         ("splitRows: [{field: valu, when: {kind: weight}, into: [{}, {}]}]", "mean 'value'?"),
         ("splitRows: [{field: value, when: {kind: wight}, into: [{}, {}]}]", "mean 'weight'?"),
         (

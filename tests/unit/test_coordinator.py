@@ -13,6 +13,8 @@ from daemon.states import JobState
 from daemon.timers import Chore
 from tests.support import GOOD, REFUSED, World, document, table
 
+DELIVERED = ["datapackage.json", "patients.csv", "rejects.csv", "report.html", "report.json"]
+
 
 def test_a_good_file_becomes_a_delivery_and_its_original_an_archive_entry(world: World) -> None:
     world.drop("north/monday.csv")
@@ -20,11 +22,7 @@ def test_a_good_file_becomes_a_delivery_and_its_original_an_archive_entry(world:
 
     assert world.job(1).state is JobState.DELIVERED
     delivery = world.root / "outbox" / "patients" / "monday.j1"
-    assert sorted(p.name for p in delivery.iterdir()) == [
-        "patients.csv",
-        "rejects.csv",
-        "report.json",
-    ]
+    assert sorted(p.name for p in delivery.iterdir()) == DELIVERED
     assert [row["birth_date"] for row in table(delivery / "patients.csv")] == [
         "1955-12-10",
         "1962-06-23",
@@ -59,9 +57,7 @@ def test_the_same_bytes_again_are_a_duplicate_linked_to_the_first(world: World) 
 
     assert world.job(2).state is JobState.DUPLICATE
     assert world.job(2).duplicate_of == 1
-    assert world.files("outbox") == [
-        f"patients/monday.j1/{name}" for name in ("patients.csv", "rejects.csv", "report.json")
-    ]
+    assert world.files("outbox") == [f"patients/monday.j1/{name}" for name in DELIVERED]
     [papers] = (world.root / "archive").glob("*/j2/job.json")
     assert document(papers)["duplicate_of"] == "j1"
 

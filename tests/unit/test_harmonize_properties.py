@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError, RowCode
 from pipeline.harmonize import harmonize_file
-from tests.unit.harmonizing import Delivered, Desk
+from pipeline.hold import PROPOSAL, QUESTIONS, REVIEW
+from tests.unit.harmonizing import Delivered, Desk, Held
 
 CONTRACT = """
 name: table
@@ -153,6 +154,10 @@ def check(content: bytes, output_format: str = "csv") -> None:
             return
         counts = result.counts
         assert counts.adds_up
+        if result.questions:  # held: nothing is delivered, and every question can be answered
+            assert {one.name for one in staging.iterdir()} == {QUESTIONS, PROPOSAL, REVIEW}
+            assert Held(result, staging).proposal.questions
+            return
         assert {one.name for one in staging.iterdir()} == {one.name for one in result.outputs}
         delivered = Delivered(result, staging)
         rejected = {row["record"] for row in delivered.rejects}

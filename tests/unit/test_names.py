@@ -124,7 +124,7 @@ def test_further_patterns_from_the_settings_apply_to_parts_and_whole_paths() -> 
     assert ignored_reason(b"\xff.csv", extra) is None
 
 
-@pytest.mark.parametrize("name", [b"REASON.txt", b"reason.json", b"rejects.csv", b"report.json"])
+@pytest.mark.parametrize("name", [b"REASON.txt", b"reason.json", b"report.html", b"report.json"])
 def test_our_papers_are_ours_in_our_folders_and_in_the_inbox_itself(name: bytes) -> None:
     assert is_own_sidecar(name)
     assert is_own_sidecar(b"j42__TRUNCATED/" + name)
@@ -136,6 +136,7 @@ def test_our_papers_are_ours_in_our_folders_and_in_the_inbox_itself(name: bytes)
 @pytest.mark.parametrize(
     "source",
     [
+        b"rejects.csv",  # corrected rejects are dropped into the inbox itself
         b"labs/rejects.csv",
         b"j42__TRUNCATED/original/rejects.csv",
         b"job/reason.json",

@@ -22,7 +22,7 @@ from pipeline.outputs import (
     write_json,
 )
 from pipeline.rejects import Reject, RejectSpool, write_rejects
-from pipeline.spreadsheet import spreadsheet_safe
+from pipeline.spreadsheets import as_it_stood, spreadsheet_safe
 
 FIELDS = {"id": "string", "n": "number", "i": "integer", "ok": "boolean", "d": "date"}
 FIELDS["at"] = "datetime"
@@ -112,17 +112,12 @@ def test_any_text_comes_back_as_it_was_written(rows: list[tuple[str, str | None]
     assert lines == content
 
 
-def raw_of(cell: str) -> str:
-    """The rule documented for people: one leading apostrophe is ours."""
-    return cell.removeprefix("'")
-
-
 @given(TEXTS)
 def test_a_spreadsheet_never_sees_a_formula_and_the_raw_text_can_be_got_back(text: str) -> None:
     safe = spreadsheet_safe(text)
 
     assert not safe.startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert raw_of(safe) == text
+    assert as_it_stood(safe) == text
 
 
 def reject(record: int, code: RowCode, raw: str = "x", field: str = "a") -> Reject:
@@ -141,7 +136,7 @@ def test_rejects_from_both_passes_come_out_in_source_order_and_are_counted(tmp_p
     with (tmp_path / "rejects.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["record"] for row in rows] == ["2", "2", "4", "9", "9"]
-    assert [raw_of(row["raw"]) for row in rows] == ["x", "x", "-1,\n'x", "=cmd()", "x"]
+    assert [as_it_stood(row["raw"]) for row in rows] == ["x", "x", "-1,\n'x", "=cmd()", "x"]
     assert tally.records == 3
     assert tally.by_code == {"required": 2, "type-error": 1, "key-conflict": 1}
     assert output.size_bytes == (tmp_path / "rejects.csv").stat().st_size

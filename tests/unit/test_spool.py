@@ -24,7 +24,7 @@ from daemon.names import ignored_reason
 from daemon.settle import Lease
 from daemon.spool import OutsideFolder, Spool, SpoolFolders
 from daemon.states import JobState
-from pipeline.spreadsheet import spreadsheet_safe
+from pipeline.spreadsheets import spreadsheet_safe
 
 ARRIVED_S = datetime(2026, 11, 21, 23, 59, tzinfo=UTC).timestamp()
 DAY = "2026-11-21"

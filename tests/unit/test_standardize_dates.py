@@ -23,6 +23,7 @@ from pipeline.standardize.dates import (
     decide_dates,
     format_datetimes,
 )
+from tests.unit.counting import counted
 
 TODAY = date(2026, 11, 21)
 NEW_YORK = "America/New_York"
@@ -365,11 +366,11 @@ def test_changes_are_counted_by_reason() -> None:
     decision = decide(texts)
     assert isinstance(decision, DateDecision)
     converted = convert_dates(pa.array(texts), decision)
-    assert converted.changed == {"date-reformatted": 2, "century-added": 1}
+    assert counted(converted.changed) == {"date-reformatted": 2, "century-added": 1}
     times = ["2025-03-04T10:15:00-05:00", "2025-03-04 10:15", "2025-03-04T10:15:00.1234567Z"]
     decided = decide([*times], "datetime")
     assert isinstance(decided, DateDecision)
-    assert convert_dates(pa.array(times), decided).changed == {
+    assert counted(convert_dates(pa.array(times), decided).changed) == {
         "date-reformatted": 2,
         "timezone-added": 1,
         "fraction-shortened": 1,

@@ -17,6 +17,7 @@ from pipeline.standardize.numbers import (
     convert_numbers,
     decide_numbers,
 )
+from tests.unit.counting import counted
 
 POINT = NumberDecision(decimal=".", group=",' ")
 COMMA = NumberDecision(decimal=",", group=".' ")
@@ -63,7 +64,7 @@ def test_f95_a_column_with_one_digit_after_the_comma_has_a_decimal_comma() -> No
     result = converted("1,5", "12,25", "7")
     assert result.values.to_pylist() == ["1.5", "12.25", "7"]
     assert result.extra["number"].to_pylist() == [1.5, 12.25, 7.0]
-    assert result.changed == {"number-reformatted": 2}
+    assert counted(result.changed) == {"number-reformatted": 2}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_f101_a_comparator_stands_apart_from_its_number() -> None:
     result = convert_numbers(texts(*values), decided(*values), split_comparator=True)
     assert result.values.to_pylist() == ["5", "1000", "0.1", "2", "3", "4"]
     assert result.extra["comparator"].to_pylist() == ["<", ">", "<=", ">=", "<=", None]
-    assert result.changed["comparator-split"] == 5
+    assert len(result.changed["comparator-split"]) == 5
 
 
 def test_f101_without_a_field_for_it_a_comparator_is_refused_and_not_dropped() -> None:
@@ -124,7 +125,7 @@ def test_f106_a_small_number_is_not_rounded() -> None:
 def test_f107_digits_stay_as_reported() -> None:
     result = converted("1.10", "80", "-0.0", "7.000")
     assert result.values.to_pylist() == ["1.10", "80", "-0.0", "7.000"]
-    assert result.changed == {}
+    assert counted(result.changed) == {}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_f109_results_in_words_grades_and_titres_stand_apart(text: str) -> None:
     assert result.extra["text"].to_pylist() == [text, None]
     assert result.values.to_pylist() == [None, "3.5"]
     assert not result.bad
-    assert result.changed == {"text-split": 1}
+    assert counted(result.changed) == {"text-split": 1}
 
 
 def test_f109_without_a_field_for_them_words_are_refused() -> None:
@@ -248,7 +249,7 @@ def test_a_decision_survives_a_round_trip() -> None:
 def test_other_writings_are_brought_to_one_and_counted(text: str, right: str, reason: str) -> None:
     result = convert_numbers(texts(text), POINT)
     assert result.values.to_pylist() == [right]
-    assert result.changed == {reason: 1}
+    assert counted(result.changed) == {reason: 1}
     assert result.extra["number"].to_pylist() == [float(right)]
 
 
@@ -282,7 +283,7 @@ def test_an_integer_field_takes_a_fraction_of_zero_and_says_so() -> None:
     result = convert_numbers(texts("80", "80.0", "80.5", "1,000", None), POINT, integer=True)
     assert result.values.to_pylist() == ["80", "80", None, "1000", None]
     assert result.bad[RowCode.TYPE_ERROR].tolist() == [2]
-    assert result.changed == {"number-reformatted": 1, "fraction-of-zero-dropped": 1}
+    assert counted(result.changed) == {"number-reformatted": 1, "fraction-of-zero-dropped": 1}
 
 
 def test_missing_values_stay_missing() -> None:

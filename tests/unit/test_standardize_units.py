@@ -18,6 +18,7 @@ from pipeline.standardize.unit_evidence import UnitDecision, UnitEvidence, decid
 from pipeline.standardize.unit_scale import line_between
 from pipeline.standardize.unit_spellings import SPELLINGS
 from pipeline.standardize.units import AnalyteUnits, Scales, convert_units, normalize_unit
+from tests.unit.counting import counted
 
 SPECS = {
     "glucose": AnalyteUnits(target="mg/dL", molar_mass=180.156, plausible=(5, 2000)),
@@ -178,7 +179,7 @@ def test_g128_every_row_is_converted_from_its_own_unit() -> None:
     )
     assert result.values.to_pylist() == ["99.0", "99.1", "99", "10", "100"]
     assert result.extra["number"].to_pylist() == [99.0, 99.1, 99.0, 10.0, 100.0]
-    assert result.changed == {"unit-converted": 3, "unit-respelled": 1}
+    assert counted(result.changed) == {"unit-converted": 3, "unit-respelled": 1}
 
 
 def observe(evidence: UnitEvidence, *rows: Row) -> None:

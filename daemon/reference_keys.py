@@ -1,0 +1,78 @@
+"""Keys of everything that was delivered, so that other tables can refer to it.
+
+One folder a contract under work/state/keys, one file for each group of fields that is referred to
+(`pipeline.references` has the format: digests, no values). A worker writes the keys of its delivery
+beside its attempt; they are added here before the delivery is published. Keys are a set: adding
+those of one job again changes nothing, so every step may be repeated after a crash.
+
+A delivery rewrites only the file of the recent keys; when that has grown to a part of the whole,
+the two are merged. What readers have mapped stays theirs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from daemon.files import fsync_dir
+from pipeline.references import DIGEST, Digests, KnownKeys, read_keys, recent_of, write_keys
+
+_FEW_KEYS = 65_536  # 1 MB: merging is not worth while before
+_SHARE = 8  # recent keys beyond an eighth of the others are merged into them
+
+
+def written_beside(staging: Path) -> Path:
+    """Where an attempt with this staging folder writes the keys of its delivery."""
+    return staging.with_name(f"{staging.name}.keys")
+
+
+class ReferenceKeys:
+    """Owns the key files. One thread calls it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "keys"
+
+    def folders(self) -> dict[str, str]:
+        """Contract -> the folder of its keys, for those of which anything was delivered."""
+        if not self._folder.is_dir():
+            return {}
+        return {path.name: str(path) for path in sorted(self._folder.iterdir()) if path.is_dir()}
+
+    def take_in(self, contract: str, found: Path) -> None:
+        """Add the keys one attempt wrote into the folder `found`; there may be none.
+
+        Raises:
+            OSError: the disk refuses; calling again finishes what was left undone.
+        """
+        written = sorted(found.glob("*.keys")) if found.is_dir() else []
+        if not written:
+            return
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        own = self._folder / contract
+        if not own.is_dir():
+            own.mkdir(mode=0o700)
+            fsync_dir(self._folder)
+        for path in written:
+            _add(own / path.name, read_keys(path))
+
+
+def _add(path: Path, digests: Digests) -> None:
+    old, recent = _read(path), _read(recent_of(path))
+    new = digests[~KnownKeys([old, recent]).has(digests)]
+    if not len(new) and path.exists():
+        return
+    recent = np.concatenate([recent, new])
+    if path.exists() and len(recent) <= max(_FEW_KEYS, len(old) // _SHARE):
+        write_keys(recent_of(path), recent)
+        return
+    write_keys(path, np.concatenate([old, recent]))  # in place before the recent ones go
+    recent_of(path).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Digests:
+    """The keys of a file; a damaged one is begun anew, since keys only ever help to check."""
+    try:
+        return read_keys(path)
+    except ValueError:
+        return np.empty(0, dtype=DIGEST)

@@ -1,0 +1,321 @@
+"""How one record of a file became what was delivered of it: every step, and why.
+
+The original is read again and the plan applied to that one record, so what is told is what was
+done, not what was noted about it. Only rows that share its key are looked at beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.apply import RECORD, Applier
+from pipeline.changes import reason_of
+from pipeline.contract import Contract
+from pipeline.dedupe import Deduplicator, Resolution
+from pipeline.delivery import key_rules
+from pipeline.formats.base import BadRecord, TableReader, TextBatch
+from pipeline.formula_eval import Moment
+from pipeline.plan import Plan
+from pipeline.report import Tally
+from pipeline.rowhash import hash_rows
+from pipeline.sheet import Finding, Sheet
+from pipeline.standardize.dateshapes import parse
+from pipeline.standardize.text import clean
+
+_MATCHED = {
+    "exact": "it has the field's own name",
+    "alias": "its heading is a known name of the field",
+    "mapping": "a person confirmed it",
+}
+_ABOUT_SHAPES = "dates written "
+_SKIPPED = "The line is blank, repeats the header, or is a confirmed footer."
+_NOT_CORRECTED = "It is not among the rows that this file corrects."
+Rows = list[pa.RecordBatch]
+Texts = Mapping[str, str | None]
+
+
+class NoSuchRecord(Exception):
+    """The file has no record of that number. `last` is the number of its last one."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__(last)
+        self.last = last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explainer:
+    """One past attempt: its file opened as planned, and what it was decided by.
+
+    rejected: tells whether a record was kept out, as the attempt's report says.
+    is_partial: the reader yields only rows that correct earlier ones.
+    """
+
+    reader: TableReader
+    contract: Contract
+    plan: Plan
+    moment: Moment
+    rejected: Callable[[int], bool]
+    is_partial: bool = False
+
+    def explain(self, record: int) -> dict[str, Any]:
+        """What became of a record, as plain data.
+
+        `outcome` is delivered, rejected, duplicate or skipped; `why` says it in sentences; `rows`
+        hold, field by field, the cell as it stood, each step with its reason, and the value.
+
+        Raises:
+            NoSuchRecord: the file ends before it.
+            ContentError, OSError: the original cannot be read.
+        """
+        if record > self.plan.records:
+            raise NoSuchRecord(self.plan.records)
+        batch = self._find(record)
+        if batch is None:
+            why = _NOT_CORRECTED if self.is_partial else _SKIPPED
+            return {"record": record, "line": None, "raw": None, "outcome": "skipped"} | {
+                "why": [why],
+                "rows": [],
+                "rescued": [],
+            }
+        if batch.bad:
+            [bad] = batch.bad
+            return _not_a_row(bad)
+        applier = Applier(self.contract, self.plan, self.moment, Tally())
+        sheet = applier.sheet(batch)
+        rows = applier.rows(batch, sheet, np.ones(sheet.count, dtype=np.bool_))
+        told: dict[str, Any] = {
+            "record": record,
+            "line": int(batch.lines[0]),
+            "raw": batch.raw(0),
+            "rows": [self._row(sheet, batch, rows, row) for row in range(sheet.count)],
+            "rescued": [
+                {"column": one.label, "value": batch.columns[one.position][0].as_py()}
+                for one in self.plan.rescued
+                if batch.columns[one.position][0].as_py().strip()
+            ],
+        }
+        if sheet.errors:
+            return {**told, "outcome": "rejected", "why": _reasons(sheet.errors)}
+        return told | self._among_others(record, rows, told["rows"])
+
+    def _find(self, record: int) -> TextBatch | None:
+        """The record alone in a batch; None when it was skipped."""
+        for batch in self.reader.batches():
+            places = np.flatnonzero(batch.records == record)
+            bad = [one for one in batch.bad if one.record == record]
+            if len(places) or bad:
+                return _alone(batch, places.tolist(), bad)
+        return None
+
+    def _row(
+        self, sheet: Sheet, batch: TextBatch, rows: pa.RecordBatch, row: int
+    ) -> dict[str, Any]:
+        values = {name: _text(rows.column(name)[row]) for name in self.contract.field_names}
+        return {
+            "fields": [
+                {**self._field(name, sheet, batch, row, values), "value": values[name]}
+                for name in self.contract.field_names
+                if self.plan.column_of(name) is not None or values[name] is not None
+            ],
+            "warnings": _reasons([one for one in sheet.marks if row in one.rows]),
+        }
+
+    def _field(
+        self, name: str, sheet: Sheet, batch: TextBatch, row: int, values: Texts
+    ) -> dict[str, Any]:
+        column = self.plan.column_of(name)
+        cell = None
+        steps: list[dict[str, Any]] = []
+        if column is not None:
+            cell = batch.columns[column.position][int(sheet.origin[row])].as_py()
+            matched = _MATCHED.get(column.matched, column.matched)
+            steps.append({"what": f"column “{column.label}” is {name}", "why": [matched]})
+        for change in sheet.changes:
+            if change.field == name and row in change.rows:
+                what = reason_of(change.reason).words
+                why = self._why(change.reason, name, sheet, row, values)
+                steps.append({"what": what, "why": why})
+        if column is None:
+            steps.insert(0, {"what": self._source_of(name), "why": []})
+        for error in sheet.errors:
+            if error.field == name and row in error.rows:
+                steps.append({"what": "refused", "why": [error.sentence]})
+        return {
+            "field": name,
+            "column": None if column is None else column.label,
+            "position": None if column is None else column.position + 1,
+            "cell": cell,
+            "steps": steps,
+        }
+
+    def _why(self, reason: str, name: str, sheet: Sheet, row: int, values: Texts) -> list[str]:
+        column = self.plan.column_of(name)
+        if reason == "missing-word":
+            return ["the contract lists it as a word for no value"]
+        if reason == "unit-converted":
+            return self._units(name, sheet, row, values)
+        if column is None or name not in sheet.cells:
+            return []
+        cell = sheet.cells[name][row].as_py() or ""
+        if reason == "code-mapped":
+            return [f"“{cell}” is one of the names of {values[name]}"]
+        if reason in ("date-reformatted", "century-added"):
+            return _about_shape(column.sentences, cell)
+        if reason == "timezone-added":
+            return [one for one in column.sentences if not one.startswith(_ABOUT_SHAPES)]
+        return list(column.sentences) if reason == "number-reformatted" else []
+
+    def _units(self, name: str, sheet: Sheet, row: int, values: Texts) -> list[str]:
+        rule = self.contract.field(name).unit
+        if rule is None:
+            return []
+        column = self.plan.column_of(rule.from_)
+        cells = sheet.cells.get(rule.from_)
+        written = cells[row].as_py() if column is not None and cells is not None else None
+        origin = f"it is written in {written}" if written else "its unit is not in the unit column"
+        before = sheet.cells[name][row].as_py() if name in sheet.cells else None
+        number = f" ({before})" if before is not None else ""
+        return [f"{origin}{number}; {self.contract.name} keeps it in {values[rule.from_]}"]
+
+    def _source_of(self, name: str) -> str:
+        """Where a value comes from that has no column of its own."""
+        for field in self.contract.fields:
+            if field.split is not None and name in field.split.targets().values():
+                return f"part of the cell of {field.name}"
+        return "made from other fields of the row"
+
+    def _among_others(
+        self, record: int, mine: pa.RecordBatch, told: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What rows with the same key made of this one."""
+        rows = self._of_one_key(record, mine)
+        rules = key_rules(self.contract)
+        keys = Deduplicator(rules)
+        for batch in rows:
+            keys.add(batch)
+        resolution = keys.resolve(lambda: iter(rows))
+        records = [int(one) for batch in rows for one in batch.column(RECORD).to_pylist()]
+        places = [place for place, one in enumerate(records) if one == record]
+        others = sorted({one for one in records if one != record})
+        if rejected := [resolution.rejected[at] for at in places if at in resolution.rejected]:
+            why = [f"{one.sentence} See {_listed(others)}." for one in rejected]
+            return {"outcome": "rejected", "why": list(dict.fromkeys(why)), "same_key": others}
+        if self.rejected(record):
+            why = ["It was kept out because of other rows or tables; rejects.csv says which."]
+            return {"outcome": "rejected", "why": why, "same_key": others}
+        if places and all(resolution.dropped[at] for at in places):
+            why = [f"It says nothing that {_listed(others)} does not say; delivered once."]
+            return {"outcome": "duplicate", "why": why, "same_key": others}
+        self._fill(told, places, resolution, others)
+        return {"outcome": "delivered", "why": [], "same_key": others}
+
+    def _fill(
+        self,
+        told: list[dict[str, Any]],
+        places: Sequence[int],
+        resolution: Resolution,
+        others: Sequence[int],
+    ) -> None:
+        """Tell what the row took over from rows that were dropped in its favour."""
+        for row, place in zip(told, places, strict=True):
+            for name, value in resolution.filled.get(place, {}).items():
+                step = {"what": reason_of("merged").words, "why": [f"from {_listed(others)}"]}
+                for field in row["fields"]:
+                    if field["field"] == name:
+                        field["steps"].append(step)
+                        field["value"] = _text(value)
+                        break
+                else:
+                    row["fields"].append(
+                        {
+                            "field": name,
+                            "column": None,
+                            "position": None,
+                            "cell": None,
+                            "steps": [step],
+                            "value": _text(value),
+                        }
+                    )
+
+    def _of_one_key(self, record: int, mine: pa.RecordBatch) -> Rows:
+        """All good rows of the file that share a key or a unique value with `mine`."""
+        rules = key_rules(self.contract)
+        groups = [*([rules.grouping] if rules.settles_keys else []), *rules.unique]
+        if not groups:
+            return [mine]
+        comparison = rules.comparison.exactly(rules.key)
+
+        def hashes(batch: pa.RecordBatch, fields: Sequence[str]) -> Any:
+            columns = [comparison.column(batch, name) for name in fields]
+            return hash_rows(columns, batch.num_rows)
+
+        wanted = [hashes(mine, fields) for fields in groups]
+        found: Rows = []
+        applier = Applier(self.contract, self.plan, self.moment, Tally())
+        for batch in self.reader.batches():
+            rows = applier.apply(batch).rows
+            shared = np.asarray(rows.column(RECORD)) == record
+            for fields, known in zip(groups, wanted, strict=True):
+                shared |= np.isin(hashes(rows, fields), known)
+            if shared.any():
+                found.append(rows.filter(pa.array(shared)))
+        return found
+
+
+def _alone(batch: TextBatch, places: list[int], bad: list[BadRecord]) -> TextBatch:
+    taken = pa.array(places, pa.int64())
+    return TextBatch(
+        columns=[column.take(taken) for column in batch.columns],
+        records=batch.records[places],
+        lines=batch.lines[places],
+        raw=lambda at: batch.raw(places[at]),
+        bad=bad,
+    )
+
+
+def _not_a_row(bad: BadRecord) -> dict[str, Any]:
+    return {
+        "record": bad.record,
+        "line": bad.line,
+        "raw": bad.raw,
+        "outcome": "rejected",
+        "why": [f"{bad.sentence} [{bad.code}]"],
+        "rows": [],
+        "rescued": [],
+    }
+
+
+def _reasons(findings: Sequence[Finding]) -> list[str]:
+    found = [
+        f"{one.field + ': ' if one.field else ''}{one.sentence} [{one.code}]" for one in findings
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _about_shape(sentences: Sequence[str], cell: str) -> list[str]:
+    """Of what was decided about a column of dates, what concerns a cell of this look."""
+    cleaned, _ = clean(pa.array([cell], pa.string()))
+    names = [shape.name for shape in parse(cleaned).shapes]
+    return [
+        one for one in sentences if any(one.startswith(f"{_ABOUT_SHAPES}{name} ") for name in names)
+    ]
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, pa.Scalar):
+        value = value.as_py()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if value is None else str(value)
+
+
+def _listed(records: Sequence[int]) -> str:
+    if not records:
+        return "another row"
+    *first, last = [str(one) for one in records]
+    return f"records {', '.join(first)} and {last}" if first else f"record {last}"

@@ -1,0 +1,229 @@
+"""Pairs of rows that may be the same thing, listed for people. Nothing is merged because of them.
+
+Only rows that agree in the fields of `block` are compared. A date agrees with itself written day
+for month too (1980-03-04 and 1980-04-03), because that is how one person becomes two. Then every
+field of `similar` must be as alike as the contract asks; a field that one of the two rows leaves
+empty says nothing, but at least one must have been compared.
+
+The work is bounded: a block of many rows (everybody born on 1900-01-01) is not compared, and after
+so many pairs the rest is left out. Both are counted and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contract_model import DuplicateReview
+from pipeline.dedupe import Batches
+from pipeline.keyfilter import matching_form
+from pipeline.likeness import similarity
+from pipeline.messages import OutputFile
+from pipeline.outputs import HashingFile, csv_line
+from pipeline.rowhash import hash_rows
+
+FILE_NAME = "possible-duplicates.csv"
+HEADER = (
+    "record_1", "line_1", "record_2", "line_2", "agree_in", "compared", "least_similarity",
+)  # fmt: skip
+
+MOST_ROWS_IN_A_BLOCK = 200
+MOST_PAIRS_COMPARED = 250_000
+MOST_PAIRS_LISTED = 10_000
+
+_Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What was compared, and what was not.
+
+    listed: pairs in the file; not_listed: further ones, beyond the most a file lists.
+    large_blocks, rows_in_large_blocks: blocks with too many rows to compare.
+    blocks_left_out: blocks that were not reached before the most pairs were compared.
+    """
+
+    blocks: int = 0
+    pairs_compared: int = 0
+    listed: int = 0
+    not_listed: int = 0
+    large_blocks: int = 0
+    rows_in_large_blocks: int = 0
+    blocks_left_out: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """For the report."""
+        return asdict(self)
+
+
+class _Row(NamedTuple):
+    """A row in a block of several. dates: the block's dates as they are."""
+
+    record: int
+    line: int
+    block: tuple[Any, ...]
+    dates: tuple[Any, ...]
+    texts: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two rows, by record and line; `similar` has a number for each field compared."""
+
+    rows: tuple[tuple[int, int], tuple[int, int]]
+    agree_in: tuple[str, ...]
+    similar: Mapping[str, float]
+
+    @property
+    def least(self) -> float:
+        """The similarity of the field that differs most."""
+        return min(self.similar.values())
+
+
+class PairSearch:
+    """Looks for pairs among the rows that are delivered."""
+
+    def __init__(self, rules: DuplicateReview, record: str, line: str) -> None:
+        self._rules = rules
+        self._record, self._line = record, line
+        self.tally = Tally()
+
+    def find(self, batches: Batches, kept: _Mask) -> list[Pair]:
+        """The pairs, the most alike first. `kept`: which rows, by position, are delivered."""
+        wanted = self._wanted(batches, kept)
+        blocks: dict[tuple[Any, ...], list[_Row]] = {}
+        for row in self._rows(batches, wanted):
+            blocks.setdefault(row.block, []).append(row)
+        found = [pair for rows in blocks.values() for pair in self._compared(rows)]
+        found.sort(key=lambda pair: (-round(pair.least, 6), pair.rows))
+        self.tally.listed = min(len(found), MOST_PAIRS_LISTED)
+        self.tally.not_listed = len(found) - self.tally.listed
+        return found[:MOST_PAIRS_LISTED]
+
+    def _wanted(self, batches: Batches, kept: _Mask) -> npt.NDArray[np.int64]:
+        """Positions of rows in blocks of several that are small enough, ascending."""
+        hashes, positions = self._hashed(batches, kept)
+        _, block_of, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
+        large = sizes > MOST_ROWS_IN_A_BLOCK
+        several = (sizes > 1) & ~large
+        self.tally.large_blocks = int(large.sum())
+        self.tally.rows_in_large_blocks = int(sizes[large].sum())
+        first = np.full(len(sizes), len(positions), dtype=np.int64)
+        np.minimum.at(first, block_of, np.arange(len(positions)))
+        order = np.flatnonzero(several)[np.argsort(first[several], kind="stable")]
+        pairs = np.cumsum(sizes[order] * (sizes[order] - 1) // 2)
+        reached = order[pairs <= MOST_PAIRS_COMPARED]
+        self.tally.blocks = len(reached)
+        self.tally.blocks_left_out = len(order) - len(reached)
+        chosen: npt.NDArray[np.int64] = positions[np.isin(block_of, reached)]
+        return chosen
+
+    def _hashed(
+        self, batches: Batches, kept: _Mask
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        hashes: list[npt.NDArray[np.uint64]] = [np.empty(0, dtype=np.uint64)]
+        positions: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+        start = 0
+        for batch in batches():
+            columns = [_block_form(batch.column(name)) for name in self._rules.block]
+            usable = kept[start : start + batch.num_rows].copy()
+            for column in columns:
+                usable &= column.is_valid().to_numpy(zero_copy_only=False)
+            hashes.append(hash_rows(columns, batch.num_rows)[usable])
+            positions.append(np.flatnonzero(usable) + start)
+            start += batch.num_rows
+        return np.concatenate(hashes), np.concatenate(positions)
+
+    def _rows(self, batches: Batches, wanted: npt.NDArray[np.int64]) -> Iterator[_Row]:
+        start = 0
+        for batch in batches():
+            low, high = np.searchsorted(wanted, (start, start + batch.num_rows))
+            if low < high:
+                yield from self._rows_of(batch.take(pa.array(wanted[low:high] - start)))
+            start += batch.num_rows
+
+    def _rows_of(self, batch: pa.RecordBatch) -> Iterator[_Row]:
+        blocks = [batch.column(name) for name in self._rules.block]
+        texts = [_compared_form(batch.column(name)).to_pylist() for name in self._rules.similar]
+        yield from (
+            _Row(record, line, block, dates, words)
+            for record, line, block, dates, words in zip(
+                batch.column(self._record).to_pylist(),
+                batch.column(self._line).to_pylist(),
+                zip(*(_block_form(column).to_pylist() for column in blocks), strict=True),
+                zip(*(column.to_pylist() for column in blocks), strict=True),
+                zip(*texts, strict=True),
+                strict=True,
+            )
+        )
+
+    def _compared(self, rows: Sequence[_Row]) -> Iterator[Pair]:
+        for one, other in combinations(rows, 2):
+            if one.record == other.record:
+                continue
+            self.tally.pairs_compared += 1
+            alike = self._alike(one.texts, other.texts)
+            if alike:
+                yield Pair(
+                    rows=((one.record, one.line), (other.record, other.line)),
+                    agree_in=tuple(self._agreements(one, other)),
+                    similar=alike,
+                )
+
+    def _alike(
+        self, one: Sequence[str | None], other: Sequence[str | None]
+    ) -> dict[str, float] | None:
+        alike: dict[str, float] = {}
+        for (name, least), mine, theirs in zip(
+            self._rules.similar.items(), one, other, strict=True
+        ):
+            if mine is None or theirs is None:
+                continue
+            alike[name] = similarity(mine, theirs)
+            if alike[name] < least:
+                return None
+        return alike
+
+    def _agreements(self, one: _Row, other: _Row) -> Iterator[str]:
+        for name, mine, theirs in zip(self._rules.block, one.dates, other.dates, strict=True):
+            is_swapped = hasattr(mine, "month") and mine != theirs
+            yield f"{name} (day and month swapped)" if is_swapped else name
+
+
+def write_pairs(path: Path, pairs: Sequence[Pair]) -> OutputFile:
+    """Write the list. It holds positions, names of fields and numbers, and no value."""
+    with HashingFile(path) as file:
+        file.write(csv_line(HEADER))
+        for pair in pairs:
+            (record_1, line_1), (record_2, line_2) = pair.rows
+            compared = "; ".join(f"{name} {share:.2f}" for name, share in pair.similar.items())
+            agree = "; ".join(pair.agree_in)
+            cells = (record_1, line_1, record_2, line_2, agree, compared, f"{pair.least:.2f}")
+            file.write(csv_line(cells))
+        return file.finish()
+
+
+def _block_form(column: pa.Array) -> pa.Array:
+    """Values that count as one in a block are equal in this form."""
+    if pa.types.is_string(column.type):
+        return matching_form(column)
+    if not pa.types.is_date32(column.type):
+        return column
+    days, months = pc.day(column), pc.month(column)
+    can_swap = pc.less_equal(days, 12)
+    low = pc.if_else(can_swap, pc.min_element_wise(days, months), months)
+    high = pc.if_else(can_swap, pc.max_element_wise(days, months), days)
+    years = pc.multiply(pc.year(column), 10_000)
+    return pc.add(years, pc.add(pc.multiply(low, 100), high))
+
+
+def _compared_form(column: pa.Array) -> pa.StringArray:
+    return matching_form(column if pa.types.is_string(column.type) else column.cast(pa.string()))

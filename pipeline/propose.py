@@ -1,0 +1,334 @@
+"""What the columns of a file nobody knows may mean: proposals for a person, never decisions.
+
+Names are compared first (whole names, then likeness), then values: those that do not fit veto the
+pair, those that do speak for it. All pairs are solved together. Without a name nothing gets more
+than 0.6, and whatever is proposed here is asked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.assign import assign
+from pipeline.contract import Contract
+from pipeline.fit import STRONG, Fit, Sample
+from pipeline.formula_eval import Moment
+from pipeline.kinds import kind_of
+from pipeline.mapping import FUZZY_CONFIDENCE, ColumnMapping, Match
+from pipeline.standardize.text import fold
+
+_LEAST = 0.22
+"""What a pair must have to be worth proposing; a required field takes less."""
+_LEAST_REQUIRED = 0.12
+_VETOED = 0.3
+_WORTH_A_LOOK = 0.5
+_LITTLE = 0.3
+_ALTERNATIVES = 6
+_ONLY_ONE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a contract could make of a file.
+
+    columns: known columns and proposed ones together. candidates: required field without a column
+    -> places of columns that may feed it. alternatives: place of a proposed column -> other fields
+    it may feed, best first. weight: how much speaks for it. named: how many columns are known by
+    their whole names, strong: how many by their values.
+    """
+
+    columns: ColumnMapping
+    candidates: dict[str, tuple[int, ...]]
+    alternatives: dict[int, tuple[str, ...]]
+    weight: float
+    named: int
+    strong: int
+
+    @property
+    def is_feasible(self) -> bool:
+        """True when every required field has a column, or one that may be it."""
+        return all(self.candidates.get(name) for name in self.columns.missing_required)
+
+
+def propose(
+    sample: Sample,
+    contract: Contract,
+    known: ColumnMapping,
+    moment: Moment,
+    *,
+    vetoed: Collection[str] = (),
+    old: Mapping[str, str] | None = None,
+    only: Collection[int] | None = None,
+) -> Proposal:
+    """Propose columns for the fields that have none.
+
+    vetoed: fields whose column is something else. old: field -> label of the column that fed it
+    until now. only: places of columns that may be proposed; all unclaimed ones without it.
+    """
+    kept = {name: match for name, match in known.matched.items() if name not in vetoed}
+    ruled_out = {(known.matched[name].position, name) for name in vetoed}
+    disputed = {at for places in known.conflicts.values() for at in places}
+    taken = {match.position for match in kept.values()} | set(known.ignored) | disputed
+    free = [
+        at
+        for at in range(len(sample.header))
+        if at not in taken and (only is None or at in only or at in {p for p, _ in ruled_out})
+    ]
+    split = {
+        target
+        for name in kept
+        if (rule := contract.field(name).split) is not None
+        for target in rule.targets().values()
+    }
+    open_fields = [name for name in contract.field_names if name not in kept and name not in split]
+    pairs = {
+        (at, name): _score(at, name, sample, contract, moment, old or {})
+        for at in free
+        for name in open_fields
+        if (at, name) not in ruled_out
+    }
+    chosen = assign(_worth(pairs, contract))
+    matches = {name: _match(at, name, pairs, open_fields) for name, at in chosen.items()}
+    matches |= _only_candidates(sample, contract, moment, free, {**kept, **matches}, ruled_out)
+    return _proposal(sample, contract, moment, known, kept, matches, ruled_out, pairs)
+
+
+def _worth(
+    pairs: Mapping[tuple[int, str], _Score], contract: Contract
+) -> dict[tuple[int, str], float]:
+    """What each pair adds: required fields first, and parts of other cells only by their name."""
+    required = {one.name for one in contract.fields if one.constraints.required}
+    parts = contract.derived_fields()
+    return {
+        (at, name): score.confidence + (1.0 if name in required else 0.0)
+        for (at, name), score in pairs.items()
+        if score.confidence >= (_LEAST_REQUIRED if name in required else _LEAST)
+        and (name not in parts or score.likeness >= _WORTH_A_LOOK)
+    }
+
+
+def _only_candidates(
+    sample: Sample,
+    contract: Contract,
+    moment: Moment,
+    free: Collection[int],
+    matched: Mapping[str, Match],
+    ruled_out: Collection[tuple[int, str]],
+) -> dict[str, Match]:
+    """Required fields that only one column can feed, because all others are something else."""
+    found: dict[str, Match] = {}
+    taken = {match.position for match in matched.values()}
+    for field in contract.fields:
+        if not field.constraints.required or field.name in matched:
+            continue
+        candidates = [
+            at
+            for at in free
+            if at not in taken
+            and (at, field.name) not in ruled_out
+            and _may_be(sample, at, field.name, contract, moment)
+        ]
+        if len(candidates) == 1:
+            taken.add(candidates[0])
+            found[field.name] = Match(
+                position=candidates[0],
+                how="proposed",
+                confidence=_ONLY_ONE,
+                margin=_ONLY_ONE,
+                reasons=("no other column can be it",),
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    confidence: float
+    fit: Fit
+    likeness: float
+    reasons: tuple[str, ...]
+
+    @property
+    def is_strong(self) -> bool:
+        """True when the values speak for the pair by themselves, or bear out a similar name."""
+        is_telling = self.fit.telling >= STRONG or self.likeness >= _WORTH_A_LOOK
+        return is_telling and self.fit.speaks >= 0.9 * self.fit.telling
+
+
+def _score(
+    at: int,
+    name: str,
+    sample: Sample,
+    contract: Contract,
+    moment: Moment,
+    old: Mapping[str, str],
+) -> _Score:
+    """Names and values of one pair. Only likeness: a whole name would have been accepted."""
+    fit = sample.fit(at, name, contract, moment)
+    likeness = _likeness(sample.header[at], contract, name)
+    kind = kind_of(contract.field(name))
+    confidence = 0.3 * likeness + 0.4 * fit.speaks
+    reasons = []
+    if fit.values:
+        reasons.append(f"{fit.share:.0%} of {fit.values} sampled values fit ({kind})")
+    if likeness >= _WORTH_A_LOOK:
+        reasons.append("the name is similar")
+    if name in old:
+        confidence += 0.2
+        reasons.append(f"'{old[name]}' fed it until now and is gone")
+    confidence = min(confidence, FUZZY_CONFIDENCE)
+    if fit.is_vetoed or not fit.values:
+        confidence = 0.0 if fit.share == 0 else min(confidence, _VETOED) * fit.share
+    return _Score(round(confidence, 3), fit, likeness, tuple(reasons))
+
+
+def _likeness(label: str, contract: Contract, name: str) -> float:
+    """How alike the label is to any name of a field, 0 to 1; the last words of it count less."""
+    folded = fold(label)
+    if not folded:
+        return 0.0
+    described = contract.field(name)
+    headings = [fold(heading) for heading in described.headings]
+    best = max(difflib.SequenceMatcher(None, folded, one).ratio() for one in headings)
+    tails = {" ".join(folded.split()[-length:]) for length in (1, 2)}
+    return max(best, 0.8 if tails & set(headings) else 0.0)
+
+
+def _match(
+    at: int,
+    name: str,
+    pairs: Mapping[tuple[int, str], _Score],
+    open_fields: Collection[str],
+) -> Match:
+    score = pairs[at, name]
+    others = [one for one in open_fields if one != name]
+    rivals = [
+        *(one.confidence for (other, of), one in pairs.items() if of == name and other != at),
+        *(pairs[at, of].confidence for of in others if (at, of) in pairs),
+    ]
+    return Match(
+        position=at,
+        how="proposed",
+        confidence=score.confidence,
+        margin=round(max(0.0, score.confidence - max(rivals, default=0.0)), 3),
+        reasons=score.reasons,
+    )
+
+
+def _proposal(
+    sample: Sample,
+    contract: Contract,
+    moment: Moment,
+    known: ColumnMapping,
+    kept: dict[str, Match],
+    matches: dict[str, Match],
+    ruled_out: Collection[tuple[int, str]],
+    pairs: Mapping[tuple[int, str], _Score],
+) -> Proposal:
+    matched = {**kept, **matches}
+    taken = {match.position for match in matched.values()}
+    unclaimed = tuple(
+        at
+        for at in range(len(sample.header))
+        if at not in taken and at not in known.ignored and at not in known.kept
+    )
+    missing = tuple(
+        field.name
+        for field in contract.fields
+        if field.constraints.required
+        and field.name not in matched
+        and field.name not in _provided(matched, contract)
+    )
+    columns = replace(
+        known,
+        matched=matched,
+        conflicts={name: at for name, at in known.conflicts.items() if name not in matched},
+        missing_required=missing,
+        rescued=tuple(at for at in unclaimed if at in known.rescued or _is_free(at, known)),
+    )
+    candidates = {
+        name: tuple(
+            at
+            for at in unclaimed
+            if (at, name) not in ruled_out and _may_be(sample, at, name, contract, moment)
+        )
+        for name in missing
+    }
+    strong = sum(
+        1
+        for name, match in matches.items()
+        if (score := pairs.get((match.position, name))) is not None and score.is_strong
+    )
+    told = {
+        name: _told(match, pairs.get((match.position, name))) for name, match in matched.items()
+    }
+    required = [field.name for field in contract.fields if field.constraints.required]
+    fed = sum(told.get(name, 0.0) for name in required)
+    weight = fed / len(required) if required else 0.0
+    weight += 0.5 * sum(told.values()) / max(len(sample.header), 1)
+    return Proposal(
+        columns=columns,
+        candidates=candidates,
+        alternatives=_alternatives(matches, pairs),
+        weight=weight,
+        named=len(kept),
+        strong=strong,
+    )
+
+
+def _told(match: Match, score: _Score | None) -> float:
+    """How much a match says about the contract: texts fit everywhere, so they say little."""
+    if score is None or score.fit.telling >= STRONG or score.likeness >= _WORTH_A_LOOK:
+        return match.confidence
+    return _LITTLE * match.confidence
+
+
+def _alternatives(
+    matches: Mapping[str, Match], pairs: Mapping[tuple[int, str], _Score]
+) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for name, match in matches.items():
+        others = [
+            (score.confidence, other)
+            for (at, other), score in pairs.items()
+            if at == match.position and other != name and score.confidence > 0
+        ]
+        ranked = sorted(others, key=lambda one: (-one[0], one[1]))
+        found[match.position] = tuple(other for _, other in ranked[:_ALTERNATIVES])
+    return found
+
+
+def _is_free(at: int, known: ColumnMapping) -> bool:
+    """True for a column that lost its field, so that nothing claims it now."""
+    return any(match.position == at for match in known.matched.values())
+
+
+def _provided(matched: Mapping[str, Match], contract: Contract) -> set[str]:
+    return {
+        target
+        for name in matched
+        if (rule := contract.field(name).split) is not None
+        for target in rule.targets().values()
+    }
+
+
+def _may_be(sample: Sample, at: int, name: str, contract: Contract, moment: Moment) -> bool:
+    """Whether a person may want to say that a column is a field: its values do not forbid it.
+
+    Codes that are all unknown can be told one by one, when they are words that repeat.
+    """
+    fit = sample.fit(at, name, contract, moment)
+    if not fit.values:
+        return False
+    if kind_of(contract.field(name)) in ("code", "category", "boolean"):
+        numbers = _is_typed(sample, at)
+        return not numbers and (fit.share > 0 or fit.repeats > 0 or fit.values < 20)
+    return not fit.is_vetoed
+
+
+def _is_typed(sample: Sample, at: int) -> bool:
+    """True for a column of numbers or dates: no codes stand there."""
+    cells = [cell for cell in sample.cells(at, 50) if cell]
+    digits = sum(1 for cell in cells if sum(map(str.isdigit, cell)) * 2 > len(cell))
+    return digits * 2 > len(cells)

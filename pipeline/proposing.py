@@ -1,0 +1,136 @@
+"""The questions that come with a proposal: which contract, which column, which field."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from pipeline.contract import Contract
+from pipeline.errors import ContentError, FileCode
+from pipeline.mapping import ColumnMapping
+from pipeline.planning import Study, label_of
+from pipeline.propose import Proposal
+from pipeline.standardize.base import Question
+
+
+def is_worth_asking(proposal: Proposal, header: Sequence[str]) -> bool:
+    """Whether names and values together speak for half of the columns at least."""
+    columns = sum(1 for label in header if label.strip()) or len(header)
+    return (proposal.named + proposal.strong) * 2 >= columns
+
+
+def which_contract(refusal: ContentError, contracts: Sequence[Contract]) -> Question:
+    """Ask for the contract; `contracts` are those that are possible, the likeliest first."""
+    is_tie = refusal.code is FileCode.SCHEMA_AMBIGUOUS
+    return Question(
+        code=refusal.code,
+        column="the file",
+        sentence=f"{refusal.note}."
+        if is_tie
+        else "The columns are called as in no contract; their values tell what they may be.",
+        key="contract",
+        answers={one.name: one.title or one.description or one.name for one in contracts},
+        proposed=None if is_tie else contracts[0].name,
+    )
+
+
+def misfits(
+    made: Study,
+    known: ColumnMapping,
+    proposal: Proposal,
+    vetoed: Sequence[str],
+    header: tuple[str, ...],
+) -> Iterator[Question]:
+    """Ask about columns that are something else than their headings say, and what they may be."""
+    said = {
+        question.column: question.sentence
+        for question in made.plan.questions
+        if question.code is FileCode.COLUMN_MISFIT
+    }
+    for name in vetoed:
+        position = known.matched[name].position
+        label = label_of(header, position)
+        better = [
+            (other, match)
+            for other, match in proposal.columns.matched.items()
+            if match.position == position
+        ]
+        why = f" It may be {better[0][0]} ({'; '.join(better[0][1].reasons)})." if better else ""
+        others = proposal.alternatives.get(position, ())
+        yield Question(
+            code=FileCode.COLUMN_MISFIT,
+            column=label,
+            sentence=f"{said.get(label, '')}{why}",
+            key=f"column:{label}",
+            answers={
+                **{one: f"it is {one}" for one in (*(field for field, _ in better), *others)},
+                "rescue": "none of these: keep it beside the data",
+                "ignore": "none of these: leave it out",
+            },
+            free=f"any other field of {made.plan.contract}",
+            proposed=better[0][0] if better else "rescue",
+        )
+
+
+def proposed_columns(
+    contract: Contract, proposal: Proposal, header: tuple[str, ...], asked: Collection[str] = ()
+) -> Iterator[Question]:
+    """Ask about every column whose field is our idea, but for those `asked` about already."""
+    for name, match in proposal.columns.matched.items():
+        label = label_of(header, match.position)
+        if match.how != "proposed" or label in asked:
+            continue
+        why = f" ({'; '.join(match.reasons)})" if match.reasons else ""
+        others = proposal.alternatives.get(match.position, ())
+        yield Question(
+            code=FileCode.LAYOUT_UNKNOWN,
+            column=label,
+            sentence=f"It may be {name}{why}.",
+            key=f"column:{label}",
+            answers={
+                name: contract.field(name).description or f"it is {name}",
+                **{one: contract.field(one).description or f"it is {one}" for one in others},
+                "rescue": "none of these: keep it beside the data",
+                "ignore": "none of these: leave it out",
+            },
+            free=f"any other field of {contract.name}",
+            proposed=name,
+        )
+
+
+def zones_of(
+    contract: Contract, made: Study, proposal: Proposal, header: tuple[str, ...]
+) -> Iterator[Question]:
+    """Ask whether the contract's zone is that of a source nobody has confirmed."""
+    for name, match in proposal.columns.matched.items():
+        zone = contract.field(name).timezone
+        shapes = made.evidence.columns[name].evidence.get("shapes", {})
+        local = sum(counts.get("no-offset", 0) for counts in shapes.values())
+        if match.how == "proposed" and zone is not None and local:
+            label = label_of(header, match.position)
+            yield Question(
+                code=FileCode.TIMEZONE_UNKNOWN,
+                column=label,
+                sentence=f"{local} times name no zone; {contract.name} says {zone}.",
+                key=f"timezone:{label}",
+                answers={zone: "the zone of the contract", "UTC": "the times are universal time"},
+                free="the zone of the place they were noted in, such as Europe/Berlin",
+                proposed=zone,
+            )
+
+
+def with_candidates(made: Study, proposal: Proposal, header: tuple[str, ...]) -> Study:
+    """Offer for a required field only the columns whose values do not forbid it."""
+    questions = tuple(
+        replace(
+            question,
+            answers={
+                label_of(header, at): f"the column at place {at + 1} feeds it"
+                for at in proposal.candidates.get(question.column, ())
+            },
+        )
+        if question.code is FileCode.REQUIRED_MISSING and question.key
+        else question
+        for question in made.plan.questions
+    )
+    return replace(made, plan=replace(made.plan, questions=questions))
