@@ -27,6 +27,7 @@ _DEADLINE_S = 120  # it takes a few; only a hang lasts so long
 _OUTCOMES = {
     "delivered": ("delivered", "green"),
     "duplicate": ("duplicate", "cyan"),
+    "held": ("held", "magenta"),
     "quarantined": ("refused", "yellow"),
 }
 _COUNTS = ("read", "written", "rejected", "duplicate")
@@ -95,7 +96,7 @@ def _outcomes(jobs: Mapping[str, Job]) -> Table:
     for example in _DROPPED:
         job = jobs.get(example.name, {})
         outcome, colour = _OUTCOMES.get(job.get("state", ""), (job.get("state", "missing"), "red"))
-        why = job.get("contract") or job.get("code") or ""
+        why = job.get("code") or job.get("contract") or ""
         if outcome == "duplicate":
             why = f"same as {job['duplicate_of']}"
         rows = job.get("rows") or {}
@@ -111,9 +112,16 @@ def _place(root: Path, job: Job) -> str:
             return f"outbox/{job['delivery']}/"
         case "duplicate":
             return f"archive/, nothing new: {job['duplicate_of']} had the same bytes"
+        case "held":
+            return f"{_review_of(root, job).relative_to(root)}/"
         case "quarantined":
             return f"{_folder_of(root, job).relative_to(root)}/"
     return "?"
+
+
+def _review_of(root: Path, job: Job) -> Path:
+    """The folder of a held file below review/."""
+    return next(root.glob(f"review/{job['job']}-*"), root / "review")
 
 
 def _folder_of(root: Path, job: Job) -> Path:
@@ -122,10 +130,16 @@ def _folder_of(root: Path, job: Job) -> Path:
 
 
 def _show_papers(console: Console, root: Path, jobs: Mapping[str, Job]) -> None:
-    """The heart of one REASON.txt, and one rejected row."""
-    refused = jobs.get("ambiguous_dates.csv", {})
+    """The questions about a held file, the heart of one REASON.txt, and one rejected row."""
+    held = jobs.get("ambiguous_dates.csv", {})
+    if held.get("state") == "held":
+        _say(console, "\nWhat is asked about a held file (questions.txt of ambiguous_dates.csv):")
+        text = (_review_of(root, held) / "questions.txt").read_text(encoding="utf-8")
+        for line in text.rstrip().splitlines():
+            _say(console, f"  {line}".rstrip())
+    refused = jobs.get("hopeless.csv", {})
     if refused.get("state") == "quarantined":
-        _say(console, "\nWhat a refused file says (REASON.txt of ambiguous_dates.csv):")
+        _say(console, "\nWhat a refused file says (REASON.txt of hopeless.csv):")
         text = (_folder_of(root, refused) / "REASON.txt").read_text(encoding="utf-8")
         for line in text[text.find("What happened") :].rstrip().splitlines():
             _say(console, f"  {line}".rstrip())

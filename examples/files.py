@@ -37,8 +37,8 @@ Wednesday,Leek soup,Pasta bake,Plum cake,6.80
 class Example:
     """One example file.
 
-    state is how its job must end, contract what a delivered one was taken for, and code why a
-    refused one was refused.
+    state is how its job must end, contract what it was taken for, and code why it was refused or
+    what is asked first.
     """
 
     name: str
@@ -73,8 +73,8 @@ EXAMPLES = (
     Example("messy_patients.csv", _export("patients", 60, 2), "delivered", "patients"),
     Example("messy_lab_results.csv", _export("lab_results", 120, 3), "delivered", "lab_results"),
     Example("messy_vitals.csv", _export("vitals", 120, 4), "delivered", "vitals"),
-    Example("medications.csv", _export("medications", 60, 5, _GERMAN), "delivered", "medications"),
-    Example("ambiguous_dates.csv", _AMBIGUOUS.encode, "quarantined", code="DATE_AMBIGUOUS"),
+    Example("medications.csv", _export("medications", 60, 9, _GERMAN), "delivered", "medications"),
+    Example("ambiguous_dates.csv", _AMBIGUOUS.encode, "held", "patients", "DATE_AMBIGUOUS"),
     Example("hopeless.csv", _HOPELESS.encode, "quarantined", code="SCHEMA_UNKNOWN"),
     Example("scanned_form.csv", _picture, "quarantined", code="UNSUPPORTED"),
 )

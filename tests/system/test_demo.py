@@ -30,9 +30,9 @@ def test_the_demo_ends_well_and_shows_what_became_of_every_example(tmp_path: Pat
     table = done.stdout.partition("Where to look")[0].splitlines()
     for example in EXAMPLES:
         [line] = [line for line in table if line.startswith(example.name)]
-        assert (example.contract or example.code or "") in line
+        assert (example.code or example.contract or "") in line
     assert re.search(r"clean_again.csv +duplicate +same as j1", done.stdout)
     [root] = tmp_path.glob("harmonizer-demo-*")
     assert str(root) in done.stdout
-    for place in re.findall(r"((?:outbox|error)/\S+)/\n", done.stdout):
+    for place in re.findall(r"((?:outbox|error|review)/\S+)/\n", done.stdout):
         assert list((root / place).iterdir()), place

@@ -406,23 +406,28 @@ def test_a_frequency_that_may_mean_two_things_is_not_guessed(desk: Desk, written
     assert [reason[:2] for reason in delivered.reasons] == [(1, "frequency")]
 
 
-@pytest.mark.parametrize(
-    ("written", "code"), [("p.o.", "PO"), ("I.M.", "IM"), ("s.c.", "SC"), ("IV push", None)]
-)
-def test_a_route_is_known_by_its_whole_name_or_not_at_all(
-    desk: Desk, written: str, code: str | None
-) -> None:
-    rows = [f"P0{number},Aspirin,oral,2025-05-20 10:00" for number in range(10, 40)]
-    delivered = desk.harmonize(
-        "\n".join(
-            ["patient_id,drug,route,start_date", f"P001,Aspirin,{written},2025-05-20 10:00", *rows]
-        )
+def routes(written: str, others: int) -> str:
+    """A prescription by this route among others by mouth."""
+    rows = [f"P{number},Aspirin,oral,2025-05-20 10:00" for number in range(100, 100 + others)]
+    return "\n".join(
+        ["patient_id,drug,route,start_date", f"P001,Aspirin,{written},2025-05-20 10:00", *rows]
     )
 
-    if code is None:
-        assert delivered.reasons == [(1, "route", "code-unknown")]
-    else:
-        assert delivered.column("route")[0] == code
+
+@pytest.mark.parametrize(("written", "code"), [("p.o.", "PO"), ("I.M.", "IM"), ("s.c.", "SC")])
+def test_a_route_is_known_by_its_whole_name(desk: Desk, written: str, code: str) -> None:
+    assert desk.harmonize(routes(written, 30)).column("route")[0] == code
+
+
+def test_an_unknown_route_is_asked_about_among_few_and_rejected_alone_among_many(
+    desk: Desk,
+) -> None:
+    held = desk.hold(routes("IV push", 30))
+    assert held.code == FileCode.CODES_UNKNOWN
+    assert "1 of 31 values of route" in held.result.questions[0]
+    assert "IV push" in held.asked
+
+    assert desk.harmonize(routes("IV push", 120)).reasons == [(1, "route", "code-unknown")]
 
 
 def test_a_saturation_of_under_one_among_percentages_is_not_believed(desk: Desk) -> None:
