@@ -34,7 +34,7 @@ def explain_row(
     operations = Operations(settings)
     with operations.reading() as store:
         job = _job(store, job_id)
-        past = _past(settings, job)
+        past = _past(settings, job, record)
         parent = None if job.parent_id is None else _job(store, job.parent_id)
     try:
         explainer, notes = _explainer(settings, job, past, parent)
@@ -65,7 +65,7 @@ def _job(store: ReadStore, job_id: int) -> JobRecord:
         ) from None
 
 
-def _past(settings: Settings, job: JobRecord) -> PastFile:
+def _past(settings: Settings, job: JobRecord, record: int) -> PastFile:
     if job.state is JobState.HELD:
         raise Refused(
             ExitCode.UNAVAILABLE,
@@ -76,7 +76,7 @@ def _past(settings: Settings, job: JobRecord) -> PastFile:
         raise Refused(
             ExitCode.UNAVAILABLE,
             f"{job.label} has the same bytes as j{job.duplicate_of}, which was delivered.",
-            f"Run 'harmonizer explain j{job.duplicate_of} --row N'.",
+            f"Run 'harmonizer explain j{job.duplicate_of} --row {record}'.",
         )
     found = past_file(job, archive=settings.folder("archive"), error=settings.folder("error"))
     if found is None:
