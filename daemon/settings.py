@@ -7,11 +7,20 @@ file beats the default. Durations end in `_s` (seconds), sizes in `_mb` (1024 * 
 from __future__ import annotations
 
 import difflib
+import glob
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -55,12 +64,95 @@ class Intake(_Section):
     canary_interval_s: float = Field(
         60.0, gt=0, description="How often to prove that the watcher still sees."
     )
+    incomplete_grace_s: float = Field(
+        1800.0,
+        ge=0,
+        description="How long a file whose end is missing may wait for it, before TRUNCATED.",
+    )
+    incomplete_alarm_s: float = Field(
+        3600.0,
+        gt=0,
+        description="Tell of files that wait so long for a marker, checksum or manifest.",
+    )
     claim_ahead: int = Field(
         16, ge=0, description="Files claimed beyond the free workers; the rest waits in the inbox."
     )
     ignore: tuple[str, ...] = Field(
         (), description="Further names to leave alone, as shell patterns (for example '*.bak')."
     )
+    marker: str | None = Field(
+        None,
+        pattern=r"^[^/\x00]{1,255}$",
+        description="Name of a file that proves the inbox to be the right one; without it there, "
+        "nothing is taken. For inboxes on shares that may be away.",
+    )
+
+    @property
+    def left_alone(self) -> tuple[str, ...]:
+        """Patterns of names that are never taken: those of `ignore`, and the marker."""
+        return self.ignore + ((glob.escape(self.marker),) if self.marker else ())
+
+
+_NAME_PARTS = re.compile(r"\{(name|stem)\}")
+
+
+class Completeness(_Section):
+    """What else must have come before a file of this source counts as whole."""
+
+    marker: str | None = Field(
+        None,
+        description="Name of the file that says another is whole: '{name}.ok', '{stem}.done'.",
+    )
+    checksum: Literal["optional", "required", "ignored"] = Field(
+        "optional",
+        description="labs.csv.sha256 beside labs.csv (.md5, .sha1, .sha512 too): optional means "
+        "checked when there is one, required waited for, ignored treated like any file.",
+    )
+    manifest: str | None = Field(
+        None, description="Pattern of files that list what belongs together, such as '*.manifest'."
+    )
+    give_up_s: float | None = Field(
+        None, gt=0, description="Refuse what has waited so long for the rest; empty means never."
+    )
+
+    @field_validator("marker")
+    @classmethod
+    def _marker_names_its_file(cls, marker: str | None) -> str | None:
+        """One part of {name} or {stem} and something more, or a marker would be its own file."""
+        if marker is not None:
+            parts = _NAME_PARTS.findall(marker)
+            if len(parts) != 1 or "/" in marker or marker == "{name}":
+                raise ValueError("must hold {name} or {stem} once, and more: '{name}.ok'")
+        return marker
+
+    @field_validator("manifest")
+    @classmethod
+    def _manifest_is_one_name(cls, manifest: str | None) -> str | None:
+        if manifest is not None and ("/" in manifest or manifest.strip("*?") == ""):
+            raise ValueError("must be the pattern of a file's name, such as '*.manifest'")
+        return manifest
+
+
+class Source(_Section):
+    """What one sub-folder of the inbox, with all below it, promises. The deepest one counts."""
+
+    path: str = Field(description="The sub-folder, below the inbox; '.' is the inbox itself.")
+    quiet_period_s: float | None = Field(
+        None, ge=0, description="As intake.quiet_period_s, for this source."
+    )
+    contract: str | None = Field(
+        None, description="The contract of all its files; empty means the columns decide."
+    )
+    priority: int = Field(0, ge=-100, le=100, description="Higher ones are taken first.")
+    complete: Completeness = Completeness()
+
+    @field_validator("path")
+    @classmethod
+    def _path_is_below_the_inbox(cls, path: str) -> str:
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if path.startswith("/") or ".." in parts:
+            raise ValueError("must be a folder below the inbox, such as 'labs/northside'")
+        return "/".join(parts) or "."
 
 
 class Workers(_Section):
@@ -88,6 +180,12 @@ class Output(_Section):
     )
     file_mode: str = Field(
         "0640", pattern=r"^0?[0-7]{3}$", description="Octal mode of published files."
+    )
+    group: str | None = Field(
+        None,
+        pattern=r"^[^\s:]+$",
+        description="Group of published files and folders, by name or number; empty means that "
+        "of the folder they appear in, where it hands one down (setgid).",
     )
 
 
@@ -161,6 +259,9 @@ class Settings(BaseSettings):
     )
     folders: Folders = Folders()
     intake: Intake = Intake()
+    sources: tuple[Source, ...] = Field(
+        (), description="What senders promise for their sub-folders; see docs/configuration.md."
+    )
     workers: Workers = Workers()
     output: Output = Output()
     limits: FileLimits = FileLimits()
@@ -179,6 +280,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments beat the environment, the environment beats the file."""
         return (init_settings, env_settings)
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_are_named_once(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        paths = [source.path for source in sources]
+        twice = sorted({path for path in paths if paths.count(path) > 1})
+        if twice:
+            raise ValueError(f"these paths are named twice: {', '.join(twice)}")
+        return sources
 
     @model_validator(mode="after")
     def _folders_do_not_overlap(self) -> Settings:
@@ -285,7 +395,12 @@ def _plain(problem: Any) -> str:
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
     for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        if isinstance(part, int):
+            continue  # the place in a list, whose kind of entry is known by now
+        annotation = model.model_fields[part].annotation
+        kinds = (annotation, *get_args(annotation))
+        model = next(
+            (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)),
+            model,
+        )
     return list(model.model_fields)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from daemon.cli.root import app
 from daemon.errors import EXIT_CODES
 from daemon.names import IGNORED
-from daemon.settings import Settings
+from daemon.settings import Completeness, Settings, Source
 from daemon.states import TRANSITIONS
 from pipeline.errors import FILE_CODES, ROW_CODES
 
@@ -35,6 +35,7 @@ def settings_table() -> str:
             section = type(field.default)
             heading = f"### {name}\n\n{(section.__doc__ or '').strip()}\n\n"
             parts.append(heading + _setting_rows(f"{name}.", section, defaults[name]))
+    parts.append(f"### sources\n\n{(Source.__doc__ or '').strip()}\n\n{_source_rows()}")
     return "\n\n".join(parts)
 
 
@@ -45,6 +46,14 @@ def _setting_rows(prefix: str, model: type[BaseModel], defaults: dict[str, Any])
         if not isinstance(field.default, BaseModel)
     ]
     return _table(("Setting", "Default", "Meaning"), rows)
+
+
+def _source_rows() -> str:
+    """The keys of one entry of `sources`, those of `complete` included."""
+    values = Source(path=".").model_dump(mode="json") | {"path": "(needed)"}
+    rows = _setting_rows("", Source, values)
+    below = _setting_rows("complete.", Completeness, values["complete"])
+    return rows + "\n" + below.split("\n", 2)[2]
 
 
 def _default(value: object) -> str:

@@ -19,8 +19,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("pipeline",),
     ("daemon.states", "daemon.errors", "daemon.settings", "daemon.settings_file"),
     ("daemon.db.records",),
-    ("daemon.settle", "daemon.names", "daemon.policy", "daemon.explain"),
-    ("daemon.linux", "daemon.files", "daemon.notify"),
+    ("daemon.settle", "daemon.profiles", "daemon.names", "daemon.policy", "daemon.explain"),
+    ("daemon.linux", "daemon.files", "daemon.groups", "daemon.notify"),
     (
         "daemon.claim",
         "daemon.db",
@@ -32,6 +32,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.reference_keys",
         "daemon.logs",
         "daemon.mapping_shelf",
+        "daemon.places",
         "daemon.review_desk",
         "daemon.review_folder",
         "daemon.scan",
@@ -59,7 +60,7 @@ LAYERS: list[tuple[str, ...]] = [
 ]
 # Each of these effects is a stranger to the others, so that one can be replaced.
 STRANGERS = ("daemon.db", "daemon.executors", "daemon.spool", "daemon.watch", "daemon.timers")
-PURE = ("daemon.states", "daemon.settle", "daemon.policy", "daemon.names", "daemon.explain")
+PURE = ("daemon.states", "daemon.settle", "daemon.profiles", "daemon.policy", "daemon.names", "daemon.explain")
 EFFECTS = {"os", "shutil", "sqlalchemy", "subprocess", "time", "random", "loguru", "socket"}
 
 

@@ -99,3 +99,51 @@ def test_a_link_does_not_hide_an_overlap(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_settings_is_refused_in_words(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError):
         load_settings(written(tmp_path, text))
+
+
+SOURCES = """
+sources:
+  - path: labs/northside/
+    quiet_period_s: 5
+    contract: lab_results
+    priority: 10
+    complete: {marker: "{name}.ok", checksum: required, manifest: "*.manifest", give_up_s: 3600}
+  - path: .
+    complete: {checksum: ignored}
+"""
+
+
+def test_what_a_sender_promises_is_set_for_his_sub_folder(tmp_path: Path) -> None:
+    north, inbox = load_settings(written(tmp_path, SOURCES)).sources
+    assert (north.path, north.quiet_period_s, north.priority) == ("labs/northside", 5, 10)
+    assert (north.contract, north.complete.marker) == ("lab_results", "{name}.ok")
+    assert (inbox.path, inbox.complete.checksum, inbox.contract) == (".", "ignored", None)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (
+            "{path: a, quiet_period: 5}",
+            "0.quiet_period: unknown key; did you mean 'quiet",
+        ),
+        (
+            "{path: a, complete: {makrer: x}}",
+            "0.complete.makrer: unknown key; did you mean 'ma",
+        ),
+        ("{path: /a}", "0.path: must be a folder below the inbox"),
+        ("{path: ../a}", "0.path: must be a folder below the inbox"),
+        ("{path: a, complete: {marker: ready}}", "0.complete.marker: must hold {name} or {stem}"),
+        ("{path: a, complete: {marker: '{name}'}}", "0.complete.marker: must hold {name}"),
+        ("{path: a, complete: {manifest: '*'}}", "0.complete.manifest: must be the pattern"),
+        ("{path: a, complete: {checksum: always}}", "0.complete.checksum: Input should be"),
+        ("{path: a}, {path: a/}", ": these paths are named twice: a"),
+    ],
+)
+def test_a_mistake_about_a_source_is_named_where_it_stands(
+    tmp_path: Path, source: str, problem: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(written(tmp_path, f"sources: [{source}]\n"))
+    [found] = caught.value.problems
+    assert found.startswith(f"sources{'.' if problem[0] != ':' else ''}{problem}")
