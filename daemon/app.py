@@ -17,14 +17,16 @@ from loguru import logger
 from daemon import logs, notify
 from daemon.coordinator import Coordinator
 from daemon.db.errors import StateError, StateUnavailable
-from daemon.db.store import JobStore
+from daemon.db.store import JobStore, ReadStore
 from daemon.errors import ExitCode, Refused
 from daemon.executors.base import Executor
 from daemon.executors.inline import InlineExecutor
 from daemon.executors.pool import WorkerPool
 from daemon.files import ignore_lease_signals
+from daemon.groups import GroupUnusable, group_number
 from daemon.lock import DaemonLock, LockHeld
-from daemon.settings import Settings, SettingsError
+from daemon.places import Places
+from daemon.settings import Folders, Settings, SettingsError
 from daemon.shell import Shell
 from daemon.spool import Spool, SpoolFolders
 from daemon.status import StatusPage
@@ -45,6 +47,7 @@ def folders_of(settings: Settings) -> SpoolFolders:
     return SpoolFolders(
         **{name: settings.folder(name) for name in names},
         file_mode=int(settings.output.file_mode, 8),
+        group=check_group(settings),
     )
 
 
@@ -81,8 +84,8 @@ class Daemon:
         check_contracts(self._settings)
         check_mappings(self._settings)
         with _locked(self._settings), self._state() as store, self._signals_caught():
-            spool = _ready_spool(store, self._settings, adopt=self._adopt)
-            return self._serve(store, spool, until_idle=until_idle)
+            spool, places = _ready_spool(store, self._settings, adopt=self._adopt)
+            return self._serve(store, spool, places, until_idle=until_idle)
 
     @contextmanager
     def _state(self) -> Iterator[JobStore]:
@@ -101,10 +104,13 @@ class Daemon:
             database.close()
             store.close()
 
-    def _serve(self, store: JobStore, spool: Spool, *, until_idle: bool) -> ExitCode:
+    def _serve(
+        self, store: JobStore, spool: Spool, places: Places, *, until_idle: bool
+    ) -> ExitCode:
         shell = Shell(
             store=store,
             spool=spool,
+            places=places,
             settings=self._settings,
             clock=time.time,
             monotonic=time.monotonic,
@@ -167,6 +173,7 @@ class Daemon:
         was_idle = False
         while not self._stop_is_asked(shell, coordinator):
             try:
+                self._keep_state(shell)
                 self._pass_on(coordinator, watcher)
                 coordinator.step()
                 page.refresh()
@@ -193,6 +200,15 @@ class Daemon:
                 coordinator.look_soon()  # one more look: something may have come meanwhile
             was_idle = is_idle
             self._pause(0.0 if until_idle and is_idle else coordinator.wait_s())
+
+    def _keep_state(self, shell: Shell) -> None:
+        """Hands in work/state: a deleted database is put back, another one needs a new start."""
+        if not shell.store.keep_in_place():
+            raise Refused(
+                ExitCode.UNAVAILABLE,
+                "The state database was replaced by another file while the service ran.",
+                "Start the service again: it then goes on with the file that is there now.",
+            )
 
     def _drain(self, coordinator: Coordinator, page: StatusPage) -> None:
         """Let open attempts finish; a second signal, or the time limit, ends the wait."""
@@ -235,6 +251,7 @@ class Daemon:
             settings = self._reload()
             check_contracts(settings)
             check_mappings(settings)
+            check_group(settings)
         except (SettingsError, Refused) as error:
             logger.bind(error=type(error).__name__).error("new configuration refused")
             shell.troubles.note("config", f"new configuration refused: {error}", shell.monotonic())
@@ -335,6 +352,22 @@ def check_mappings(settings: Settings) -> list[str]:
     return sorted(mapping.source for mapping in known)
 
 
+def check_group(settings: Settings) -> int | None:
+    """Number of the group that published files get; None when none is set.
+
+    Raises:
+        Refused: there is no such group, or this user may not give files to it.
+    """
+    try:
+        return group_number(settings.output.group)
+    except GroupUnusable as error:
+        raise Refused(
+            ExitCode.CONFIG,
+            f"output.group cannot be used: {error}.",
+            "Correct the setting, or make the service's user a member of the group.",
+        ) from None
+
+
 def prepare(settings: Settings, *, adopt: bool = False) -> None:
     """Make the folders and the state database, ready for a first start.
 
@@ -352,11 +385,27 @@ def prepare(settings: Settings, *, adopt: bool = False) -> None:
             store.close()
 
 
-def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> Spool:
-    spool = Spool(folders_of(settings), settings.intake.ignore)
+def places_of(settings: Settings, store: ReadStore) -> Places:
+    """What is known of the mounts of the folders; a store that can write also learns."""
+    return Places(
+        {name: settings.folder(name) for name in Folders.model_fields},
+        marker=settings.intake.marker,
+        known=store.meta_get("places"),
+        remember=(
+            (lambda text: store.meta_set("places", text))
+            if isinstance(store, JobStore)
+            else lambda text: None
+        ),
+    )
+
+
+def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> tuple[Spool, Places]:
+    spool = Spool(folders_of(settings), settings.intake.left_alone)
+    places = places_of(settings, store)
     _check_inbox(store, spool, adopt=adopt)
+    away = {name for name in Folders.model_fields if not adopt and places.absence(name)}
     try:
-        spool.create()
+        spool.create(away)
         settings.mappings_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(
@@ -364,7 +413,11 @@ def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> Spool:
             f"The folder {error.filename} cannot be made: {error.strerror}.",
             "Remove what is in its way, or correct 'folders' in the settings.",
         ) from None
-    return spool
+    if adopt:
+        places.adopt()
+    else:
+        places.settle_in()
+    return spool, places
 
 
 def _check_inbox(store: JobStore, spool: Spool, *, adopt: bool) -> None:

@@ -16,6 +16,7 @@ from daemon.attempts import Attempts
 from daemon.commands import Commands
 from daemon.executors.base import Executor
 from daemon.finishing import Finishing
+from daemon.groups import group_number
 from daemon.holding import Holding
 from daemon.housekeeping import Housekeeping
 from daemon.intake import Intake
@@ -45,6 +46,7 @@ class Coordinator:
         self._commands = Commands(shell, self.intake, self.attempts, self.holding)
         self._look_is_wanted = True
         self._scan_took_s = 0.0
+        self._orphans_wait = False
         self.draining = False
 
     def recover(self, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
@@ -64,7 +66,10 @@ class Coordinator:
         self.finishing.finish()
         self.intake.confirm()
         self.holding.recover()
-        self.housekeeping.offer_orphans_again()
+        if self._shell.places.absence("inbox") is None:
+            self.housekeeping.offer_orphans_again()
+        else:
+            self._orphans_wait = True  # nothing is put beneath a mount that is away
         progress(total, total)
         if total:
             logger.bind(jobs=total).info("recovered")
@@ -152,7 +157,12 @@ class Coordinator:
     def reconfigure(self, settings: Settings, contracts_dir: str) -> None:
         """Take over settings that may change while running; folders and workers need a restart."""
         self._shell.settings = settings
-        self._shell.spool.reconfigure(settings.intake.ignore, int(settings.output.file_mode, 8))
+        self._shell.places.marker = settings.intake.marker
+        self._shell.spool.reconfigure(
+            settings.intake.left_alone,
+            int(settings.output.file_mode, 8),
+            group_number(settings.output.group),
+        )
         self.intake.reconfigure()
         self.look_soon()
         self.attempts.contracts_dir = contracts_dir
@@ -183,6 +193,9 @@ class Coordinator:
         if is_due:
             self._look_is_wanted = False
             self.intake.look()
+            if self._orphans_wait and self.intake.is_inbox_there:
+                self._orphans_wait = False
+                self.housekeeping.offer_orphans_again()
             self._scan_took_s = self._shell.monotonic() - now_s
         return is_due
 

@@ -136,20 +136,24 @@ def _stamp(seen: os.stat_result) -> tuple[int, ...]:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
-def write_durably(path: Path, content: bytes, mode: int = 0o640) -> None:
+def write_durably(path: Path, content: bytes, mode: int = 0o640, group: int | None = None) -> None:
     """Write a file in a folder that nobody else sees yet; its name is durable with the folder."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
+        if group is not None:
+            os.fchown(stream.fileno(), -1, group)
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o640) -> None:
+def write_atomically(
+    path: Path, content: bytes, mode: int = 0o640, group: int | None = None
+) -> None:
     """Replace a file of our own so that readers see the old or the new one, whole and durable."""
     partial = _partial_of(path)
-    write_durably(partial, content, mode)
+    write_durably(partial, content, mode, group)
     partial.replace(path)
     fsync_dir(path.parent)
 

@@ -33,6 +33,7 @@ class Modes:
     """Permissions of what we publish; folders can be entered by whoever may read the files."""
 
     file: int = 0o640
+    group: int | None = None  # gid of what we publish; None: as the folder hands it down (setgid)
 
     @property
     def folder(self) -> int:
@@ -57,8 +58,8 @@ def jailed(folder: Path, relative: str) -> Path:
     return path / parts[-1]
 
 
-def make_folders(folder: Path, relative: str, mode: int) -> Path:
-    """Make `folder / relative` and its parents, durably, with `mode`; existing ones stay."""
+def make_folders(folder: Path, relative: str, modes: Modes) -> Path:
+    """Make `folder / relative` and its parents, durably, as `modes` says; existing ones stay."""
     path = folder
     for part in relative.split("/"):
         path = jailed(path, part)
@@ -68,7 +69,9 @@ def make_folders(folder: Path, relative: str, mode: int) -> Path:
             if not stat.S_ISDIR(path.lstat().st_mode):
                 raise OutsideFolder("a file or link stands where a folder should be") from None
         else:
-            path.chmod(mode | (path.stat().st_mode & stat.S_ISGID))
+            if modes.group is not None:
+                os.chown(path, -1, modes.group)
+            path.chmod(modes.folder | (path.stat().st_mode & stat.S_ISGID))
             fsync_dir(path.parent)
     return path
 
@@ -89,8 +92,8 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes) -> str:
             raise FileVanished("results are gone from the work folder")
         return str(note.readlink())
     above = relative.rpartition("/")[0]
-    parent = make_folders(folder, above, modes.folder) if above else folder
-    share(ready, parent)
+    parent = make_folders(folder, above, modes) if above else folder
+    share(ready, parent, modes.group)
     for number in count(1):
         name = relative if number == 1 else f"{relative}-{number}"
         target = jailed(folder, name)
@@ -193,10 +196,14 @@ def _write_note(note: Path, name: str) -> None:
     note.symlink_to(name)
 
 
-def share(ready: Path, parent: Path) -> None:
-    """Where the parent hands its group down (setgid), do so for what was made elsewhere."""
+def share(ready: Path, parent: Path, group: int | None = None) -> None:
+    """Give what was made elsewhere the configured group, or the one its new folder hands down."""
     seen = parent.stat()
-    if seen.st_mode & stat.S_ISGID:
-        for path in (ready, *ready.iterdir()):
-            with contextlib.suppress(PermissionError):
-                os.chown(path, -1, seen.st_gid, follow_symlinks=False)
+    if group is None and seen.st_mode & stat.S_ISGID:
+        group = seen.st_gid
+    if group is None:
+        return
+    for path in (ready, *ready.rglob("*")):
+        if path.lstat().st_gid != group:
+            with contextlib.suppress(PermissionError):  # an original may belong to its sender
+                os.chown(path, -1, group, follow_symlinks=False)

@@ -27,6 +27,14 @@ _KEPT = (
 )
 
 
+_GOES_TO = {
+    Disposition.DELIVERED: ("outbox", "archive"),
+    Disposition.QUARANTINED: ("error",),
+    Disposition.DUPLICATE: ("archive",),
+    Disposition.CANCELLED: ("archive",),
+}
+
+
 class Finishing:
     """Owns the moves out of work/. One thread calls it."""
 
@@ -41,6 +49,10 @@ class Finishing:
         now_s = self._shell.monotonic()
         for job in self._shell.store.in_state(JobState.FINALIZING):
             if self._shell.troubles.is_pausing(("finish", job.id), now_s):
+                continue
+            away = self._away(job)
+            if away is not None:
+                self._shell.troubles.note(("finish", job.id), away, now_s)
                 continue
             try:
                 moves.append(self._moved(job))
@@ -61,6 +73,9 @@ class Finishing:
             return
         if not at_once and now_s - self._index_written_at_s < _INDEX_PAUSE_S:
             return
+        self._index_written_at_s = now_s
+        if self._shell.places.absence("error") is not None:
+            return
         try:
             self._shell.spool.write_error_index(self._shell.store.errors())
         except OSError as error:
@@ -69,12 +84,21 @@ class Finishing:
         else:
             self._shell.troubles.over("index")
             self._index_is_stale = False
-        self._index_written_at_s = now_s
 
     @property
     def index_is_stale(self) -> bool:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
+
+    def _away(self, job: JobRecord) -> str | None:
+        """Why the folders this job's files belong in are not the right ones just now."""
+        places = self._shell.places
+        for name in _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ()):
+            away = places.absence(name)
+            if away is not None:
+                return away
+            places.settle_in([name])
+        return None
 
     def _why_not(self, error: OSError) -> str:
         """A folder that went away is not made anew: it may be a mount that comes back."""

@@ -27,7 +27,7 @@ _WORDS = {
 
 def inbox_view(settings: Settings) -> dict[str, Any]:
     """Waiting and ignored files as `status` shows them."""
-    scan = scan_inbox(settings.folder("inbox"), settings.intake.ignore)
+    scan = scan_inbox(settings.folder("inbox"), settings.intake.left_alone)
     return {
         "scan": {"at_s": None, "inbox": scan.inbox_identity is not None, "unreadable": []}
         if scan.inbox_identity is None

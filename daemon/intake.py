@@ -50,10 +50,28 @@ class Intake:
     def look(self) -> None:
         """Scan the inbox and tell the settle clocks what is there."""
         now_s = self._shell.monotonic()
-        self.scan = self._shell.spool.scan()
+        self.scan = self._scanned(now_s)
         self.looked_at_s = now_s
         self._settle.observe(self.scan.candidates, now_s)
         self._shell.troubles.over_except("claim", self._settle)
+
+    @property
+    def is_inbox_there(self) -> bool:
+        """False while the inbox is missing, or is only the bare mount point of the right one."""
+        return self.scan.inbox_identity is not None
+
+    def _scanned(self, now_s: float) -> Scan:
+        """What lies in the inbox; nothing at all while it is not the right one."""
+        scan = self._shell.spool.scan()
+        away = self._shell.places.absence("inbox")  # asked afterwards: mounts go at any moment
+        if away is None and scan.inbox_identity is None:
+            away = "the inbox is not there or cannot be read; nothing is taken until it is"
+        if away is None:
+            self._shell.places.settle_in(["inbox"])
+            self._shell.troubles.over("inbox")
+            return scan
+        self._shell.troubles.note("inbox", away, now_s)
+        return Scan()
 
     def arrived_by_rename(self, source: bytes) -> None:
         """The watcher saw a whole file appear under this name at once."""

@@ -171,6 +171,8 @@ def highest_filed(*folders: Path) -> int:
     """
     highest = 0
     for folder in folders:
+        if not folder.is_dir():  # on a mount that is away
+            continue
         days = sorted((day for day in folder.iterdir() if _DAY.fullmatch(day.name)), reverse=True)
         for day in days[:2]:
             found = (_FILED.match(entry.name) for entry in day.iterdir())

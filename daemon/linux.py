@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 from daemon.settle import Candidate, Lease
@@ -84,6 +85,29 @@ def may_take_from(folder: PathLike, owner_uid: int) -> bool:
         return False
     seen = Path(os.fsdecode(folder)).stat()
     return not seen.st_mode & stat.S_ISVTX or os.geteuid() in (0, owner_uid, seen.st_uid)
+
+
+_FS_IOC_GETFLAGS = 0x80086601  # <linux/fs.h>
+_PINNED_FLAGS = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
+
+
+def is_pinned(path: PathLike) -> bool:
+    """True when the file or folder is immutable or append-only (`chattr +i`, `+a`).
+
+    Not even root can then rename it, or rename anything out of it. Special files are never opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        flags = bytearray(8)
+        fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, flags)
+        return bool(int.from_bytes(flags[:4], sys.byteorder) & _PINNED_FLAGS)
+    except OSError:  # this filesystem has no such flags
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def ignore_lease_signals() -> None:

@@ -1,13 +1,20 @@
-"""One daemon a work folder: an flock that the kernel releases even after kill -9."""
+"""One daemon a work folder: an flock that the kernel releases even after kill -9.
+
+The folder itself is locked, so that deleting the note beside it (`daemon.lock`, which only tells
+who holds the lock) lets no second daemon in.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 _NAME = "daemon.lock"
+_TRIES = 5
+_TRY_PAUSE_S = 0.02
 
 
 class LockHeld(Exception):
@@ -37,28 +44,30 @@ class DaemonLock:
         """
         if self._descriptor is not None:
             return
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self._path, flags, 0o600)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(folder)
+            self._write(f"{os.getpid()}\n")
         except BlockingIOError:
-            pid = _pid_in(descriptor)
-            os.close(descriptor)
-            raise LockHeld(pid) from None
+            os.close(folder)
+            raise LockHeld(_pid_in(self._path)) from None
         except OSError:
-            os.close(descriptor)
+            os.close(folder)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
+        self._descriptor = folder
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would race with the next daemon."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, 0)
+                self._write("")
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _write(self, text: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(self._path, flags, 0o600), "w") as note:
+            note.write(text)
 
     def __enter__(self) -> DaemonLock:
         self.acquire()
@@ -68,25 +77,37 @@ class DaemonLock:
         self.release()
 
 
+def _lock(folder: int) -> None:
+    """Lock at once, or be refused; who only asks whether a daemon is up is gone in a moment."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_TRY_PAUSE_S)
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def daemon_pid(work_dir: Path) -> int | None:
     """The process that serves this work folder now; None when none does.
 
     0 means that one does and has not yet written its number.
     """
     try:
-        descriptor = os.open(work_dir / _NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
+        folder = os.open(work_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _pid_in(descriptor)
+        return _pid_in(work_dir / _NAME)
     else:
         return None
     finally:
-        os.close(descriptor)
+        os.close(folder)
 
 
-def _pid_in(descriptor: int) -> int:
-    text = os.pread(descriptor, 32, 0).strip()
-    return int(text) if text.isdigit() else 0
+def _pid_in(note: Path) -> int:
+    with contextlib.suppress(OSError):
+        text = note.read_bytes()[:32].strip()
+        return int(text) if text.isdigit() else 0
+    return 0

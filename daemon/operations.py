@@ -66,7 +66,11 @@ class Operations:
     @property
     def daemon_pid(self) -> int | None:
         """Process id of the daemon that serves this tree, if one does."""
-        return daemon_pid(self.settings.folder("work"))
+        pid = daemon_pid(self.settings.folder("work"))
+        if pid == 0:  # it runs, but its note is gone
+            page = read_status(self.settings.state_path.parent)
+            pid = int(page["pid"]) if page else 0
+        return pid
 
     @property
     def page(self) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ class ReviewDesk:
         staging = self._spool.staging_dir(job.id, job.attempts)
         original = self._spool.input_path(job)
         review_folder.build(ready, original, staging, how_to_answer, self._spool.modes)
-        review_folder.show(ready, self._review, self.place(job).name)
+        review_folder.show(ready, self._review, self.place(job).name, self._spool.modes.group)
         remove_tree(ready)  # a crash after a copy to another filesystem may have left it
 
     def withdraw(self, job: JobRecord) -> None:

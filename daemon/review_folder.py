@@ -77,13 +77,13 @@ def build(ready: Path, original: Path, staging: Path, how_to_answer: str, modes:
     fsync_dir(ready)
 
 
-def show(ready: Path, review: Path, name: str) -> None:
+def show(ready: Path, review: Path, name: str, group: int | None = None) -> None:
     """Let the folder `ready` appear in `review`. Whoever may write there may answer in it.
 
     Raises:
         TargetTaken: something bears the name already.
     """
-    share(ready, review)
+    share(ready, review, group)
     writers = stat.S_IMODE(review.stat().st_mode) & 0o022
     if writers:
         for path in (ready, ready / PROPOSAL):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
 
 from daemon.db.store import JobStore
+from daemon.places import Places
 from daemon.settings import Settings
 from daemon.spool import Spool
 
@@ -83,6 +84,7 @@ class Shell:
 
     store: JobStore
     spool: Spool
+    places: Places
     settings: Settings
     clock: Callable[[], float]
     monotonic: Callable[[], float]

@@ -60,7 +60,7 @@ from daemon.kept import (
     prune_days,
     take_back,
 )
-from daemon.linux import may_take_from
+from daemon.linux import is_pinned, may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
@@ -68,13 +68,14 @@ from pipeline.messages import begun_mark
 
 __all__ = ["OutsideFolder", "Spool", "SpoolFolders"]
 
+_PINNED = "marked immutable or append-only, so nothing can be moved"
 _JOB_FOLDER = re.compile(r"j([1-9][0-9]{0,17})")
 _STEM_BYTES = 120  # leaves room for the job, a counter and a consumer's own suffixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolFolders:
-    """Absolute paths of the six folders, and the mode of published files."""
+    """Absolute paths of the six folders; mode and group (a gid) of published files."""
 
     inbox: Path
     outbox: Path
@@ -83,6 +84,7 @@ class SpoolFolders:
     review: Path
     work: Path
     file_mode: int = 0o640
+    group: int | None = None
 
 
 class Spool:
@@ -91,12 +93,12 @@ class Spool:
     def __init__(self, folders: SpoolFolders, extra_ignore: Sequence[str] = ()) -> None:
         self._folders = folders
         self._extra_ignore = tuple(extra_ignore)
-        self._modes = Modes(folders.file_mode)
+        self._modes = Modes(folders.file_mode, folders.group)
 
-    def reconfigure(self, extra_ignore: Sequence[str], file_mode: int) -> None:
+    def reconfigure(self, extra_ignore: Sequence[str], file_mode: int, group: int | None) -> None:
         """Take over settings that may change while running; the folders stay where they are."""
         self._extra_ignore = tuple(extra_ignore)
-        self._modes = Modes(file_mode)
+        self._modes = Modes(file_mode, group)
 
     @property
     def modes(self) -> Modes:
@@ -113,11 +115,19 @@ class Spool:
         """The folder of the state database."""
         return self._folders.work / "state"
 
-    def create(self) -> None:
-        """Make the folders that are missing; work/ is private whatever the umask."""
+    def create(self, away: Container[str] = ()) -> None:
+        """Make the folders that are missing; work/ is private whatever the umask.
+
+        Those named in `away` lie on a mount that is not there: made now, they would lie beneath it.
+        """
         names = self._folders
-        for path in (names.inbox, names.outbox, names.archive, names.error, names.review):
+        for name in ("inbox", "outbox", "archive", "error", "review"):
+            path = getattr(names, name)
+            if name in away or path.is_dir():
+                continue
             path.mkdir(parents=True, exist_ok=True)
+            if names.group is not None and name != "inbox":
+                os.chown(path, -1, names.group)
         for path in (names.work, self.state_dir):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
@@ -139,12 +149,19 @@ class Spool:
 
         Asked before a job is opened, so that a folder we may not change fills no history.
         """
-        folder = os.fsencode(self._folders.inbox) + b"/" + candidate.source.rpartition(b"/")[0]
+        inbox = os.fsencode(self._folders.inbox) + b"/"
+        folder = inbox + candidate.source.rpartition(b"/")[0]
         try:
             may_change = may_take_from(folder, candidate.uid)
         except OSError as error:
             return _refusal(error)
-        return None if may_change else _refusal(PermissionError(errno.EACCES, ""))
+        if not may_change:
+            return _refusal(PermissionError(errno.EACCES, ""))
+        if candidate.kind == "file" and is_pinned(inbox + candidate.source):
+            return f"it is {_PINNED}; take that off (chattr -i -a) to have it taken"
+        return (
+            f"its folder is {_PINNED}; take that off (chattr -i -a)" if is_pinned(folder) else None
+        )
 
     def claim_all(self, jobs: Sequence[JobRecord]) -> dict[int, str]:
         """Move each job's file from the inbox to work/. Renames first, then one sync a folder.
@@ -174,7 +191,7 @@ class Spool:
         relative = os.fsdecode(job.source)
         above = relative.rpartition("/")[0]
         if above:
-            make_folders(self._folders.inbox, above, self._modes.folder)
+            make_folders(self._folders.inbox, above, Modes(self._modes.file))
         target = jailed(self._folders.inbox, relative)
         try:
             move_into_place(self.input_path(job), target)
@@ -300,7 +317,9 @@ class Spool:
     def write_error_index(self, jobs: Iterable[JobRecord]) -> None:
         """Replace error/INDEX.csv, the list of refused files that opens in a spreadsheet."""
         content = index_of_errors(jobs, self._folders.error)
-        write_atomically(self._folders.error / "INDEX.csv", content, self._modes.file)
+        write_atomically(
+            self._folders.error / "INDEX.csv", content, self._modes.file, self._modes.group
+        )
 
     def prune_archive(self, before: date) -> int:
         """Delete archived originals that arrived before that day. Returns the number of jobs."""

@@ -126,7 +126,9 @@ class StatusPage:
                 for what, since_s in self._shell.troubles.shown()
             ],
             "obstacles": [
-                what for key in ("state", "workers") if (what := self._shell.troubles.why(key))
+                what
+                for key in ("state", "workers", "inbox")
+                if (what := self._shell.troubles.why(key))
             ],
             "waiting": {
                 "count": coordinator.intake.candidates,

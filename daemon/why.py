@@ -66,7 +66,7 @@ def _inbox_path(settings: Settings, source: bytes) -> Path:
 def _why_waiting(operations: Operations, source: bytes) -> dict[str, Any]:
     settings = operations.settings
     answer: dict[str, Any] = {"source": shown(source), "job": None, "state": "waiting"}
-    reason = ignored_reason(source, settings.intake.ignore)
+    reason = ignored_reason(source, settings.intake.left_alone)
     if reason is not None:
         return {**answer, "state": "ignored", "why": f"It is left alone: {reason}."}
     if _inbox_path(settings, source).is_dir() and not _inbox_path(settings, source).is_symlink():
@@ -110,7 +110,7 @@ def _obstacles(page: dict[str, Any]) -> str:
 
 
 def _condition(settings: Settings, source: bytes) -> str:
-    scan = scan_inbox(settings.folder("inbox"), settings.intake.ignore)
+    scan = scan_inbox(settings.folder("inbox"), settings.intake.left_alone)
     for candidate in scan.candidates:
         if candidate.source == source:
             return condition(settings, candidate)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from daemon.app import folders_of
+from daemon.app import folders_of, places_of
 from daemon.coordinator import Coordinator
 from daemon.db.records import JobRecord
 from daemon.db.store import JobStore
@@ -46,7 +46,7 @@ class World:
         self.root = root
         self.clock = FakeClock()
         self.settings = Settings(root=root, **settings)
-        self.spool = Spool(folders_of(self.settings), self.settings.intake.ignore)
+        self.spool = Spool(folders_of(self.settings), self.settings.intake.left_alone)
         self.spool.create()
         self.store = JobStore(self.settings.state_path, self.clock)
         self.coordinator = self.build()
@@ -61,6 +61,7 @@ class World:
         shell = Shell(
             store=store or self.store,
             spool=spool or self.spool,
+            places=places_of(self.settings, store or self.store),
             settings=self.settings,
             clock=self.clock,
             monotonic=self.clock,

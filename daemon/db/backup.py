@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -46,6 +47,36 @@ def backup_to(source: Path, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def put_back(live: sqlite3.Connection, path: Path) -> None:
+    """Make the database `live` is open on anew at `path`, after somebody deleted the file.
+
+    An open connection still has all of it. The log beside it is removed first: it belongs to the
+    deleted file, and the new one must not be read together with it.
+
+    Raises: as `backup_to`.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with plain_errors():
+            _copy_of(live, partial)
+        _sync(partial)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StateUnavailable(
+            f"The state database was deleted, and cannot be written again ({error.strerror})",
+            "Check the free space and the permissions of its folder.",
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
 def prune_backups(folder: Path, keep: int) -> list[Path]:
     """Delete all but the newest `keep` backups in `folder`; touches no other file.
 
@@ -66,7 +97,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with closing(connect_to_read(source)) as live, closing(sqlite3.connect(target)) as copy:
+    with closing(connect_to_read(source)) as live:
+        _copy_of(live, target)
+
+
+def _copy_of(live: sqlite3.Connection, target: Path) -> None:
+    with closing(sqlite3.connect(target)) as copy:
         live.backup(copy)  # in one step: the writer goes on in its log, the copy is one instant
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable from a read-only place
         findings = [finding for (finding,) in copy.execute("PRAGMA integrity_check")]

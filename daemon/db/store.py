@@ -62,6 +62,7 @@ class JobStore(ReadStore):
             _make(path)
         super().__init__(path, clock)
         self._writer = writer_engine(path)
+        self._identity = _identity_of(path)
 
     @staticmethod
     def open_readonly(path: Path, clock: Callable[[], float]) -> ReadStore:
@@ -211,6 +212,25 @@ class JobStore(ReadStore):
         """
         backup.backup_to(self.path, path)
 
+    def keep_in_place(self) -> bool:
+        """Put the database back if somebody deleted it under us. False when it was replaced.
+
+        Cheap when all is well. A file that was moved away and back is the same file.
+
+        Raises:
+            StateUnavailable: it was deleted and cannot be written again.
+        """
+        now = _identity_of(self.path)
+        if now is not None:
+            return now == self._identity
+        with plain_errors(), self._writer.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            backup.put_back(driver, self.path)
+        self._writer.dispose()
+        self._reader.dispose()
+        self._identity = _identity_of(self.path)
+        return True
+
     def close(self) -> None:
         """Fold the write-ahead log into the database and release the files."""
         try:
@@ -237,6 +257,14 @@ class JobStore(ReadStore):
         except StateError:
             self._writer.dispose()  # a connection that met an error may be stuck in it
             raise
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
 
 
 def _make(path: Path) -> None:

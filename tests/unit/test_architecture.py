@@ -60,7 +60,14 @@ LAYERS: list[tuple[str, ...]] = [
 ]
 # Each of these effects is a stranger to the others, so that one can be replaced.
 STRANGERS = ("daemon.db", "daemon.executors", "daemon.spool", "daemon.watch", "daemon.timers")
-PURE = ("daemon.states", "daemon.settle", "daemon.profiles", "daemon.policy", "daemon.names", "daemon.explain")
+PURE = (
+    "daemon.states",
+    "daemon.settle",
+    "daemon.profiles",
+    "daemon.policy",
+    "daemon.names",
+    "daemon.explain",
+)
 EFFECTS = {"os", "shutil", "sqlalchemy", "subprocess", "time", "random", "loguru", "socket"}
 
 
