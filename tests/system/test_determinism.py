@@ -39,7 +39,7 @@ def outputs(folder: Path, workers: int) -> dict[str, str]:
         pool.stop()
     return {
         f"{path.parent.name}/{path.name}": sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
+        for path in folder.glob("*/*")
         if path.is_file() and path.name != "report.json"
     }
 
