@@ -251,7 +251,9 @@ def _by_names(case: _Case) -> Decision:
         if replaced != made.vetoed:  # a field whose column has no better one keeps it, and is asked
             proposal = propose(sample, contract, columns, moment, vetoed=replaced)
         if any(match.how == "proposed" for match in proposal.columns.matched.values()):
-            case.questions += misfits(made, columns, proposal, replaced, ready.reader.header)
+            case.questions += misfits(
+                made, columns, proposal, replaced, ready.reader.header, contract
+            )
             return _proposed(case, contract, ready, proposal)
         made = with_candidates(made, proposal, ready.reader.header)
     decision = Decision(

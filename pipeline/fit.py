@@ -31,6 +31,9 @@ _TELLING: dict[str, float] = {
 STRONG = 0.6
 """A kind that tells at least so much is evidence by itself."""
 
+_SHORT_CODES = 0.55
+"""How much codes of one or two letters tell: M and W are codes of many things."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -104,7 +107,7 @@ class Sample:
         return Fit(
             share=share,
             is_code=kind in ("code", "category"),
-            telling=_TELLING.get(kind, 0.1),
+            telling=_telling(kind, present),
             values=len(present),
             repeats=1 - len(pc.unique(present)) / len(present) if len(present) else 0.0,
         )
@@ -114,6 +117,14 @@ class Sample:
         cells, _ = read_cells(self.columns[at].slice(0, count), words, ("",))
         found: list[str | None] = cells.to_pylist()
         return found
+
+
+def _telling(kind: str, present: pa.StringArray) -> float:
+    telling = _TELLING.get(kind, 0.1)
+    if kind not in ("code", "category", "boolean") or not len(present):
+        return telling
+    is_short: bool = pc.max(pc.utf8_length(present)).as_py() <= 2
+    return min(telling, _SHORT_CODES) if is_short else telling
 
 
 def _share(

@@ -3,13 +3,17 @@
 Names are compared first (whole names, then likeness), then values: those that do not fit veto the
 pair, those that do speak for it. All pairs are solved together. Without a name nothing gets more
 than 0.6, and whatever is proposed here is asked.
+
+Values that fit nearly everywhere (texts, identifiers, codes of one letter) propose nothing by
+themselves: a column of weights is no provider number because it may be written like one. Only for
+a required field, which must have a column, and for a column whose own name is wrong they do.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pipeline.assign import assign
 from pipeline.contract import Contract
@@ -36,7 +40,8 @@ class Proposal:
     columns: known columns and proposed ones together. candidates: required field without a column
     -> places of columns that may feed it. alternatives: place of a proposed column -> other fields
     it may feed, best first. weight: how much speaks for it. named: how many columns are known by
-    their whole names, strong: how many by their values.
+    their whole names, strong: how many by their values. hints: place of a column that nothing is
+    proposed for -> coded fields whose codes it may hold.
     """
 
     columns: ColumnMapping
@@ -45,6 +50,7 @@ class Proposal:
     weight: float
     named: int
     strong: int
+    hints: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_feasible(self) -> bool:
@@ -89,14 +95,15 @@ def propose(
         for name in open_fields
         if (at, name) not in ruled_out
     }
-    chosen = assign(_worth(pairs, contract))
+    misfits = {at for at, _ in ruled_out}
+    chosen = assign(_worth(pairs, contract, misfits))
     matches = {name: _match(at, name, pairs, open_fields) for name, at in chosen.items()}
     matches |= _only_candidates(sample, contract, moment, free, {**kept, **matches}, ruled_out)
     return _proposal(sample, contract, moment, known, kept, matches, ruled_out, pairs)
 
 
 def _worth(
-    pairs: Mapping[tuple[int, str], _Score], contract: Contract
+    pairs: Mapping[tuple[int, str], _Score], contract: Contract, misfits: Collection[int]
 ) -> dict[tuple[int, str], float]:
     """What each pair adds: required fields first, and parts of other cells only by their name."""
     required = {one.name for one in contract.fields if one.constraints.required}
@@ -104,7 +111,8 @@ def _worth(
     return {
         (at, name): score.confidence + (1.0 if name in required else 0.0)
         for (at, name), score in pairs.items()
-        if score.confidence >= (_LEAST_REQUIRED if name in required else _LEAST)
+        if score.confidence >= (_LEAST_REQUIRED if name in required or at in misfits else _LEAST)
+        and (name in required or score.is_borne_out or at in misfits)
         and (name not in parts or score.likeness >= _WORTH_A_LOOK)
     }
 
@@ -120,19 +128,20 @@ def _only_candidates(
     """Required fields that only one column can feed, because all others are something else."""
     found: dict[str, Match] = {}
     taken = {match.position for match in matched.values()}
-    for field in contract.fields:
-        if not field.constraints.required or field.name in matched:
+    for described in contract.fields:
+        name = described.name
+        if not described.constraints.required or name in matched:
             continue
         candidates = [
             at
             for at in free
             if at not in taken
-            and (at, field.name) not in ruled_out
-            and _may_be(sample, at, field.name, contract, moment)
+            and (at, name) not in ruled_out
+            and _may_be(sample, at, name, contract, moment)
         ]
         if len(candidates) == 1:
             taken.add(candidates[0])
-            found[field.name] = Match(
+            found[name] = Match(
                 position=candidates[0],
                 how="proposed",
                 confidence=_ONLY_ONE,
@@ -148,6 +157,13 @@ class _Score:
     fit: Fit
     likeness: float
     reasons: tuple[str, ...]
+    fed_until_now: bool = False
+
+    @property
+    def is_borne_out(self) -> bool:
+        """True when more than values that fit nearly everywhere speaks for the pair."""
+        is_alike = self.likeness >= _WORTH_A_LOOK or self.fed_until_now
+        return is_alike or self.fit.telling >= STRONG
 
     @property
     def is_strong(self) -> bool:
@@ -180,7 +196,7 @@ def _score(
     confidence = min(confidence, FUZZY_CONFIDENCE)
     if fit.is_vetoed or not fit.values:
         confidence = 0.0 if fit.share == 0 else min(confidence, _VETOED) * fit.share
-    return _Score(round(confidence, 3), fit, likeness, tuple(reasons))
+    return _Score(round(confidence, 3), fit, likeness, tuple(reasons), name in old)
 
 
 def _likeness(label: str, contract: Contract, name: str) -> float:
@@ -274,7 +290,20 @@ def _proposal(
         weight=weight,
         named=len(kept),
         strong=strong,
+        hints=_hints(unclaimed, pairs, contract),
     )
+
+
+def _hints(
+    unclaimed: Collection[int], pairs: Mapping[tuple[int, str], _Score], contract: Contract
+) -> dict[int, tuple[str, ...]]:
+    """Coded fields whose codes most of a column's values are, for columns nothing claims."""
+    found: dict[int, list[tuple[float, str]]] = {}
+    for (at, name), score in pairs.items():
+        is_coded = kind_of(contract.field(name)) in ("code", "category")
+        if at in unclaimed and is_coded and score.fit.share >= _WORTH_A_LOOK:
+            found.setdefault(at, []).append((-score.confidence, name))
+    return {at: tuple(name for _, name in sorted(ranked)) for at, ranked in found.items()}
 
 
 def _told(match: Match, score: _Score | None) -> float:

@@ -27,7 +27,8 @@ def which_contract(refusal: ContentError, contracts: Sequence[Contract]) -> Ques
         column="the file",
         sentence=f"{refusal.note}."
         if is_tie
-        else "The columns are called as in no contract; their values tell what they may be.",
+        else "No contract knows the columns by these names. By its values this may be: "
+        f"{_or([one.name for one in contracts])}.",
         key="contract",
         answers={one.name: one.title or one.description or one.name for one in contracts},
         proposed=None if is_tie else contracts[0].name,
@@ -40,6 +41,7 @@ def misfits(
     proposal: Proposal,
     vetoed: Sequence[str],
     header: tuple[str, ...],
+    contract: Contract,
 ) -> Iterator[Question]:
     """Ask about columns that are something else than their headings say, and what they may be."""
     said = {
@@ -55,7 +57,7 @@ def misfits(
             for other, match in proposal.columns.matched.items()
             if match.position == position
         ]
-        why = f" It may be {better[0][0]} ({'; '.join(better[0][1].reasons)})." if better else ""
+        why = f" It may be {better[0][0]}: {_and(better[0][1].reasons)}." if better else ""
         others = proposal.alternatives.get(position, ())
         yield Question(
             code=FileCode.COLUMN_MISFIT,
@@ -63,7 +65,10 @@ def misfits(
             sentence=f"{said.get(label, '')}{why}",
             key=f"column:{label}",
             answers={
-                **{one: f"it is {one}" for one in (*(field for field, _ in better), *others)},
+                **{
+                    one: _meaning(one, contract)
+                    for one in (*(field for field, _ in better), *others)
+                },
                 "rescue": "none of these: keep it beside the data",
                 "ignore": "none of these: leave it out",
             },
@@ -80,22 +85,52 @@ def proposed_columns(
         label = label_of(header, match.position)
         if match.how != "proposed" or label in asked:
             continue
-        why = f" ({'; '.join(match.reasons)})" if match.reasons else ""
         others = proposal.alternatives.get(match.position, ())
-        yield Question(
-            code=FileCode.LAYOUT_UNKNOWN,
-            column=label,
-            sentence=f"It may be {name}{why}.",
-            key=f"column:{label}",
-            answers={
-                name: contract.field(name).description or f"it is {name}",
-                **{one: contract.field(one).description or f"it is {one}" for one in others},
-                "rescue": "none of these: keep it beside the data",
-                "ignore": "none of these: leave it out",
-            },
-            free=f"any other field of {contract.name}",
+        yield _which_field(
+            label,
+            f"It may be {name}: {_and(match.reasons)}." if match.reasons else f"It may be {name}.",
+            (name, *others),
+            contract,
             proposed=name,
         )
+    for at, names in proposal.hints.items():
+        label = label_of(header, at)
+        if label not in asked:
+            sentence = f"No field is called so, but its values may be codes of {_or(names)}."
+            yield _which_field(label, sentence, names, contract, proposed="rescue")
+
+
+def _which_field(
+    label: str, sentence: str, fields: Sequence[str], contract: Contract, proposed: str | None
+) -> Question:
+    """Ask which field a column feeds; `fields` are the likely ones, the likeliest first."""
+    return Question(
+        code=FileCode.LAYOUT_UNKNOWN,
+        column=label,
+        sentence=sentence,
+        key=f"column:{label}",
+        answers={
+            **{name: _meaning(name, contract) for name in fields},
+            "rescue": "none of these: keep it beside the data",
+            "ignore": "none of these: leave it out",
+        },
+        free=f"any other field of {contract.name}",
+        proposed=proposed,
+    )
+
+
+def _meaning(name: str, contract: Contract) -> str:
+    """What a field is, for people: its description, else its name in words."""
+    described = contract.field(name)
+    return described.description or described.title or name.replace("_", " ")
+
+
+def _and(reasons: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(reasons[:-1]), reasons[-1])))
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def zones_of(

@@ -483,6 +483,26 @@ def test_swapped_columns_are_vetoed_and_proposed_the_right_way_round(desk: Desk)
     assert (delivered.rows[0]["birth_date"], delivered.rows[0]["sex"]) == ("1980-01-17", "female")
 
 
+def test_values_that_fit_everywhere_propose_no_field(desk: Desk) -> None:
+    rows = (f"00{n};Meyer;{n:02d}.04.1955;m;8{n % 10},5;A{n % 3}" for n in range(13, 28))
+    content = lines("PatNr;Nachname;Geburtsdatum;Geschlecht;Gewicht;Station", *rows)
+    held = desk.hold(content)
+
+    fields = {one.name: one for one in held.proposal.fields}
+    assert fields["PatNr"].to == ("patient_id",)
+    assert fields["Geburtsdatum"].to == ("birth_date",)
+    for label in ("Gewicht", "Station", "Geschlecht"):
+        assert fields[label].to == (), f"{label} is like no name, and its values tell nothing"
+        assert fields[label].rescue is True
+    [asked] = [one for one in held.proposal.questions if one.key == "column:Geschlecht"]
+    assert "No field is called so, but its values may be codes of" in asked.ask
+    assert list(asked.answers)[:2] == ["marital_status", "sex"]
+    assert asked.proposed == "rescue"
+
+    desk.answer(held, {"column:Geschlecht": "sex"})
+    assert set(desk.harmonize(content).column("sex")) == {"male"}
+
+
 def test_a_renamed_column_is_proposed_from_shape_and_values(desk: Desk) -> None:
     desk.answer(desk.hold(german()), german_answers())
     held = desk.hold(german().replace("Wert", "Messergebnis"))
