@@ -96,10 +96,27 @@ def propose(
         if (at, name) not in ruled_out
     }
     misfits = {at for at, _ in ruled_out}
-    chosen = assign(_worth(pairs, contract, misfits))
+    chosen = _chosen(pairs, contract, misfits)
     matches = {name: _match(at, name, pairs, open_fields) for name, at in chosen.items()}
     matches |= _only_candidates(sample, contract, moment, free, {**kept, **matches}, ruled_out)
     return _proposal(sample, contract, moment, known, kept, matches, ruled_out, pairs)
+
+
+def _chosen(
+    pairs: Mapping[tuple[int, str], _Score], contract: Contract, misfits: Collection[int]
+) -> dict[str, int]:
+    """A column for each field: first where something speaks for it, then for want of another."""
+    worth = _worth(pairs, contract, misfits)
+    borne_out = {pair for pair in worth if pairs[pair].is_borne_out or pair[0] in misfits}
+    chosen = assign({pair: worth[pair] for pair in worth if pair in borne_out})
+    used = set(chosen.values())
+    return chosen | assign(
+        {
+            (at, name): value
+            for (at, name), value in worth.items()
+            if value >= 1 and name not in chosen and at not in used
+        }
+    )
 
 
 def _worth(
@@ -112,7 +129,6 @@ def _worth(
         (at, name): score.confidence + (1.0 if name in required else 0.0)
         for (at, name), score in pairs.items()
         if score.confidence >= (_LEAST_REQUIRED if name in required or at in misfits else _LEAST)
-        and (name in required or score.is_borne_out or at in misfits)
         and (name not in parts or score.likeness >= _WORTH_A_LOOK)
     }
 
