@@ -23,6 +23,8 @@ from pipeline.formats.base import TextBatch
 from pipeline.formula import parse_check
 from pipeline.formula_eval import Moment
 from pipeline.formula_terms import fields_of
+from pipeline.keyclash import stated
+from pipeline.keyrules import key_rules
 from pipeline.measures import measures_of
 from pipeline.plan import Plan
 from pipeline.references import References
@@ -43,10 +45,13 @@ class AppliedBatch:
     """rows: the good rows as they would be delivered, with RECORD, LINE and the rescued columns.
 
     Numbers are their digits, times ISO 8601 text with offset. rejects: ordered by record.
+    refused: the rejected rows that state their key, without what is faulty in them; None when the
+    table has no key.
     """
 
     rows: pa.RecordBatch
     rejects: list[Reject]
+    refused: pa.RecordBatch | None = None
 
 
 class Applier:
@@ -73,6 +78,7 @@ class Applier:
         )
         self._words = {one.field: SourceWords.from_dict(one.words) for one in plan.columns}
         self._converter = ColumnConverter(contract, plan)
+        self._rules = key_rules(contract)
         self._lookups = lookups_of(contract)
         self._check_fields = _check_fields(contract)
 
@@ -85,7 +91,12 @@ class Applier:
         self._count_marks(sheet, kept)
         rejects = [*_rejects(batch, sheet, self._contract, self._column_of), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
-        return AppliedBatch(rows=self.rows(batch, sheet, kept), rejects=rejects)
+        rows = self.rows(batch, sheet, np.ones(sheet.count, dtype=np.bool_))
+        return AppliedBatch(
+            rows=rows if kept.all() else rows.filter(pa.array(kept)),
+            rejects=rejects,
+            refused=None if kept.all() else stated(rows, sheet, ~kept, self._rules),
+        )
 
     def _column_of(self, batch: TextBatch, at: int, name: str) -> str:
         """Which column of a wide file a fault stands in, in words; a long one has one for each."""

@@ -175,6 +175,51 @@ def test_two_persons_under_one_number_are_kept_out_and_their_text_kept(desk: Des
     assert "Ray" not in delivered.rejects[1]["sentence"]
 
 
+def test_a_person_is_not_believed_whose_number_a_rejected_row_gives_to_another(desk: Desk) -> None:
+    rows = [f"P0{number},Lee,Ann,1980-01-13,F," for number in range(10, 30)]
+    delivered = desk.harmonize(
+        patients(*rows, "P050,Lee,Ann,1980-01-13,F,", "P050,Ray,Bob,1991-02-30,M,")
+    )
+
+    assert delivered.reasons == [
+        (21, "family_name", "key-conflict"),
+        (22, "birth_date", "impossible-date"),
+        (22, "family_name", "key-conflict"),
+    ]
+    assert delivered.result.counts.rejected == 2
+    assert "P050" not in delivered.column("patient_id")
+
+
+def test_a_rejected_row_of_the_same_person_contradicts_nothing(desk: Desk) -> None:
+    rows = [f"P0{number},Lee,Ann,1980-01-13,F," for number in range(10, 30)]
+    delivered = desk.harmonize(
+        patients(*rows, "P050,Lee,Ann,1980-01-13,F,", "P050,LEE,Ann,1980-13-01,,")
+    )
+
+    assert delivered.reasons == [(22, "birth_date", "impossible-date")]
+    assert "P050" in delivered.column("patient_id")
+
+
+def test_two_results_of_one_key_are_both_kept_out_when_one_is_rejected_anyway(desk: Desk) -> None:
+    rows = [f"Q{number},glucose,2025-01-13 08:00,90,mg/dL,N" for number in range(100, 220)]
+    delivered = desk.harmonize(
+        "\n".join(
+            [
+                "patient_id,test,collected_at,value,unit,flag",
+                "P001,glucose,2025-01-13 08:00,90,mg/dL,N",
+                "P001,glucose,2025-01-13 08:00,300,mg/dL,strange",
+                *rows,
+            ]
+        )
+    )
+
+    assert delivered.reasons == [
+        (1, "value", "key-conflict"),
+        (2, "interpretation", "code-unknown"),
+        (2, "value", "key-conflict"),
+    ]
+
+
 # --- several rows of one record ----------------------------------------------------------------
 
 VITALS = "patient_id,observed_at,vital,value,unit"
