@@ -199,11 +199,12 @@ def _score(
     """Names and values of one pair. Only likeness: a whole name would have been accepted."""
     fit = sample.fit(at, name, contract, moment)
     likeness = _likeness(sample.header[at], contract, name)
-    kind = kind_of(contract.field(name))
     confidence = 0.3 * likeness + 0.4 * fit.speaks
     reasons = []
     if fit.values:
-        reasons.append(f"{fit.share:.0%} of {fit.values} sampled values fit ({kind})")
+        many = "all" if fit.share == 1 else f"{fit.share:.0%} of the"
+        fitting = "value looked at fits" if fit.values == 1 else "values looked at fit"
+        reasons.append(f"{many} {fit.values} {fitting}" if fit.values > 1 else f"the {fitting}")
     if likeness >= _WORTH_A_LOOK:
         reasons.append("the name is similar")
     if name in old:
