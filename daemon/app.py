@@ -232,8 +232,15 @@ class Daemon:
         while self._chores:
             chore = self._chores.popleft()
             if chore in (Chore.CANARY, Chore.HEARTBEAT) and self._settings.intake.use_watcher:
-                watcher.check(time.monotonic())
+                self._look_after(coordinator, watcher)
             coordinator.do(chore)
+
+    def _look_after(self, coordinator: Coordinator, watcher: InboxWatcher) -> None:
+        """Test the watcher; what it cannot see is said, and is found by the scan all the same."""
+        now_s = time.monotonic()
+        health = watcher.check(now_s)
+        watcher.compare(coordinator.intake.scan.folders, now_s)
+        coordinator.watcher_says(health.state, health.why, len(watcher.unwatched))
 
     def _stop_is_asked(self, shell: Shell, coordinator: Coordinator) -> bool:
         while self._signals:

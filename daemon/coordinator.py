@@ -132,6 +132,21 @@ class Coordinator:
         """True when no attempt can be made any more by this process."""
         return self._executor.has_ended
 
+    def watcher_says(self, state: str, why: str, unwatched: int) -> None:
+        """Show what the watcher cannot see; files are found by the scan all the same."""
+        pause_s = self._shell.settings.intake.scan_interval_s
+        slower = f"new files are found by a look every {pause_s:g} s"
+        what = f"the watcher is {state} ({why}): {slower}"
+        if state == "watching" and unwatched:
+            what = (
+                f"{unwatched} folders in the inbox are not watched by the kernel: {slower} (raise "
+                "fs.inotify.max_user_watches, and let the service's user read the folders)"
+            )
+        elif state == "watching" or not self.intake.is_inbox_there:
+            self._shell.troubles.over("watcher")
+            return
+        self._shell.troubles.note("watcher", what, self._shell.monotonic())
+
     def _watch_workers(self) -> None:
         trouble = self._executor.trouble()
         if trouble is None:

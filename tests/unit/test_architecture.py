@@ -55,7 +55,13 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("daemon.status",),
     ("daemon.app", "daemon.inbox_view"),
-    ("daemon.operations", "daemon.doctor", "daemon.explaining", "daemon.why"),
+    (
+        "daemon.operations",
+        "daemon.doctor",
+        "daemon.doctor_disk",
+        "daemon.explaining",
+        "daemon.why",
+    ),
     ("daemon.cli", "daemon.__main__"),
 ]
 # Each of these effects is a stranger to the others, so that one can be replaced.
