@@ -314,13 +314,17 @@ def _proposal(
 def _hints(
     unclaimed: Collection[int], pairs: Mapping[tuple[int, str], _Score], contract: Contract
 ) -> dict[int, tuple[str, ...]]:
-    """Coded fields whose codes most of a column's values are, for columns nothing claims."""
+    """Coded fields that know values of a column nothing claims, when one knows most of them."""
     found: dict[int, list[tuple[float, str]]] = {}
     for (at, name), score in pairs.items():
         is_coded = kind_of(contract.field(name)) in ("code", "category")
-        if at in unclaimed and is_coded and score.fit.share >= _WORTH_A_LOOK:
-            found.setdefault(at, []).append((-score.confidence, name))
-    return {at: tuple(name for _, name in sorted(ranked)) for at, ranked in found.items()}
+        if at in unclaimed and is_coded and score.fit.share > 0:
+            found.setdefault(at, []).append((-score.fit.share, name))
+    return {
+        at: tuple(name for _, name in sorted(ranked))
+        for at, ranked in found.items()
+        if -min(ranked)[0] >= _WORTH_A_LOOK
+    }
 
 
 def _told(match: Match, score: _Score | None) -> float:
