@@ -65,7 +65,7 @@ def past_file(job: JobRecord, *, archive: Path, error: Path) -> PastFile | None:
         (archive, archive_place(job), "job.json"),
         (error, error_place(job), "report.json"),
     ):
-        for found in _namesakes(folder / place):
+        for found in namesakes(folder / place):
             original = place_in(found, name)
             if original.is_file() and (found / paper).is_file():
                 return PastFile(source=str(original), report=str(found / paper))
@@ -78,7 +78,7 @@ def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) ->
     `error` and `archive` are the folders as first named; the newest of `-2` and so on counts.
     """
     name = os.fsdecode(parent.name)
-    for folder in _namesakes(error)[:1]:
+    for folder in namesakes(error)[:1]:
         place = place_in(folder, name)
         if os.path.lexists(place):
             with contextlib.suppress(TargetTaken):
@@ -87,14 +87,14 @@ def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) ->
             remove_papers(folder)
     if os.path.lexists(target):
         return True
-    for folder in _namesakes(archive):
+    for folder in namesakes(archive):
         if os.path.lexists(place_in(folder, name)):
             copy_verified(place_in(folder, name), target)
             return True
     return False
 
 
-def _namesakes(folder: Path) -> list[Path]:
+def namesakes(folder: Path) -> list[Path]:
     """The folder, and those that were numbered because its name was taken; newest first."""
     found = [folder] if folder.is_dir() else []
     for number in count(2):
@@ -107,7 +107,7 @@ def _namesakes(folder: Path) -> list[Path]:
 
 def latest_namesake(folder: Path, relative: str) -> str:
     """What `publish` last called it: the numbered name if there is one, else `relative`."""
-    found = _namesakes(folder / relative)
+    found = namesakes(folder / relative)
     return str(found[0].relative_to(folder)) if found else relative
 
 

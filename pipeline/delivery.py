@@ -35,6 +35,7 @@ from pipeline.report import Tally, build_report
 from pipeline.reshaped import source_header
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
+from pipeline.shown import shown_name
 from pipeline.stopwatch import timed
 
 _TOP_REASONS = 10
@@ -322,7 +323,7 @@ class Delivery:
     ) -> dict[str, Any]:
         return build_report(
             job=self.task.job,
-            source={"name": PurePath(self.task.source_path).name, **self.source},
+            source={"name": shown_name(PurePath(self.task.source_path).name), **self.source},
             now_s=self.task.now_s,
             contract=self.contract,
             plan=self.plan,

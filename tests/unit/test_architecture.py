@@ -57,6 +57,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("daemon.app", "daemon.inbox_view"),
     (
         "daemon.operations",
+        "daemon.verify",
         "daemon.doctor",
         "daemon.doctor_disk",
         "daemon.explaining",
