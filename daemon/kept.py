@@ -18,6 +18,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from daemon import companions
 from daemon.db.records import JobRecord, KnownFile
 from daemon.files import TargetTaken, copy_verified, fsync_dir, move_into_place
 from daemon.filing import place_in
@@ -72,13 +73,24 @@ def past_file(job: JobRecord, *, archive: Path, error: Path) -> PastFile | None:
     return None
 
 
+def original_of(job: JobRecord, archive: Path, error: Path) -> Path | None:
+    """Where a finished job's original is kept; None when it is not kept any more."""
+    for place in (archive / archive_place(job), error / error_place(job)):
+        for folder in namesakes(place):
+            original = place_in(folder, os.fsdecode(job.name))
+            if original.is_file() and not original.is_symlink():
+                return original
+    return None
+
+
 def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) -> bool:
     """Bring the original of `parent` to `target`, from where it is kept. Idempotent.
 
     `error` and `archive` are the folders as first named; the newest of `-2` and so on counts.
     """
-    name = os.fsdecode(parent.name)
+    name, job_dir = os.fsdecode(parent.name), target.parent.parent
     for folder in namesakes(error)[:1]:
+        companions.take_back(folder, _companions(folder, "reason.json"), job_dir, as_copy=False)
         place = place_in(folder, name)
         if os.path.lexists(place):
             with contextlib.suppress(TargetTaken):
@@ -89,9 +101,19 @@ def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) ->
         return True
     for folder in namesakes(archive):
         if os.path.lexists(place_in(folder, name)):
+            names = _companions(folder, "job.json")
+            companions.take_back(folder, names, job_dir, as_copy=True)
             copy_verified(place_in(folder, name), target)
             return True
     return False
+
+
+def _companions(folder: Path, papers: str) -> list[str]:
+    """Names of what came with the original, as its papers have them."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        names = json.loads((folder / papers).read_bytes()).get("companions", [])
+        return names if isinstance(names, list) else []
+    return []
 
 
 def namesakes(folder: Path) -> list[Path]:

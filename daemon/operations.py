@@ -315,6 +315,8 @@ class Operations:
                 return "It was delivered."
             case JobState.DUPLICATE:
                 return f"The same bytes were delivered before, as j{job.duplicate_of}."
+            case JobState.WITHDRAWN if job.reason_code == FileCode.TRUNCATED:
+                return "It looked cut off and went back to the inbox, to wait there for its end."
             case JobState.WITHDRAWN:
                 return "The file left the inbox before it could be taken; nothing was done."
             case JobState.CANCELLED:
