@@ -217,22 +217,43 @@ def test_a_lone_saturation_of_one_is_asked(desk: Desk) -> None:
 
 
 def test_zone_abbreviations_are_asked_and_remembered(desk: Desk) -> None:
-    rows = ["P001,2025-01-13 10:00 EST,hr,70,bpm", "P002,2025-01-13 11:00 EST,hr,71,bpm"]
+    rows = ["P001,2025-01-13 10:00 PST,hr,70,bpm", "P002,2025-01-13 11:00 PST,hr,71,bpm"]
     held = desk.hold(lines(VITALS, *rows))
-    assert held.keys == ["zone:observed_at:EST"]
-    assert "-05:00" in held.proposal.questions[0].answers
+    assert held.keys == ["zone:observed_at:PST"]
+    assert "-08:00" in held.proposal.questions[0].answers
 
-    desk.confirm(held, zone__observed_at__EST="-05:00")
+    desk.confirm(held, zone__observed_at__PST="-08:00")
     delivered = desk.harmonize(lines(VITALS, *rows))
-    assert delivered.column("observed_at")[0] == "2025-01-13T10:00:00-05:00"
+    assert delivered.column("observed_at")[0] == "2025-01-13T10:00:00-08:00"
+
+
+def test_the_contracts_zone_tells_what_its_own_names_mean(desk: Desk) -> None:
+    rows = ["P001,2025-01-13 10:00 EST,hr,70,bpm", "P002,2025-07-13 11:00 EDT,hr,71,bpm"]
+    assert desk.harmonize(lines(VITALS, *rows)).column("observed_at") == [
+        "2025-01-13T10:00:00-05:00",
+        "2025-07-13T11:00:00-04:00",
+    ]
+
+
+def test_dates_without_time_are_asked_about_and_the_answer_holds_for_later_files(
+    desk: Desk,
+) -> None:
+    first = lines(VITALS, "P001,13.01.2025,hr,70,bpm", "P002,02.01.2025,hr,71,bpm")
+    held = desk.hold(first)
+    assert held.keys == ["time:observed_at"]
+    desk.answer(held, {})
+    assert desk.harmonize(first).column("observed_at")[0] == "2025-01-13T00:00:00-05:00"
+
+    proves_nothing = lines(VITALS, "P003,03.02.2025,hr,70,bpm")
+    assert desk.harmonize(proves_nothing).column("observed_at") == ["2025-02-03T00:00:00-05:00"]
 
 
 def test_the_language_of_month_names_is_asked_and_remembered(desk: Desk) -> None:
     content = births("15 mars 2025", "16 avril 2024")
     held = desk.hold(content)
-    assert [key.split(":")[0] for key in held.keys] == ["language", "language"]
+    assert held.keys == ["language:dob:fr"]
 
-    desk.answer(held, dict.fromkeys(held.keys, "fr"))
+    desk.answer(held, {})
     assert desk.harmonize(content).column("birth_date") == ["2025-03-15", "2024-04-16"]
 
 
