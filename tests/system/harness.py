@@ -151,6 +151,16 @@ class Service:
 
         self.until(enough, f"{count} finished jobs; the page says {self.page().get('jobs')}")
 
+    def until_ended(self, count: int) -> None:
+        """Wait until that many jobs have come to an end, or wait for a person's answer."""
+        ended = ("delivered", "quarantined", "duplicate", "cancelled", "lost", "held")
+
+        def enough() -> bool:
+            jobs: dict[str, int] = self.page().get("jobs", {})
+            return sum(jobs.get(state, 0) for state in ended) >= count
+
+        self.until(enough, f"{count} ended jobs")
+
     def said(self) -> str:
         """The end of what the daemon printed."""
         return self.output.read_text(encoding="utf-8", errors="replace")[-4000:]
