@@ -506,21 +506,21 @@ def test_swapped_columns_are_vetoed_and_proposed_the_right_way_round(desk: Desk)
 
 def test_values_that_fit_everywhere_propose_no_field(desk: Desk) -> None:
     rows = (f"00{n};Meyer;{n:02d}.04.1955;m;8{n % 10},5;A{n % 3}" for n in range(13, 28))
-    content = lines("PatNr;Nachname;Geburtsdatum;Geschlecht;Gewicht;Station", *rows)
+    content = lines("PatNr;Nachname;Geburtsdatum;Merkmal;Gewicht;Station", *rows)
     held = desk.hold(content)
 
     fields = {one.name: one for one in held.proposal.fields}
     assert fields["PatNr"].to == ("patient_id",)
     assert fields["Geburtsdatum"].to == ("birth_date",)
-    for label in ("Gewicht", "Station", "Geschlecht"):
+    for label in ("Gewicht", "Station", "Merkmal"):
         assert fields[label].to == (), f"{label} is like no name, and its values tell nothing"
         assert fields[label].rescue is True
-    [asked] = [one for one in held.proposal.questions if one.key == "column:Geschlecht"]
+    [asked] = [one for one in held.proposal.questions if one.key == "column:Merkmal"]
     assert "No field is called so, but its values may be codes of" in asked.ask
     assert set(list(asked.answers)[:2]) == {"marital_status", "sex"}
     assert asked.proposed == "rescue"
 
-    desk.answer(held, {"column:Geschlecht": "sex"})
+    desk.answer(held, {"column:Merkmal": "sex"})
     assert set(desk.harmonize(content).column("sex")) == {"male"}
 
 
