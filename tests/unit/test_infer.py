@@ -278,6 +278,7 @@ def test_words_that_yaml_would_take_for_something_else_stay_words(samples: Sampl
         ("a,b\n", FileCode.EMPTY),
         ("", FileCode.EMPTY),
         ("a,A\n1,2\n", FileCode.COLUMN_CONFLICT),
+        (",b\n1,2\n", FileCode.HEADER_MISSING),
         ("name\nJosÃ©\nMÃ¼ller\n", FileCode.TEXT_DAMAGED),
     ],
 )
