@@ -195,6 +195,11 @@ class Spool:
                     refusals.setdefault(job.id, _refusal(error))
         return refusals
 
+    def swallow_sidecars(self, job: JobRecord) -> None:
+        """Remove our papers beside a returned original that is ours by now. Idempotent."""
+        with Claiming(self._folders.inbox) as claiming:
+            claiming.swallow_sidecars(job.source)
+
     def bring_companions(self, job: JobRecord) -> None:
         """Take along what a claim was interrupted over; does nothing when there is nothing."""
         if companions.noted(self.job_dir(job.id)):
