@@ -69,11 +69,13 @@ class Finishing:
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
+        away = self._away()
         for job in jobs:
             now_s = self._shell.monotonic()
-            away = self._away(job)
-            if away is not None:
-                self._shell.troubles.note(("finish", job.id), away, now_s)
+            wanted = _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ())
+            gone = next((away[name] for name in wanted if name in away), None)
+            if gone is not None:
+                self._shell.troubles.note(("finish", job.id), gone, now_s)
                 continue
             try:
                 moves.append(self._moved(job))
@@ -121,15 +123,13 @@ class Finishing:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
 
-    def _away(self, job: JobRecord) -> str | None:
-        """Why the folders this job's files belong in are not the right ones just now."""
+    def _away(self) -> dict[str, str]:
+        """The folders that are not the right ones just now, each with the reason."""
         places = self._shell.places
-        for name in _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ()):
-            away = places.absence(name)
-            if away is not None:
-                return away
-            places.settle_in([name])
-        return None
+        names = ("outbox", "archive", "error")
+        away = {name: why for name in names if (why := places.absence(name)) is not None}
+        places.settle_in([name for name in names if name not in away])
+        return away
 
     def _why_not(self, error: OSError) -> str:
         """A folder that went away is not made anew: it may be a mount that comes back."""
