@@ -7,13 +7,17 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daemon.db.queries import ReadStore
 from daemon.db.records import JobRecord
 from daemon.kept import past_file
+from daemon.operations import Operations
 from daemon.settings import Settings
 from daemon.states import JobState
+
+if TYPE_CHECKING:
+    from pipeline.plan import Plan
 
 _MOST_JOBS = 2_000  # deliveries whose paths are looked through
 _MOST_PLANS = 50  # kept plans that are read in search of the same labels
@@ -54,6 +58,35 @@ def last_plan(
     return found
 
 
+def compared(
+    settings: Settings, store: ReadStore, source_path: str, now: Plan, *, before: int | None = None
+) -> dict[str, Any] | None:
+    """What a plan decides otherwise than the last one of its source, as plain data."""
+    from pipeline.plan import Plan
+    from pipeline.plandiff import differences
+
+    last = last_plan(settings, store, source_path, now.to_dict(), before=before)
+    if last is None:
+        return None
+    changes = list(differences(Plan.from_dict(last.plan), now))
+    return {"job": last.job.label, "source": last.job.shown_source, "changes": changes}
+
+
+def compared_job(settings: Settings, job_id: int) -> dict[str, Any] | None:
+    """The same of a finished job; None when its plan, or an earlier one, is not kept."""
+    from pipeline.plan import Plan
+
+    with Operations(settings).reading() as store:
+        job = store.get(job_id)
+        own = next(_kept(settings, [job] if job.state.is_finished else []), None)
+        if own is None:
+            return None
+        with suppress(KeyError, TypeError, ValueError):  # a plan of another version
+            plan = Plan.from_dict(own.plan)
+            return compared(settings, store, os.fsdecode(job.source), plan, before=job_id)
+        return None
+
+
 def _kept(settings: Settings, jobs: Iterable[JobRecord]) -> Iterator[LastPlan]:
     """Those of the jobs whose plan is still there."""
     folders = {"archive": settings.folder("archive"), "error": settings.folder("error")}
@@ -62,4 +95,5 @@ def _kept(settings: Settings, jobs: Iterable[JobRecord]) -> Iterator[LastPlan]:
         if past is None:
             continue
         with suppress(OSError, ValueError, KeyError, TypeError):
-            yield LastPlan(job, json.loads(Path(past.report).read_bytes())["report"]["plan"])
+            report = json.loads(Path(past.report).read_bytes())
+            yield LastPlan(job, report.get("report", report)["plan"])
