@@ -212,6 +212,14 @@ class Spool:
         for companion in companions.noted(self.job_dir(job_id)):
             claiming.bring(companion, companions.folder_in(self.job_dir(job_id)))
 
+    def file_late(self, candidate: Candidate, folder: Path) -> None:
+        """Take a checksum file whose file was taken before to where that file is kept now."""
+        late = companions.Noted(candidate.source, candidate.fingerprint, as_copy=False)
+        companions.add_to_papers(folder, late.name, self._modes.file)
+        with Claiming(self._folders.inbox) as claiming:
+            claiming.bring(late, folder)
+            claiming.make_durable()
+
     def peek(self, candidate: Candidate) -> bytes | None:
         """The content of a small file in the inbox; None when it cannot be read, or has changed."""
         path = os.fsencode(self._folders.inbox) + b"/" + candidate.source
