@@ -41,7 +41,7 @@ def last_plan(
     """The plan of the newest delivery from the source of a file; None when there is none.
 
     Files are of one source when their paths are the same but for dates and numbers, or else when
-    they have the same labels. `before` leaves out that job and later ones.
+    they have the same labels or one confirmed mapping. `before` leaves out that job and later ones.
     """
     from pipeline.proposal import source_name
 
@@ -53,9 +53,14 @@ def last_plan(
     found = next(_kept(settings, namesakes), None)
     if found is None:
         alike = (job for job in delivered[:_MOST_PLANS] if job.contract == now["contract"])
-        same = (one for one in _kept(settings, alike) if one.plan.get("labels") == now["labels"])
-        found = next(same, None)
+        found = next((one for one in _kept(settings, alike) if _is_alike(one.plan, now)), None)
     return found
+
+
+def _is_alike(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether two files are of one source by their labels or by the mapping they rest on."""
+    is_mapped = now["mapping"] is not None and before.get("mapping") == now["mapping"]
+    return is_mapped or before.get("labels") == now["labels"]
 
 
 def compared(
