@@ -60,7 +60,7 @@ def last_plan(
 def _is_alike(before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether two files are of one source by their labels or by the mapping they rest on."""
     is_mapped = now["mapping"] is not None and before.get("mapping") == now["mapping"]
-    return is_mapped or before.get("labels") == now["labels"]
+    return is_mapped or bool(before.get("labels") == now["labels"])
 
 
 def compared(
