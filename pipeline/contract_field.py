@@ -112,8 +112,8 @@ class CodeEntry(Named):
         "Lowest and highest usual value in `unit`; outside it the row is marked.", default=None
     )
     above: str | None = words(
-        "Code of the same set whose value in the same record must be lower; a record in which it "
-        "is not (blood pressure 80/120) is rejected.",
+        "Code of the same set whose value in the same record should be lower; rows in which it is "
+        "not (blood pressure 80/120) are marked.",
         default=None,
     )
     convert: dict[str, str] = words(
