@@ -52,11 +52,13 @@ class Gate:
         self._contents: dict[tuple[int, ...], bytes | None] = {}
         self._ends: dict[tuple[int, ...], Future[str | None] | str | None] = {}
         self._complete: dict[tuple[int, ...], bool] = {}
+        self._known: dict[tuple[int, int], int | None] = {}
         self.wait_for_others: set[bytes] = set()  # and are never given up
 
     def look(self, candidates: Sequence[Candidate]) -> None:
         """Put together what a scan saw."""
         self.wait_for_others.clear()
+        self._known.clear()
         here = {one[1:5] for one in candidates}
         for known in (self._contents, self._ends, self._complete):
             if len(known) > _MOST_KNOWN or len(known) > 2 * len(here) + 100:
@@ -83,6 +85,13 @@ class Gate:
         if self._company.is_vouched(candidate.source):
             return Answer()  # the sender himself says that it is whole
         return self._about_end(candidate, settle, now_s)
+
+    def known_job(self, candidate: Candidate) -> int | None:
+        """The job that put this very file somewhere before; asked once a scan."""
+        key = candidate[1:3]
+        if key not in self._known:
+            self._known[key] = self._shell.store.job_of_file(*key)
+        return self._known[key]
 
     def take(self, candidate: Candidate) -> list[Along]:
         """What goes with a candidate that is taken now; durably noted where it must be."""
@@ -136,12 +145,11 @@ class Gate:
 
     def _returned(self, candidate: Candidate) -> tuple[str, float] | None:
         """What a worker found missing in just these bytes, and when; None for all other files."""
-        store = self._shell.store
-        job_id = store.job_of_file(candidate.device, candidate.inode)
+        job_id = self.known_job(candidate)
         if job_id is None:
             return None
         try:
-            job = store.get(job_id)
+            job = self._shell.store.get(job_id)
         except JobUnknown:
             return None
         is_it = job.state is JobState.WITHDRAWN and job.reason_code == FileCode.TRUNCATED
