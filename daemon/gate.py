@@ -6,6 +6,7 @@ after its limit it is taken to be refused, with a code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from daemon.latecomers import Latecomers
 from daemon.profiles import Profiles
 from daemon.settle import Candidate, SettleTracker
 from daemon.shell import Shell
+from daemon.spool import TakesLong
 from daemon.states import JobState
 from pipeline.errors import FileCode
 
@@ -161,14 +163,17 @@ class Gate:
         stamp = candidate[1:5]
         known = self._ends.get(stamp, "?")
         if known == "?":
-            if candidate.size_bytes <= _PROBED_AT_ONCE_BYTES:
-                known = self._shell.spool.missing_end(candidate)
-            else:
-                known = self._aside.submit(self._shell.spool.missing_end, candidate)
-            self._ends[stamp] = known
+            known = self._ends[stamp] = self._look_at_end(candidate)
         if isinstance(known, Future) and known.done():
             known = self._ends[stamp] = known.result()
         return known
+
+    def _look_at_end(self, candidate: Candidate) -> Future[str | None] | str | None:
+        spool = self._shell.spool
+        if candidate.size_bytes <= _PROBED_AT_ONCE_BYTES:
+            with contextlib.suppress(TakesLong):
+                return spool.missing_end(candidate, at_once=True)
+        return self._aside.submit(spool.missing_end, candidate)
 
     def _content(self, candidate: Candidate) -> bytes | None:
         stamp = candidate[1:5]
