@@ -238,7 +238,8 @@ class Field(Part):
         "Country (ISO 3166) of telephone numbers without country code.", default=None
     )
     timezone: str | None = words(
-        "Zone (IANA name) of times that carry no offset; without it they are refused.",
+        "Zone (IANA name) of times that carry no offset, and of its own names for them (EST, EDT); "
+        "without it a person is asked.",
         default=None,
     )
     century: Century = words(
