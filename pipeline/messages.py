@@ -13,11 +13,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one file may cost. Exceeding one refuses the file (LIMIT_EXCEEDED)."""
+    """What one file may cost. Exceeding one refuses the file (LIMIT_EXCEEDED).
+
+    max_unpacked_ratio: bytes that one byte of compressed data may become, once there are many.
+    max_members, max_archive_depth: files in an archive, and archives one in the other.
+    """
 
     max_columns: int = 2_000
     max_cell_bytes: int = 1_000_000
     max_record_bytes: int = 16_000_000
+    max_unpacked_bytes: int = 20_000_000_000
+    max_unpacked_ratio: int = 250
+    max_members: int = 1_000
+    max_archive_depth: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ HEADER = ("record", "line", "field", "code", "sentence", "raw")
 JOB = "job"
 """Label of the column between the reasons and the cells: whose records these are."""
 OURS = (*HEADER, JOB)
+POSITION = "position"
+"""Label of the column behind those, for sources whose lines do not say where a record stands."""
 HEAD_BYTES = 1 << 16
 _SEPARATORS = (",", ";", "\t", "|")
 _JOB = re.compile(r"j[1-9][0-9]{0,17}")
