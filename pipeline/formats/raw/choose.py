@@ -1,0 +1,47 @@
+"""Which dialect reads a sample best, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.formats.raw.candidates import dialects, even_marks
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.scoring import Score, score
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best reading and the best one that makes another table. confidence: 0 to 1."""
+
+    best: Score
+    rival: Score | None
+    confidence: float
+
+    @property
+    def dialect(self) -> RawDialect:
+        """The dialect chosen."""
+        return self.best.dialect
+
+
+def choose(lines: Lines) -> Choice:
+    """Try every candidate on the sample `lines`."""
+    full = [text for text in lines.texts if text.strip()]
+    rivals = even_marks(full)
+    scores = sorted(
+        (score(dialect, lines, rivals) for dialect in dialects(full)),
+        key=lambda one: (-one.total, one.dialect.quote is None, one.dialect.escape is not None),
+    )
+    best = _preferred(scores)
+    rival = next((one for one in scores if one.dialect.delimiter != best.dialect.delimiter), None)
+    lead = 1 - rival.total / best.total if rival and best.total else 1.0
+    quality = min(1.0, best.even) * best.legal * best.typed
+    return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.5 + lead)), 3))
+
+
+def _preferred(scores: list[Score]) -> Score:
+    """The best; of equal ones that make the same table, the one without needless marks."""
+    best = scores[0]
+    if best.dialect.escape is None and best.dialect.quote != None:
+        return best
+    return best
