@@ -154,7 +154,7 @@ class TableReader(Protocol):
     """One table of one file, opened. Iterating twice reads the file twice.
 
     A reader of a format whose files may hold several tables also has `tables`, a tuple of
-    `TableName`, and opens the one that `ReadAs.table` names.
+    `TableName`, opens the one that `ReadAs.table` names, and gives another one by `at(name)`.
     """
 
     @property
@@ -174,4 +174,14 @@ class TableReader(Protocol):
 def tables_of(reader: TableReader) -> tuple[TableName, ...]:
     """The tables a file holds; empty for a format that holds one."""
     found: tuple[TableName, ...] = getattr(reader, "tables", ())
+    return found
+
+
+def at_table(reader: TableReader, table: str) -> TableReader:
+    """The same file, opened at another of its tables.
+
+    Raises:
+        ContentError: that one cannot be read as a table.
+    """
+    found: TableReader = getattr(reader, "at")(table)  # noqa: B009 - not every reader has it
     return found

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -126,6 +126,10 @@ class GridReader:
             raise layout
         self._layout = layout
         self._fills = _fills(grids.merges(self._sheet), layout.data_row)
+
+    def at(self, table: str) -> GridReader:
+        """The same file, opened at another of its tables."""
+        return GridReader(self._grids, self._limits, replace(self._told, table=table))
 
     @property
     def header(self) -> tuple[str, ...]:

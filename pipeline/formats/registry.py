@@ -28,7 +28,7 @@ from pipeline.formats import (
     spreadsheet,
     xml,
 )
-from pipeline.formats.base import ReadAs, TableReader, TextBatch
+from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.encoding import marked_codec
 from pipeline.formats.endings import bzip2_ending, gzip_ending, xz_ending, zip_ending, zstd_ending
@@ -55,9 +55,7 @@ DELIMITED = Format(
     open=DelimitedReader,
     extensions=("csv", "tsv", "tab", "txt", "dat", "psv", "asc", "prn", "text"),
 )
-READERS: dict[str, Callable[..., TableReader]] = {
-    one.name: one.open for one in (*OURS, DELIMITED)
-}
+READERS: dict[str, Callable[..., TableReader]] = {one.name: one.open for one in (*OURS, DELIMITED)}
 _WRAPPED = {
     "gz": gzip_ending,
     "bz2": bzip2_ending,
@@ -199,7 +197,11 @@ class _Noted:
 
     def __init__(self, reader: TableReader, notes: list[str], unpacked: UnpackedFile) -> None:
         self._reader, self._notes, self._unpacked = reader, notes, unpacked
-        self.tables = getattr(reader, "tables", ())
+        self.tables = tables_of(reader)
+
+    def at(self, table: str) -> TableReader:
+        """The same file, opened at another of its tables."""
+        return _Noted(at_table(self._reader, table), self._notes, self._unpacked)
 
     @property
     def header(self) -> tuple[str, ...]:

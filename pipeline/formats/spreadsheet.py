@@ -149,7 +149,8 @@ def _check_size(path: Path, limits: Limits, kind: str) -> None:
 
 
 def _damaged(error: Exception, path: Path) -> ContentError:
-    is_ole = path.open("rb").read(8) == MAGIC
+    with path.open("rb") as source:
+        is_ole = source.read(8) == MAGIC
     if (ole_ending(path) if is_ole else zip_ending(path)) == "incomplete":
         return ContentError(FileCode.TRUNCATED, "the workbook ends before its end mark")
     return ContentError(FileCode.DAMAGED, f"the workbook is damaged ({type(error).__name__})")

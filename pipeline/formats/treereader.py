@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,10 +84,17 @@ class TreeReader:
         ContentError: EMPTY, UNSUPPORTED, TABLE_UNCLEAR or LIMIT_EXCEEDED.
     """
 
-    def __init__(self, source: Trees, limits: Limits, read_as: ReadAs | None = None) -> None:
+    def __init__(
+        self,
+        source: Trees,
+        limits: Limits,
+        read_as: ReadAs | None = None,
+        surveyed: tuple[Mapping[str, Shape], tuple[str, ...]] | None = None,
+    ) -> None:
         self._source, self._limits = source, limits
         self._told = ReadAs() if read_as is None else read_as
-        shapes, self._notes = source.survey()
+        self._surveyed = surveyed or source.survey()
+        shapes, self._notes = self._surveyed
         self._known = dict(_tables(shapes))
         if not self._known:
             raise ContentError(FileCode.UNSUPPORTED, f"{source.kind} without a list of records")
@@ -99,6 +106,11 @@ class TreeReader:
         self._table = self._known[self._name]
         self._set_columns()
         self._has_faults = source.kind.startswith(("a JSON", "JSON"))
+
+    def at(self, table: str) -> TreeReader:
+        """The same file, opened at another of its tables; it is not surveyed again."""
+        told = replace(self._told, table=table)
+        return TreeReader(self._source, self._limits, told, self._surveyed)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -320,8 +332,9 @@ def _tables(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, _Table]]:
 
 
 def _is_likely(table: _Table) -> bool:
-    """Inner tables are taken when a contract asks for them, and not by themselves."""
-    return table.child is None
+    """Inner tables are taken by themselves only if there is nothing around them."""
+    own = [path for path in table.shape.columns() if path not in table.shape.lists]
+    return bool(own) if table.child is None else not own
 
 
 def _cell_place(where: str, label: str, *, is_xml: bool) -> str:

@@ -7,14 +7,16 @@ the process; and it is on disk, so that memory does not depend on its size.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
 import tempfile
+import weakref
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -52,7 +54,6 @@ class UnpackedFile:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.layers: list[str] = []
-        self._files: list[IO[bytes]] = []
         self.path = path
         while (found := compression_of(self.path)) is not None:
             name, opened = found
@@ -68,10 +69,10 @@ class UnpackedFile:
         self, name: str, opened: Callable[[BinaryIO], Any], folder: Path, limits: Limits
     ) -> None:
         target = nameless_file(folder)
+        weakref.finalize(self, os.close, target)
         with open_source(self.path) as raw:
             _copy(name, opened(cast(BinaryIO, raw)), raw, target, limits, self.path)
-        self._files.append(target)
-        self.path = Path(f"/proc/self/fd/{target.fileno()}")
+        self.path = Path(f"/proc/self/fd/{target}")
 
 
 def compression_of(path: Path) -> tuple[str, Callable[[BinaryIO], Any]] | None:
@@ -81,27 +82,24 @@ def compression_of(path: Path) -> tuple[str, Callable[[BinaryIO], Any]] | None:
     return next((known for mark, known in COMPRESSED.items() if head.startswith(mark)), None)
 
 
-def nameless_file(folder: Path) -> IO[bytes]:
-    """A file for ourselves alone that no folder lists, beside the source if that can be.
+def nameless_file(folder: Path) -> int:
+    """A descriptor of a file for ourselves alone that no folder lists, beside the source if can be.
 
     Raises:
         TransientError: STORAGE, when there is room for it nowhere.
     """
     for place in (folder, Path(tempfile.gettempdir())):
-        try:
-            handle = os.open(place, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError:
-            continue
-        return os.fdopen(handle, "w+b", buffering=0)
+        with contextlib.suppress(OSError):
+            return os.open(place, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        return cast(IO[bytes], tempfile.TemporaryFile(buffering=0))
+        handle, name = tempfile.mkstemp()
+        Path(name).unlink()
     except OSError as error:
         raise TransientError(FileCode.STORAGE, f"no room to unpack: {error.strerror}") from None
+    return handle
 
 
-def _copy(
-    name: str, stream: Any, raw: BinaryIO, target: IO[bytes], limits: Limits, source: Path
-) -> None:
+def _copy(name: str, stream: Any, raw: BinaryIO, target: int, limits: Limits, source: Path) -> None:
     done = 0
     while True:
         try:
@@ -121,9 +119,15 @@ def _copy(
         done += len(piece)
         check_unpacked(done, raw.tell(), limits)
         try:
-            target.write(piece)
+            _write(target, piece)
         except OSError as error:
             raise TransientError(FileCode.STORAGE, f"no room to unpack: {error.strerror}") from None
+
+
+def _write(target: int, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[os.write(target, rest) :]
 
 
 def check_unpacked(done: int, packed: int, limits: Limits) -> None:
