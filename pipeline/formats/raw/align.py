@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipeline.formats.raw.columns import ColumnModel
 
 _MERGE, _DROP, _MISS, _SPLIT, _EXTRA = 2.2, 1.6, 2.0, 2.6, 5.0
+_CLOSING = 0.2  # an empty cell behind the last column: a closing delimiter
 _LONGEST_SPLIT = 300
 _MOST_MERGED = 12
 
@@ -40,7 +41,7 @@ class Aligner:
         fit = sum(model.fit(cell) for model, cell in zip(self._models, cells, strict=False))
         missing = self._models[len(cells) :]
         fit += sum(self._missing(model) for model in missing)
-        return fit - _EXTRA * max(0, len(cells) - self.width)
+        return fit - sum(_EXTRA if cell.strip() else _CLOSING for cell in cells[self.width :])
 
     def align(self, cells: Sequence[str], joiner: str, merge: float = _MERGE) -> Alignment:
         """The likeliest way to lay `cells` over the columns; `joiner` stood between them."""
@@ -68,7 +69,7 @@ class Aligner:
         left = len(cells) - i
         if j == self.width:
             if left:
-                gain = -_DROP if not cells[i].strip() else -_EXTRA
+                gain = -_EXTRA if cells[i].strip() else -_CLOSING
                 yield 1, 0, () if not cells[i].strip() else (cells[i],), gain
             return
         model = self._models[j]

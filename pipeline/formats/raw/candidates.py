@@ -119,16 +119,17 @@ def escapes(lines: Sequence[str], delimiter: str | None, quote: str | None) -> l
     return [None]
 
 
-def dialects(lines: Sequence[str]) -> list[RawDialect]:
-    """Every dialect worth a try."""
+def dialects(lines: Sequence[str], declared: str | None = None) -> list[RawDialect]:
+    """Every dialect worth a try; only those with the `declared` delimiter when there is one."""
     found: list[RawDialect] = []
     marks = quotes(lines)
-    for delimiter in delimiters(lines):
+    for delimiter in delimiters(lines) if declared is None else [declared]:
         skips = delimiter not in (" ", "", "\t") and _spaced(lines, delimiter)
         for quote in marks:
             for escape in escapes(lines, delimiter, quote):
                 found.append(RawDialect(delimiter, quote, escape, skips))
-    found.extend(RawDialect(None, quote) for quote in marks)
+    if declared is None:
+        found.extend(RawDialect(None, quote) for quote in marks)
     return found
 
 

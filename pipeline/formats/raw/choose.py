@@ -24,24 +24,17 @@ class Choice:
         return self.best.dialect
 
 
-def choose(lines: Lines) -> Choice:
-    """Try every candidate on the sample `lines`."""
+def choose(lines: Lines, declared: str | None = None) -> Choice:
+    """Try every candidate on the sample `lines`; only those with the `declared` delimiter if any."""
     full = [text for text in lines.texts if text.strip()]
     rivals = even_marks(full)
     scores = sorted(
-        (score(dialect, lines, rivals) for dialect in dialects(full)),
+        (score(dialect, lines, rivals) for dialect in dialects(full, declared)),
         key=lambda one: (-one.total, one.dialect.quote is None, one.dialect.escape is not None),
     )
-    best = _preferred(scores)
+    best = scores[0]
     rival = next((one for one in scores if one.dialect.delimiter != best.dialect.delimiter), None)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed
     return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.5 + lead)), 3))
 
-
-def _preferred(scores: list[Score]) -> Score:
-    """The best; of equal ones that make the same table, the one without needless marks."""
-    best = scores[0]
-    if best.dialect.escape is None and best.dialect.quote != None:
-        return best
-    return best

@@ -74,7 +74,9 @@ def _evenness(records: Sequence[RawRecord], width: int) -> float:
     inside = sum(fits) / (last + 1 - first)
     outside = sum(fits) / len(fits)
     near = sum(abs(len(record.cells) - width) <= 1 for record in records) / len(records)
-    return 0.55 * inside + 0.35 * outside + 0.1 * near
+    even = 0.55 * inside + 0.35 * outside + 0.1 * near
+    above = len(records[first - 1].cells) if first else width
+    return even if above in (1, width) else 0.93 * even  # the header has another width
 
 
 def _legality(records: Sequence[RawRecord], dialect: RawDialect, lines: Lines) -> float:
@@ -89,7 +91,7 @@ def _legality(records: Sequence[RawRecord], dialect: RawDialect, lines: Lines) -
     if not quoted:
         return 0.6
     swallowed = sum(record.lines - 1 for record in records if record.lines > 1)
-    clean = 1 - 0.7 * min(1.0, broken / count) - 0.2 * min(1.0, stray / (quoted + stray))
+    clean = 1 - 0.7 * min(1.0, broken / count) - 0.1 * min(1.0, stray / (quoted + stray))
     if swallowed:
         clean -= 0.15 * swallowed / max(1, len(lines.texts))
     if quote != '"':
