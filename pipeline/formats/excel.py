@@ -20,16 +20,24 @@ from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.endings import zip_ending
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
-from pipeline.formats.numberformats import BUILT_IN, kind_of_format, loses_digits, plain, shown
+from pipeline.formats.numberformats import (
+    BUILT_IN,
+    MOST_DIGITS,
+    kind_of_format,
+    loses_digits,
+    plain,
+    shown,
+)
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import check_unpacked
-from pipeline.formats.xmlpull import Attributes, XmlEvents
+from pipeline.formats.xmlpull import Attributes, LocalNames, XmlEvents
 from pipeline.messages import Limits
 
 NAME = "an Excel workbook (.xlsx)"
 _CHUNK = 1 << 18
 _MOST_STRINGS_BYTES = 512 << 20
+_MOST_KNOWN = 50_000
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]+)")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 ERROR = (RowCode.CELL_ERROR, "The cell holds an error of the spreadsheet and no value.", True)
@@ -64,6 +72,7 @@ class Workbook:
         self._path, self._limits = path, limits
         self._strings: list[str] | None = None
         self._letters: dict[str, int] = {}
+        self._numbers: dict[tuple[str, str | None], str] = {}
         with self._parts() as archive:
             book = _book_of(archive)
             relations = self._relations(archive, book)
@@ -96,10 +105,13 @@ class Workbook:
             with self._open(archive, self._targets[sheet]) as part:
                 yield from parsed.over(self._pieces(part))
 
-    def column_of(self, letters: str) -> int:
-        """0 for A; worked out once."""
+    def column_of(self, reference: str) -> int:
+        """The column of a cell, 0 for A; worked out once for each."""
+        letters = reference.rstrip("0123456789")
         known = self._letters.get(letters)
         if known is None:
+            if not re.fullmatch(r"[A-Z]{1,3}", letters):
+                raise ValueError("no reference of a cell")
             known = 0
             for letter in letters:
                 known = known * 26 + ord(letter) - 64
@@ -113,12 +125,18 @@ class Workbook:
 
     def number(self, written: str, style: str | None) -> str:
         """A number's text by the format of its cell."""
+        known = self._numbers.get((written, style))
+        if known is None:
+            if len(self._numbers) > _MOST_KNOWN:
+                self._numbers.clear()
+            known = self._numbers[written, style] = self._number(written.strip(), style)
+        return known
+
+    def _number(self, written: str, style: str | None) -> str:
         code = self._formats[int(style)] if style and int(style) < len(self._formats) else "General"
         kind = kind_of_format(code)
         if kind in ("general", "text") or (kind == "number" and loses_digits(written)):
-            if written.lstrip("-").isdigit():
-                return written
-            return plain(float(written))
+            return written if written.lstrip("-").isdigit() else plain(float(written))
         return shown(float(written), code, from_1904=self._is_1904)
 
     def _merge(self, reference: bytes) -> Merge | None:
@@ -278,74 +296,83 @@ class _SheetRows:
         self._row = GridRow(number=0, cells={})
         self._column = -1
         self._kind = self._style = self._formula = None  # type: str | None
-        self._has_formula = self._listens = False
+        self._listens = False
+        self._local = LocalNames()
         self._aids = 0
         self._parts: list[str] = []
         self._value: str | None = None
 
     def over(self, pieces: Iterator[bytes]) -> Iterator[GridRow]:
         """The rows, as soon as they are whole."""
-        events = XmlEvents(self._start, self._end, self._text)
+        events = XmlEvents(self._start, self._end, self._text, is_raw=True)
         try:
             for _ in events.fed(pieces):
                 yield from self._done
                 self._done.clear()
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, OverflowError) as error:
             raise ContentError(
                 FileCode.DAMAGED, f"a cell of the workbook is damaged ({type(error).__name__})"
             ) from None
 
-    def _start(self, tag: str, attributes: Attributes) -> None:
+    def _start(self, name: str, attributes: Attributes) -> None:
+        tag = self._local[name]
         if tag == "c":
             reference = attributes.get("r")
-            found = None if reference is None else _REFERENCE.fullmatch(reference)
-            self._column = self._column + 1 if found is None else self._book.column_of(found[1])
+            if reference is None:
+                self._column += 1
+            else:
+                self._column = self._book.column_of(reference)
             self._kind, self._style = attributes.get("t"), attributes.get("s")
-            self._value, self._formula, self._has_formula = None, None, False
+            self._value = self._formula = None
             self._parts.clear()
-        elif tag in ("v", "t", "f"):
-            self._parts.clear() if tag != "t" else None
+        elif tag == "v":
+            self._parts.clear()
+            self._listens = True
+        elif tag == "f":
+            self._formula = ""
+            self._parts.clear()
+            self._listens = True
+        elif tag == "t":
             self._listens = not self._aids
-            self._has_formula |= tag == "f"
+        elif tag == "row":
+            self._row = GridRow(number=int(attributes.get("r", self._row.number + 1)), cells={})
+            self._column = -1
         elif tag == "rPh":
             self._aids += 1
-        elif tag == "row":
-            number = int(attributes.get("r", self._row.number + 1))
-            self._row = GridRow(number=number, cells={})
-            self._column = -1
 
     def _text(self, piece: str) -> None:
         if self._listens:
             self._parts.append(piece)
 
-    def _end(self, tag: str) -> None:
-        if tag == "v":
+    def _end(self, name: str) -> None:
+        tag = self._local[name]
+        if tag == "c":
+            if self._value or self._formula is not None:
+                self._take()
+        elif tag == "v":
             self._value = "".join(self._parts)
             self._listens = False
-            self._parts.clear()
         elif tag == "f":
             self._formula = "".join(self._parts)
-            self._listens = False
             self._parts.clear()
+            self._listens = False
+        elif tag == "row":
+            if self._row.cells:
+                self._done.append(self._row)
         elif tag == "t":
             self._listens = False
-        elif tag == "rPh":
-            self._aids -= 1
         elif tag == "is":
             self._value = "".join(self._parts)
-        elif tag == "c":
-            self._take()
-        elif tag == "row" and self._row.cells:
-            self._done.append(self._row)
+        elif tag == "rPh":
+            self._aids -= 1
 
     def _take(self) -> None:
         """Put the cell that has ended into its row."""
         value, kind, row, at = self._value, self._kind, self._row, self._column
-        if self._has_formula and not value and kind != "str":
-            row.cells[at] = f"={self._formula or ''}"
-            row.faults[at] = UNCACHED
-        elif not value:
-            return
+        if not value:
+            if kind != "str":
+                row.cells[at] = f"={self._formula or ''}"
+                row.faults[at] = UNCACHED
         elif kind == "s":
             row.cells[at] = self._book.string(value)
         elif kind in ("inlineStr", "str"):
@@ -358,8 +385,8 @@ class _SheetRows:
         elif kind == "d":
             row.cells[at] = value
         else:
-            row.cells[at] = self._book.number(value.strip(), self._style)
-            if loses_digits(value.strip()):
+            row.cells[at] = self._book.number(value, self._style)
+            if len(value) > MOST_DIGITS and loses_digits(value.strip()):
                 row.faults[at] = LOST_DIGITS
 
 

@@ -149,7 +149,7 @@ class GridReader:
             "columns": len(layout.header),
             "confidence": 1.0,
             "evidence": [
-                f"the table is in “{self._sheet}”",
+                f"the table is in “{self._sheet}”{' (hidden)' if self._is_hidden() else ''}",
                 *([f"further sheets are not read: {'; '.join(others)}"] if others else []),
                 *self._grids.notes,
                 *layout.notes,
@@ -173,6 +173,9 @@ class GridReader:
             yield batch
         if not seen:
             raise ContentError(FileCode.EMPTY, "the table has a header and no rows")
+
+    def _is_hidden(self) -> bool:
+        return any(one.is_hidden for one in self._grids.sheets if one.name == self._sheet)
 
     def _table(self, sheet: Sheet) -> TableName:
         about = [sheet.about] if sheet.about else []
@@ -466,7 +469,8 @@ def _joined(parts: Sequence[str], joint: str) -> str:
 
 def _notes(header: Sequence[str], above: int, groups: int) -> Iterator[str]:
     if above:
-        yield f"{above} rows stand above the column names and are no data"
+        rows = "1 row stands" if above == 1 else f"{above} rows stand"
+        yield f"{rows} above the column names and no part of the table"
     if groups:
         yield "the column names stand in several rows and were joined"
     unnamed = [str(at) for at, label in enumerate(header, 1) if not label.strip()]

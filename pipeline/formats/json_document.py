@@ -19,6 +19,8 @@ from pipeline.messages import Limits
 
 NAME = "a JSON document"
 _CHUNK = 1 << 20
+_FIRST = 1 << 18
+"""Characters the first of several documents in one file may have."""
 _ROOT = "$"
 _STARTS = re.compile(
     r'\s*(\{\s*("|\}\s*$)|\[\s*([\[{"\]]|-?\d[\d.eE+-]*\s*[,\]]|(true|false|null|NaN)\b|$))'
@@ -89,7 +91,7 @@ class _Document:
 
     def _is_sequence(self) -> bool:
         """Whether objects follow each other with nothing around them."""
-        text = self._open()
+        text = JsonText(utf8_chunks(self._path, self._encoding, _FIRST), _FIRST)
         try:
             text.value()
             return text.peek() == "{"

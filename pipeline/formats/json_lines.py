@@ -117,12 +117,18 @@ def _is_lines(head: Head) -> bool:
     lines = [line for line in lines if line][:_LOOKED_AT]
     objects = sum(1 for line in lines if line.startswith("{") and _is_object(line))
     begun = sum(1 for line in lines if line.startswith("{"))
-    return len(lines) > 1 and begun * 2 >= len(lines) and objects > 0 and not _is_spread(lines)
+    return len(lines) > 1 and begun * 2 >= len(lines) and objects > 0 and not _goes_on(lines[0])
 
 
-def _is_spread(lines: list[str]) -> bool:
-    """Whether the lines are parts of one document that is spread over them."""
-    return lines[0] == "{" or lines[0].endswith(("[", ":", "[{"))
+def _goes_on(line: str) -> bool:
+    """Whether a line is the beginning of something that is closed on a later one."""
+    try:
+        DECODER.raw_decode(line)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(line)
+    except RecursionError:
+        return False
+    return False
 
 
 def _is_object(line: str) -> bool:

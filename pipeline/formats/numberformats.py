@@ -10,17 +10,41 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["general", "number", "date", "time", "datetime", "duration", "text"]
 
 BUILT_IN = {
-    0: "General", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%",
-    11: "0.00E+00", 12: "# ?/?", 13: "# ??/??", 14: "yyyy-mm-dd", 15: "d-mmm-yy",
-    16: "d-mmm", 17: "mmm-yy", 18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm",
-    21: "h:mm:ss", 22: "yyyy-mm-dd h:mm", 37: "#,##0", 38: "#,##0", 39: "#,##0.00",
-    40: "#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0", 49: "@",
+    0: "General",
+    1: "0",
+    2: "0.00",
+    3: "#,##0",
+    4: "#,##0.00",
+    9: "0%",
+    10: "0.00%",
+    11: "0.00E+00",
+    12: "# ?/?",
+    13: "# ??/??",
+    14: "yyyy-mm-dd",
+    15: "d-mmm-yy",
+    16: "d-mmm",
+    17: "mmm-yy",
+    18: "h:mm AM/PM",
+    19: "h:mm:ss AM/PM",
+    20: "h:mm",
+    21: "h:mm:ss",
+    22: "yyyy-mm-dd h:mm",
+    37: "#,##0",
+    38: "#,##0",
+    39: "#,##0.00",
+    40: "#,##0.00",
+    45: "mm:ss",
+    46: "[h]:mm:ss",
+    47: "mm:ss.0",
+    48: "##0.0E+0",
+    49: "@",
     **dict.fromkeys((*range(27, 32), *range(50, 55), 57, 58, 36), "yyyy-mm-dd"),
     **dict.fromkeys((32, 33, 34, 35, 55, 56), "h:mm:ss"),
 }
@@ -75,10 +99,10 @@ def plain(number: float) -> str:
     """The digits of a number: 37.2 for 37.200000000000003, and no exponent."""
     if number != number or number in (float("inf"), float("-inf")):
         return str(number)
-    if number == int(number) and abs(number) < 1e21:
-        return str(int(float(f"{number:.15g}")))
     text = f"{number:.{MOST_DIGITS}g}"
-    return f"{number:.{MOST_DIGITS + 5}f}".rstrip("0") if "e-0" in text else text
+    if "e" in text:
+        text = format(Decimal(text), "f")
+    return "0" if text == "-0" else text
 
 
 def loses_digits(written: str) -> bool:
@@ -129,9 +153,8 @@ def _formatted(number: float, code: str) -> str:
     if pattern is None:
         return digits
     integer, decimals, is_percent, unit, mask = pattern
-    if mask and number >= 0 and number == int(number) and len(digits) <= mask.count("0"):
-        padded = iter(digits.zfill(mask.count("0")))
-        return "".join(next(padded) if letter == "0" else letter for letter in mask)
+    if mask and number >= 0 and number == int(number):
+        return _masked(digits, mask)
     scaled = float(plain(number * 100)) if is_percent else number
     text = f"{abs(scaled):.{decimals}f}"
     if float(text) != abs(scaled):
@@ -169,7 +192,24 @@ def _pattern(code: str) -> tuple[int, int, bool, str, str] | None:
 
 
 def _mask(bare: str, literals: list[str]) -> str:
-    """A number format that writes a number in groups, such as 000-00-0000; else empty."""
-    filled = re.sub("\0", lambda _: literals.pop(0), bare)
-    is_mask = re.fullmatch(r"[(+]?0+(?:[-()./ ]+0+)+", filled) and not re.search(r"\d\.0*$", filled)
-    return filled if is_mask else ""
+    """A number format that writes a number in groups or behind letters; else empty.
+
+    0 stands for a digit: 000-00-0000, or P000 for `"P"000`. Zeros among the letters are no digits.
+    """
+    groups = re.fullmatch(r"(\0?)([(+]?0+(?:[-()./ ]+0+)*)", bare)
+    if groups is None or re.search(r"0\.0*$", groups[2]):
+        return ""
+    prefix = literals[0] if groups[1] else ""
+    has_letters = any(letter.isalpha() for letter in prefix)
+    if "0" in prefix or not (has_letters or re.search(r"[-()./ ]", groups[2])):
+        return ""
+    return prefix + groups[2]
+
+
+def _masked(digits: str, mask: str) -> str:
+    """Digits in a mask, from the right; what is left over stands where the first digit does."""
+    places = mask.count("0")
+    padded = digits.zfill(places)
+    over = len(padded) - places
+    parts = iter([padded[: over + 1], *padded[over + 1 :]])
+    return "".join(next(parts) if letter == "0" else letter for letter in mask)

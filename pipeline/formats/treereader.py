@@ -18,6 +18,7 @@ from pipeline.formats.trees import (
     Shape,
     doubled_names,
     elements,
+    is_flat,
     text_of,
     value_at,
 )
@@ -252,6 +253,7 @@ class TreeReader:
             [
                 CellFault(record=number, column=at, code=code, sentence=sentence, refuses=refuses)
                 for number, (item, tree, _) in zip(numbers, rows, strict=True)
+                if _has_non_json(item.raw) or _has_doubles(item.tree)
                 for at, code, sentence, refuses in self._faults(item, tree, width)
             ]
             if self._has_faults
@@ -279,14 +281,8 @@ class TreeReader:
         self, item: Item, tree: dict[str, Any], width: int
     ) -> Iterator[tuple[int, RowCode, str, bool]]:
         paths = [*self._outer, *self._inner]
-        has_doubles = _has_doubles(item.tree)
-        if not has_doubles and not _has_non_json(item.raw):
-            return
         is_child = self._table.child is not None
-        doubles: dict[Path, bool] = {}
-        if has_doubles:
-            for path, same in doubled_names(tree):
-                doubles[tuple(path)] = same
+        doubles = dict(doubled_names(tree))
         for at, path in enumerate(paths):
             whole = item.tree if is_child and at < width else tree
             if isinstance(value_at(whole, path), NotJson):
@@ -312,10 +308,10 @@ def _column(trees: list[Any], path: Path) -> pa.StringArray:
         values = [tree.get(name) for tree in trees]
     else:
         values = [value_at(tree, path) for tree in trees]
-    # Arrow takes text alone; a batch that has more than that in a column goes the long way
-    if not all(value is None or isinstance(value, str) for value in values):
-        values = [text_of(value) for value in values]
-    return pa.array(values, pa.string()).fill_null("")
+    try:
+        return pa.array(values, pa.string()).fill_null("")
+    except (pa.ArrowTypeError, pa.ArrowInvalid):  # not text alone: the long way
+        return pa.array([text_of(value) for value in values], pa.string())
 
 
 def _tables(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, _Table]]:
@@ -348,6 +344,8 @@ def _has_doubles(tree: Any) -> bool:
     if isinstance(tree, Doubled):
         return True
     if isinstance(tree, dict):
+        if is_flat(tree):
+            return False
         return any(_has_doubles(one) for one in tree.values() if isinstance(one, dict | list))
     return isinstance(tree, list) and any(_has_doubles(one) for one in tree)
 

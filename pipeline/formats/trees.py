@@ -20,6 +20,8 @@ Path = tuple[Step, ...]
 MOST_REPEATED = 8
 """A list of more values than this stays one cell, as JSON."""
 MOST_LEVELS = 64
+TEXT = "#text"
+"""Step to the text of an element that has more than text; it has no name of its own."""
 _MOST_PATHS = 20_000
 
 
@@ -65,10 +67,18 @@ class Shape:
     seen: dict[Path, bool] = field(default_factory=dict)
     lists: dict[Path, tuple[int, bool]] = field(default_factory=dict)
     children: dict[Path, Shape] = field(default_factory=dict)
+    flat: set[tuple[str, ...]] = field(default_factory=set)
+    """Names of flat records of which nothing new can be learned."""
 
     def observe(self, tree: dict[str, Any]) -> None:
         """Learn from one record."""
         self.count += 1
+        if is_flat(tree):
+            names = tuple(tree)
+            if names in self.flat:
+                return
+            if None not in tree.values():
+                self.flat.add(names)
         self._observe(tree, ())
         if len(self.seen) + len(self.lists) > _MOST_PATHS:
             raise ContentError(
@@ -149,11 +159,21 @@ class Shape:
         """A column's name: its path, with dots; a number only where there are several."""
         label = ""
         for at, step in enumerate(path):
+            if step == TEXT and label:
+                continue
             if isinstance(step, str):
                 label += f".{step}" if label else step
             elif self.lists.get(path[:at], (2, False))[0] > 1 and (step or not self.base):
                 label += f"[{step + self.base}]"
         return label
+
+
+_SINGLE = frozenset({str, Number, NotJson, bool, type(None)})
+
+
+def is_flat(tree: dict[str, Any]) -> bool:
+    """Whether a record holds only single values."""
+    return _SINGLE.issuperset(map(type, tree.values()))
 
 
 def too_deep() -> ContentError:

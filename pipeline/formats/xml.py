@@ -21,8 +21,8 @@ from pipeline.formats.endings import xml_ending
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.formats.treereader import Item, TreeReader
-from pipeline.formats.trees import Shape
-from pipeline.formats.xmlpull import Attributes, XmlEvents
+from pipeline.formats.trees import MOST_LEVELS, TEXT, Shape, too_deep
+from pipeline.formats.xmlpull import MOST_DEPTH, Attributes, LocalNames, XmlEvents
 from pipeline.messages import Limits
 
 NAME = "an XML document"
@@ -30,7 +30,6 @@ _CHUNK = 1 << 18
 _DECLARED = re.compile(rb"""<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SILENT = frozenset({"nil", "schemaLocation", "noNamespaceSchemaLocation"})
-_TEXT = "#text"
 _MOST_PATHS = 20_000
 
 
@@ -45,13 +44,56 @@ def open_xml(path: Path, limits: Limits, read_as: ReadAs | None = None) -> Table
 
 @dataclass(slots=True)
 class _Known:
-    """What was seen of the elements at one path. most: how many one parent has."""
+    """What was seen of the elements at one path.
+
+    run: how many of them the present parent has; most: how many any has. said: how many hold text.
+    """
 
     count: int = 0
+    run: int = 0
     most: int = 0
-    attributes: bool = False
-    children: bool = False
-    leaves: bool = False
+    said: int = 0
+    attributes: dict[str, None] = field(default_factory=dict)
+    children: dict[str, _Known] = field(default_factory=dict)
+
+    def below(self, path: str) -> Iterator[tuple[str, _Known]]:
+        """The element and everything in it, by path, outside in."""
+        yield path, self
+        for tag, child in self.children.items():
+            yield from child.below(f"{path}/{tag}")
+
+    def shape(self, limits: Limits, count: int) -> Shape:
+        """What the records here have in common."""
+        shape = Shape(limits, base=1, count=count)
+        self._tell(shape, ())
+        return shape
+
+    def _tell(self, shape: Shape, above: tuple[str | int, ...]) -> None:
+        if len(above) > MOST_LEVELS:
+            raise too_deep()
+        for name in self.attributes:
+            shape.seen[(*above, name)] = True
+        for tag, child in self.children.items():
+            path = (*above, tag)
+            has_trees = bool(child.children)
+            if child.most > 1:
+                shape.lists[path] = (child.most, has_trees)
+                shape.seen[path] = True
+                for name in () if has_trees else child.attributes:
+                    shape.lists[(*above, f"{tag}.{name}")] = (child.most, False)
+                    shape.seen[(*above, f"{tag}.{name}")] = True
+                if has_trees:
+                    shape.children[path] = child.shape(shape.limits, child.count)
+            elif has_trees:
+                child._tell(shape, path)
+                if child.said:
+                    shape.seen[(*path, TEXT)] = True
+            else:
+                shape.seen[path] = True
+                for name in child.attributes:
+                    shape.seen[(*above, f"{tag}.{name}")] = True
+        if not above and (self.said or not shape.seen):
+            shape.seen[(TEXT,)] = True
 
 
 class _Document:
@@ -66,8 +108,13 @@ class _Document:
         self._codec = _codec_of(path)
 
     def survey(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
-        """Find the elements that repeat, and learn their shapes."""
-        known = self._structure()
+        """Find the elements that repeat; their shapes follow from what was seen of each path."""
+        root = self._structure()
+        known = {
+            path: one
+            for tag, child in root.children.items()
+            for path, one in child.below(f"/{tag}")
+        }
         repeated = [
             path
             for path, one in known.items()
@@ -76,13 +123,8 @@ class _Document:
         outermost = [
             path for path in repeated if not any(path.startswith(f"{one}/") for one in repeated)
         ]
-        if not outermost:
-            outermost = _single(known)
-        shapes = {path: Shape(self._limits, base=1) for path in outermost}
-        for path, item in self._records(frozenset(outermost)):
-            if item.tree is not None:
-                shapes[path].observe(item.tree)
-        return shapes, ()
+        found = outermost or _single(known)
+        return {path: known[path].shape(self._limits, known[path].count) for path in found}, ()
 
     def items(self, table: str) -> Iterator[Item]:
         """The records at one path."""
@@ -111,41 +153,47 @@ class _Document:
                 FileCode.ENCODING, f"the document says that it is {self._codec}, and is not"
             ) from None
 
-    def _structure(self) -> dict[str, _Known]:
-        known: dict[str, _Known] = {}
-        stack: list[tuple[str, dict[str, int]]] = [("", {})]
-        has_children = [False]
+    def _structure(self) -> _Known:
+        root = _Known()
+        stack = [root]
+        texts = [False]
+        local = LocalNames()
+        kinds = 0
 
-        def start(tag: str, attributes: Attributes) -> None:
-            above, counts = stack[-1]
-            path = f"{above}/{tag}"
-            one = known.get(path)
+        def start(name: str, attributes: Attributes) -> None:
+            nonlocal kinds
+            tag = local[name]
+            above = stack[-1]
+            one = above.children.get(tag)
             if one is None:
-                one = known[path] = _Known()
-                if len(known) > _MOST_PATHS:
-                    raise ContentError(
-                        FileCode.LIMIT_EXCEEDED, f"it has more than {_MOST_PATHS} kinds of elements"
-                    )
-            counts[tag] = counts.get(tag, 0) + 1
+                one = above.children[tag] = _Known()
+                kinds += 1
+                if kinds > _MOST_PATHS or len(stack) > MOST_DEPTH:
+                    raise _too_many(kinds)
             one.count += 1
-            one.most = max(one.most, counts[tag])
-            if attributes and any(_is_told(name) for name in attributes):
-                one.attributes = True
-            has_children[-1] = True
-            has_children.append(False)
-            stack.append((path, {}))
+            one.run += 1
+            if one.run > one.most:
+                one.most = one.run
+            for attribute in attributes:
+                if _is_told(attribute):
+                    one.attributes[f"@{local[attribute]}"] = None
+            stack.append(one)
+            texts.append(False)
 
-        def end(_tag: str) -> None:
-            path, _ = stack.pop()
-            if has_children.pop():
-                known[path].children = True
-            else:
-                above = known.get(stack[-1][0])
-                if above is not None:
-                    above.leaves = True
+        def end(_name: str) -> None:
+            one = stack.pop()
+            if texts.pop():
+                one.said += 1
+            for child in one.children.values():
+                child.run = 0
 
-        XmlEvents(start, end, encoding="utf-8").feed(self._pieces())
-        return known
+        def text(piece: str) -> None:
+            if not texts[-1] and not piece.isspace():
+                texts[-1] = True
+
+        events = XmlEvents(start, end, text, encoding="utf-8", is_raw=True)
+        events.feed(self._pieces())
+        return root
 
     def _records(self, wanted: frozenset[str]) -> Iterator[tuple[str, Item]]:
         builder = _Builder(wanted, self._limits)
@@ -159,10 +207,9 @@ class _Open:
     """An element of a record that has not ended."""
 
     tag: str
+    attributes: Attributes
     tree: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, str] = field(default_factory=dict)
     parts: list[str] = field(default_factory=list)
-    is_nil: bool = False
     has_children: bool = False
 
 
@@ -172,35 +219,32 @@ class _Builder:
     def __init__(self, wanted: frozenset[str], limits: Limits) -> None:
         self.done: list[tuple[str, Item]] = []
         self._wanted, self._limits = wanted, limits
+        self._local = LocalNames()
         self._path: list[str] = [""]
         self._counts: list[dict[str, int]] = [{}]
         self._numbers: list[int] = []
         self._open: list[_Open] = []
         self._window, self._window_at = bytearray(), 0
         self._began = self._line = 0
-        self.events = XmlEvents(self._start, self._end, self._text, encoding="utf-8")
+        self.events = XmlEvents(self._start, self._end, self._text, encoding="utf-8", is_raw=True)
 
     def watched(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The pieces, kept for as long as a record's text may begin in them."""
         for piece in pieces:
-            if not self._open:
-                keep = self.events.parser.CurrentByteIndex
-                drop = max(0, min(keep - self._window_at, len(self._window)))
-                del self._window[:drop]
-                self._window_at += drop
-            elif len(self._window) > self._limits.max_record_bytes + 2 * _CHUNK:
-                raise ContentError(
-                    FileCode.LIMIT_EXCEEDED,
-                    f"the record in line {self._line} is longer than "
-                    f"{self._limits.max_record_bytes} bytes",
-                )
+            keep = self._began if self._open else self.events.parser.CurrentByteIndex
+            drop = max(0, min(keep - self._window_at, len(self._window)))
+            del self._window[:drop]
+            self._window_at += drop
+            if len(self._window) > self._limits.max_record_bytes + 2 * _CHUNK:
+                raise self._too_long()
             self._window += piece
             yield piece
 
-    def _start(self, tag: str, attributes: Attributes) -> None:
+    def _start(self, name: str, attributes: Attributes) -> None:
+        tag = self._local[name]
         if self._open:
             self._open[-1].has_children = True
-            self._push(tag, attributes)
+            self._open.append(_Open(tag, attributes))
             return
         path = f"{self._path[-1]}/{tag}"
         counts = self._counts[-1]
@@ -208,50 +252,52 @@ class _Builder:
         if path in self._wanted:
             self._began = self.events.parser.CurrentByteIndex
             self._line = self.events.parser.CurrentLineNumber
-            self._push(tag, attributes)
+            self._open.append(_Open(tag, attributes))
         else:
             self._path.append(path)
             self._counts.append({})
             self._numbers.append(counts[tag])
 
-    def _push(self, tag: str, attributes: Attributes) -> None:
-        one = _Open(tag)
-        for name, value in attributes.items():
-            if _is_told(name):
-                one.attributes[f"@{name.rpartition(':')[2]}"] = value
-            elif name.endswith(":nil"):
-                one.is_nil = value in ("true", "1")
-        self._open.append(one)
-
     def _text(self, piece: str) -> None:
         if self._open:
             self._open[-1].parts.append(piece)
 
-    def _end(self, tag: str) -> None:
+    def _end(self, _name: str) -> None:
         if not self._open:
             self._path.pop()
             self._counts.pop()
             self._numbers.pop()
             return
         one = self._open.pop()
-        text = None if one.is_nil else "".join(one.parts)
+        text: str | None = "".join(one.parts)
         if not self._open:
             self._finish(one, text)
             return
         above = self._open[-1].tree
         if one.has_children:
-            if text is not None and text.strip():
-                one.tree[_TEXT] = text
-            _add(above, tag, {**one.attributes, **one.tree})
+            tree = {**self._told(one), **one.tree}
+            if text and not text.isspace():
+                tree[TEXT] = text
+            _add(above, one.tag, tree)
+        elif one.attributes:
+            told = self._told(one)
+            _add(above, one.tag, None if _is_nil(one.attributes) else text)
+            for attribute, value in told.items():
+                _add(above, f"{one.tag}.{attribute}", value)
         else:
-            _add(above, tag, text)
-            for name, value in one.attributes.items():
-                _add(above, f"{tag}.{name}", value)
+            _add(above, one.tag, text)
+
+    def _told(self, one: _Open) -> dict[str, Any]:
+        return {
+            f"@{self._local[name]}": value
+            for name, value in one.attributes.items()
+            if _is_told(name)
+        }
 
     def _finish(self, one: _Open, text: str | None) -> None:
-        tree: dict[str, Any] = {**one.attributes, **one.tree}
-        if text is not None and (text.strip() or not (tree or one.has_children)):
-            tree[_TEXT] = text
+        tree: dict[str, Any] = {**self._told(one), **one.tree}
+        if text and (not text.isspace() or not (tree or one.has_children)):
+            tree[TEXT] = text
         path = f"{self._path[-1]}/{one.tag}"
         number = self._counts[-1][one.tag]
         where = f"{self._where()}/{one.tag}[{number}]"
@@ -266,17 +312,20 @@ class _Builder:
             for path, number in steps
         )
 
+    def _too_long(self) -> ContentError:
+        return ContentError(
+            FileCode.LIMIT_EXCEEDED,
+            f"the record in line {self._line} is longer than "
+            f"{self._limits.max_record_bytes} bytes",
+        )
+
     def _raw(self) -> str:
         """The record as it stood."""
         start = self._began - self._window_at
         at = self.events.parser.CurrentByteIndex - self._window_at
         end = _end_of_tag(self._window, at)
         if end - start > self._limits.max_record_bytes:
-            raise ContentError(
-                FileCode.LIMIT_EXCEEDED,
-                f"the record in line {self._line} is longer than "
-                f"{self._limits.max_record_bytes} bytes",
-            )
+            raise self._too_long()
         return self._window[start:end].decode(errors="replace")
 
 
@@ -301,10 +350,27 @@ def _is_told(name: str) -> bool:
     return not (prefix == "xmlns" or name == "xmlns" or (prefix and local in _SILENT))
 
 
+def _is_nil(attributes: Attributes) -> bool:
+    """Whether an element says that it has no value."""
+    return any(
+        name.endswith(":nil") and value in ("true", "1") for name, value in attributes.items()
+    )
+
+
+def _too_many(kinds: int) -> ContentError:
+    what = (
+        f"it has more than {_MOST_PATHS} kinds of elements"
+        if kinds > _MOST_PATHS
+        else f"its elements are nested deeper than {MOST_DEPTH} levels"
+    )
+    return ContentError(FileCode.LIMIT_EXCEEDED, what)
+
+
 def _single(known: dict[str, _Known]) -> list[str]:
     """Where the one record of a document is: the outermost element that has values."""
     for path, one in known.items():
-        if one.leaves or one.attributes:
+        has_values = any(child.said and not child.children for child in one.children.values())
+        if has_values or one.attributes:
             return [path]
     raise ContentError(FileCode.EMPTY, "none of its elements holds a value")
 

@@ -14,10 +14,19 @@ MOST_DEPTH = 256
 Attributes = dict[str, str]
 
 
+class LocalNames(dict[str, str]):
+    """Names without their prefix, worked out once each."""
+
+    def __missing__(self, name: str) -> str:
+        local = self[name] = name.rpartition(":")[2]
+        return local
+
+
 class XmlEvents:
     """Feeds a document to three functions, with names that have lost their namespace's prefix.
 
-    `encoding` is what the bytes are in, whatever the document says; None lets it say so.
+    `encoding` is what the bytes are in, whatever the document says; None lets it say so. With
+    `is_raw` the functions are called as they are: names keep their prefix, depth is their matter.
 
     Raises:
         ContentError: DAMAGED or TRUNCATED when it is not well-formed, UNSUPPORTED when it declares
@@ -30,15 +39,16 @@ class XmlEvents:
         end: Callable[[str], None],
         text: Callable[[str], None] | None = None,
         encoding: str | None = None,
+        is_raw: bool = False,
     ) -> None:
         self.parser = expat.ParserCreate(encoding)
         self.parser.buffer_text = True
         self.parser.buffer_size = 1 << 16
         self._depth = 0
         self._start, self._end = start, end
-        self._local: dict[str, str] = {}
-        self.parser.StartElementHandler = self._begin
-        self.parser.EndElementHandler = self._finish
+        self._local = LocalNames()
+        self.parser.StartElementHandler = start if is_raw else self._begin
+        self.parser.EndElementHandler = end if is_raw else self._finish
         if text is not None:
             self.parser.CharacterDataHandler = text
         self.parser.EntityDeclHandler = _refuse_entity
@@ -66,17 +76,11 @@ class XmlEvents:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED, f"its elements are nested deeper than {MOST_DEPTH} levels"
             )
-        self._start(self._name(name), attributes)
+        self._start(self._local[name], attributes)
 
     def _finish(self, name: str) -> None:
         self._depth -= 1
-        self._end(self._name(name))
-
-    def _name(self, name: str) -> str:
-        local = self._local.get(name)
-        if local is None:
-            local = self._local[name] = name.rpartition(":")[2]
-        return local
+        self._end(self._local[name])
 
 
 def _refuse_entity(*_declared: object) -> None:
