@@ -178,9 +178,7 @@ def around(clean: Clean, random: Random) -> Iterator[Polluted]:
         "commas": ["Report, May 2024, draft", "Ward 3, all patients", ""],
         "meta": ["Report:,Results", "Version:,3", "Made by:,B. Miller", ""],
     }.items():  # fmt: skip
-        yield Draft(clean, before=before).truth(
-            f"preamble-{name}", preamble=len(before)
-        )
+        yield Draft(clean, before=before).truth(f"preamble-{name}", preamble=len(before))
     for name, after in {
         "note": ["", "Source: national registry of tests"],
         "stars": ["* values are preliminary", "** see the manual"],

@@ -81,7 +81,9 @@ def labs(random: Random, count: int) -> Clean:
             random.choice(["final", "preliminary"]), random.choice(["H", "L", ""]),
         ])  # fmt: skip
     return Clean(
-        "labs", ["result id", "patient", "test", "value", "unit", "taken at", "status", "flag"], rows
+        "labs",
+        ["result id", "patient", "test", "value", "unit", "taken at", "status", "flag"],
+        rows,
     )
 
 

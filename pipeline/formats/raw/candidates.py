@@ -13,6 +13,7 @@ _NEVER = set("\"'`.-_\\()[]{}\r\n /\u00a0\ufeff\ufffd\x00")
 _SOME = 0.25  # a delimiter stands in at least this share of the lines
 _MOST_MARKS = 7
 _QUOTED = re.compile(r'"[^"]*"')
+_BAR = re.compile(r"(?:^| )\|(?= |$)")
 _RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
 _AT_EDGE = {
     quote: re.compile(rf"(?:^|[,;\t|:^~ ]) ?{quote}[^{quote}]*{quote} ?(?=[,;\t|:^~ ]|$)")
@@ -68,7 +69,8 @@ def _runs(lines: Sequence[str], least: int) -> set[str]:
     if any("\t\t" in line for line in lines):
         found.add("\t\t")
     spaced = {
-        mark + " " for mark in ",;"
+        mark + " "
+        for mark in ",;"
         if sum(line.count(mark) for line in lines) > sum(line.count(mark + " ") for line in lines)
         and _evenness(lines, mark + " ") >= 1.2
     }
@@ -128,9 +130,17 @@ def dialects(lines: Sequence[str], declared: str | None = None) -> list[RawDiale
         for quote in marks:
             for escape in escapes(lines, delimiter, quote):
                 found.append(RawDialect(delimiter, quote, escape, skips))
+                if delimiter == "|" and skips and _padded(lines):
+                    found.append(RawDialect(delimiter, quote, escape, skips, padded=True))
     if declared is None:
         found.extend(RawDialect(None, quote) for quote in marks)
     return found
+
+
+def _padded(lines: Sequence[str]) -> bool:
+    """True for bars with space on both sides, as programs draw tables."""
+    total = sum(line.count("|") for line in lines)
+    return sum(len(_BAR.findall(line)) for line in lines) >= 0.9 * total
 
 
 def _spaced(lines: Sequence[str], mark: str) -> bool:

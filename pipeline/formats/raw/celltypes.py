@@ -12,8 +12,9 @@ TYPED = frozenset((NUMBER, DATE, TIME, WEB))
 """Kinds that prove something: text does not look like them by chance."""
 
 _MISSING = frozenset(
-    ("na", "n/a", "nan", "null", "none", "-", "--", ".", "..", "?", "#n/a", "n.a.")
-)
+    ("NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "NULL", "null", "Null", "None", "none", "-",
+     "--", "---", ".", "..", "?", "#N/A", "n.a.", "\\N")
+)  # fmt: skip
 _NUMBER = re.compile(
     r"[<>≤≥~≈]?\s?\(?[-+−]?\s?[$€£¥]?\s?"
     r"(?:\d{1,3}(?:[,.'’ \u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?|[.,]\d+)"
@@ -31,7 +32,7 @@ _DAY = (
 _DATE = re.compile(rf"{_DAY}(?:(?:[T ,]|, )\s?{_CLOCK}{_ZONE})?|\d{{8}}T\d{{4,6}}Z?")
 _TIME = re.compile(_CLOCK + _ZONE + r"|\d+:\d{2}:\d{2}(?:\.\d+)?")
 _WEB = re.compile(
-    r"[^@\s,;|<>\"']+@[^@\s,;|<>\"']+\.[A-Za-z]{2,}|(?:https?|ftp)://[^\s,;|\"]+(?:[,;][^\s\"]+)*"
+    r"[^@\s,;|<>\"']+@[^@\s,;|<>\"']+\.[A-Za-z]{2,}|(?:https?|ftp)://[^\s,;|\"]+"
     r"|www\.[^\s,;|\"]+|(?:\d{1,3}\.){3}\d{1,3}(?:[:/]\d+)?|(?:/[\w.~+-]+){2,}/?"
     r"|(?i:[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12})|(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
 )
@@ -62,7 +63,7 @@ def kind_of(cell: str) -> str:
             return TIME
     elif _DATE.fullmatch(text) and _DIGIT.search(text):
         return DATE
-    if text.lower() in _MISSING:
+    if text in _MISSING:
         return EMPTY
     if _WEB.fullmatch(text):
         return WEB

@@ -37,4 +37,3 @@ def choose(lines: Lines, declared: str | None = None) -> Choice:
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed
     return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.5 + lead)), 3))
-

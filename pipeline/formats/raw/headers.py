@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.formats.raw.celltypes import CODE, DATE, EMPTY, NUMBER, TEXT, TIME, WEB, WORD, kind_of
+from pipeline.formats.raw.celltypes import CODE, DATE, NUMBER, TEXT, TIME, WEB, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel
 
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[/-]\d\d(?:\d\d)?)?|Q[1-4](?:[ -/]?\d{2,4})?")
@@ -41,10 +41,15 @@ class Verdict:
         return self.names > self.data
 
 
-def judge(cells: Sequence[str], models: Sequence[ColumnModel]) -> Verdict:
-    """Weigh whether `cells` name the columns that `models` describe."""
+def judge(
+    cells: Sequence[str], models: Sequence[ColumnModel], *, in_series: bool = False
+) -> Verdict:
+    """Weigh whether `cells` name the columns that `models` describe.
+
+    in_series: the rows below count something up themselves, so that 1 2 3 proves nothing.
+    """
     names = data = 0.0
-    series = is_series(cells)
+    series = is_series(cells) and not in_series
     for cell, model in zip(cells, models, strict=False):
         text = cell.strip()
         if not text or not model.filled:
@@ -115,4 +120,4 @@ def could_be_names(cells: Sequence[str]) -> bool:
     values = sum(kind in (NUMBER, DATE, TIME, WEB) for kind in kinds)
     if values and not is_series(filled):
         return False
-    return all(len(cell) <= 100 for cell in filled) and EMPTY not in kinds
+    return all(len(cell) <= 100 for cell in filled)

@@ -110,6 +110,8 @@ class Lexer:
         if self._delimiter == "":
             return text.split() or [""]
         cells = text.split(self._delimiter)
+        if self.dialect.padded:
+            return [cell.strip(" ") for cell in cells]
         if self.dialect.skip_space:
             return [cells[0], *(cell.lstrip(" ") for cell in cells[1:])]
         return cells
@@ -175,6 +177,8 @@ class Lexer:
         match = self._plain.match(text, at)
         assert match is not None  # the pattern matches the empty text
         cell = match[0]
+        if self.dialect.padded:
+            return cell.strip(" "), match.end()
         skips = self.dialect.skip_space and at > 0
         return (cell.lstrip(" ") if skips else cell), match.end()
 

@@ -216,4 +216,3 @@ def plain_rows(reading: RawReading, *, with_header: bool = True) -> list[list[st
     table = reading.table
     names = [table.header] if with_header and table.header is not None else []
     return [*names, *table.rows]
-

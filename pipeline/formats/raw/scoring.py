@@ -18,6 +18,7 @@ _JUDGED_ROWS = 60
 _JUDGED_COLUMNS = 40
 _USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.55}
 _RARE = set("#*&!@%$+<>?=/")
+_BRACKETS = ("()", "[]", "{}")
 _ONE = 0.14
 _QUOTES = "\"'`"
 
@@ -51,7 +52,7 @@ def score(dialect: RawDialect, lines: Lines, rivals: Sequence[str] = ()) -> Scor
     typed, alike, hollow = _cells(judged, width, marks)
     several = (width - 1) / width if width > 1 else _alone(judged)
     total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
-    total *= _prior(dialect.delimiter)
+    total *= _prior(dialect.delimiter) * (1 - 0.05 * _spaced(judged))
     sample = tuple(tuple(row) for row in judged[:30])
     return Score(dialect, total, width, even, legal, typed, alike, len(records), sample)
 
@@ -140,9 +141,16 @@ def _judge(cell: str, rivals: Sequence[str]) -> str:
     if text[0] in _QUOTES or (text[-1] in _QUOTES and text.count(text[-1]) % 2):
         return OTHER
     kind = kind_of(text)
+    if kind == TEXT and len(text) < 200 and not _whole(text):
+        return OTHER
     if kind not in TYPED and any(mark in text for mark in rivals) and len(text) < 500:
         return OTHER
     return kind
+
+
+def _whole(text: str) -> bool:
+    """False when brackets open in one cell and close in another."""
+    return all(text.count(left) == text.count(right) for left, right in _BRACKETS)
 
 
 def _alone(rows: Sequence[Sequence[str]]) -> float:
@@ -154,6 +162,12 @@ def _alone(rows: Sequence[Sequence[str]]) -> float:
     if sum(kinds[kind] for kind in TYPED) >= 0.9 * count:
         return 0.55
     return 0.3 if kinds[WORD] + kinds[CODE] >= 0.9 * count else _ONE
+
+
+def _spaced(rows: Sequence[Sequence[str]]) -> float:
+    """Share of cells with space around them."""
+    cells = [cell for row in rows[:20] for cell in row if cell]
+    return sum(cell[0] == " " or cell[-1] == " " for cell in cells) / len(cells) if cells else 0.0
 
 
 def _prior(delimiter: str | None) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.formats.raw.celltypes import EMPTY, TEXT, TYPED, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
-from pipeline.formats.raw.headers import could_be_names, judge
+from pipeline.formats.raw.headers import could_be_names, is_series, judge
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.mending import Mender
 
@@ -189,7 +189,7 @@ class TableFinder:
         models = models_of(rows, self.width) if rows else []
         above = self._header_above(first, models, mender) if self.width > 1 else None
         if above is not None:
-            table.header_lines, table.header = [self._line(first - 1)], above
+            table.header_lines, table.header = [self._line(first - 1)], _in_place(above, models)
             table.closing = len(self._records[first - 1].cells) == self.width - 1
             return first
         if not self._fits[first]:
@@ -201,7 +201,7 @@ class TableFinder:
             if named:
                 table.header, table.header_lines = list(cells), [self._line(first)]
             return first + named
-        verdict = judge(cells, models)
+        verdict = judge(cells, models, in_series=all(map(is_series, rows[:3])))
         table.header_lead = verdict.names - verdict.data
         if not (verdict.is_header or (verdict.data == 0 and could_be_names(cells))):
             return first
@@ -349,6 +349,13 @@ class TableFinder:
 
     def _line(self, at: int) -> int:
         return self._records[at].line + 1
+
+
+def _in_place(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
+    """Names that are one too few belong to the last columns when the first one numbers the rows."""
+    if names[-1] or not models[-1].filled or len(models[0].values) < models[0].filled:
+        return names
+    return ["", *names[:-1]]
 
 
 def _trim(table: RawTable) -> None:
