@@ -19,6 +19,7 @@ from daemon.files import FileVanished
 from daemon.holding import Holding
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
+from daemon.members import depth_of, expanded
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
@@ -205,6 +206,7 @@ class Attempts:
             keys_dir=str(written_beside(staging)),
             parent=parent,
             siblings=siblings,
+            depth=depth_of(self._shell, job),
         )
         self._knew[job.id] = self._holding.answers.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
@@ -224,6 +226,8 @@ class Attempts:
         return self._judged(job, judge(_failure(error), job.attempts, self._policy))
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
+        if result.members:
+            return expanded(self._shell, job, result)
         if result.questions:
             return self._holding.answers.question(job, result)
         return Move(

@@ -22,6 +22,7 @@ class FileCode(StrEnum):
     TRUNCATED = "TRUNCATED"
     DAMAGED = "DAMAGED"
     TABLE_UNCLEAR = "TABLE_UNCLEAR"
+    MEMBERS_REFUSED = "MEMBERS_REFUSED"
     LAYOUT_UNCLEAR = "LAYOUT_UNCLEAR"
     HEADER_MISSING = "HEADER_MISSING"
     HEADER_MISMATCH = "HEADER_MISMATCH"
@@ -85,6 +86,10 @@ FILE_CODES: dict[FileCode, CodeText] = {
     FileCode.DAMAGED: CodeText(
         "The file is of a known kind, but its bytes are not as that kind must be.",
         "Open it in the program it comes from; if that succeeds, save and send it again.",
+    ),
+    FileCode.MEMBERS_REFUSED: CodeText(
+        "Files in this archive could not be taken out; the others became jobs of their own.",
+        "Pack the files that are named here anew, or send them without an archive.",
     ),
     FileCode.TABLE_UNCLEAR: CodeText(
         "The file holds several tables, and more than one may be meant.",

@@ -55,6 +55,7 @@ class HarmonizeTask:
     `keys_dir` is where the keys of this delivery are written, None when nobody keeps them.
     `parent` is the file whose rejects this one corrects, `siblings` what corrected some of them
     before, oldest first; whether a file is such a correction, `rejectfile.job_in` tells.
+    `depth` says in how many archives, one in the other, the file lay.
     """
 
     source: str
@@ -73,6 +74,7 @@ class HarmonizeTask:
     keys_dir: str | None = None
     parent: PastFile | None = None
     siblings: tuple[PastFile, ...] = ()
+    depth: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -97,6 +99,16 @@ class OutputFile:
     """A finished file in the staging directory. `name` is relative to it."""
 
     name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFile:
+    """A file taken out of an archive. `name` is its own, `file` where it lies in staging."""
+
+    name: str
+    file: str
     sha256: str
     size_bytes: int
 
@@ -137,6 +149,9 @@ class HarmonizeResult:
     `question_code` is the code of the first question. `layout` is the fingerprint of labels and
     value shapes, `labels` of the labels alone. `mapping` names the confirmed mapping that was used,
     `lineage` the job whose rejects this file corrects.
+
+    With `members` the file was an archive: each of them lies in staging and is to become a job of
+    its own. `refused_members` says in sentences which ones could not be taken out.
     """
 
     contract: str
@@ -152,6 +167,8 @@ class HarmonizeResult:
     labels: str | None = None
     mapping: str | None = None
     lineage: str | None = None
+    members: tuple[MemberFile, ...] = ()
+    refused_members: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -167,6 +184,8 @@ class HarmonizeResult:
                 "outputs": tuple(OutputFile(**output) for output in document["outputs"]),
                 "decisions": tuple(document["decisions"]),
                 "questions": tuple(document.get("questions", ())),
+                "members": tuple(MemberFile(**one) for one in document.get("members", ())),
+                "refused_members": tuple(document.get("refused_members", ())),
             }
         )
 

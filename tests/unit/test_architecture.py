@@ -51,6 +51,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.housekeeping",
         "daemon.intake",
         "daemon.lineage",
+        "daemon.members",
     ),
     ("daemon.status",),
     ("daemon.app", "daemon.inbox_view"),
