@@ -34,7 +34,8 @@ FilesArgument = Annotated[
 BatchOption = Annotated[
     bool,
     typer.Option(
-        "--batch", help="Many files, named here or one a line on standard input: one JSON line each."
+        "--batch",
+        help="Many files, named here or one a line on standard input: one JSON line each.",
     ),
 ]
 

@@ -29,9 +29,9 @@ from pipeline.formats import (
     xml,
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
-from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.encoding import marked_codec
 from pipeline.formats.endings import bzip2_ending, gzip_ending, xz_ending, zip_ending, zstd_ending
+from pipeline.formats.opening import open_delimited
 from pipeline.formats.plugin import Ending, Format, Head
 from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import UnpackedFile
@@ -52,7 +52,7 @@ OURS: tuple[Format, ...] = (
 DELIMITED = Format(
     name=signatures.DELIMITED_TEXT,
     recognises=lambda head: head.text is not None,
-    open=DelimitedReader,
+    open=open_delimited,
     extensions=("csv", "tsv", "tab", "txt", "dat", "psv", "asc", "prn", "text"),
 )
 READERS: dict[str, Callable[..., TableReader]] = {one.name: one.open for one in (*OURS, DELIMITED)}

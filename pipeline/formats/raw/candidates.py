@@ -10,6 +10,7 @@ from pipeline.formats.raw.dialect import RawDialect
 
 USUAL = (",", ";", "\t", "|")
 _NEVER = set("\"'`.-_\\()[]{}\r\n /\u00a0\ufeff\ufffd\x00")
+_BEYOND_ASCII = set("¦§¬¶│║•¤·")
 _SOME = 0.25  # a delimiter stands in at least this share of the lines
 _MOST_MARKS = 7
 _QUOTED = re.compile(r'"[^"]*"')
@@ -29,7 +30,10 @@ def delimiters(lines: Sequence[str]) -> list[str]:
     marks = {
         char
         for char, count in chars.items()
-        if count >= least and not char.isalnum() and char not in _NEVER
+        if count >= least
+        and not char.isalnum()
+        and char not in _NEVER
+        and (char.isascii() or char in _BEYOND_ASCII)
     }
     marks |= {mark for mark in USUAL if chars[mark] >= 1}
     ranked = sorted(marks | _runs(bare, least), key=lambda mark: (-_evenness(bare, mark), mark))

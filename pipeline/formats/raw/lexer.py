@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.formats.raw.dialect import RawDialect
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
-_MOST_LINES = 2_000  # one quoted cell spans no more physical lines than this
+_MOST_LINES = 50_000  # one quoted cell spans no more physical lines than this
 _MOST_CHARS = 4 << 20
 
 
@@ -52,6 +52,7 @@ class RawRecord:
 
     broken: its quotes do not follow the grammar; `cells` are then the line split plainly.
     stray: quotes in the middle of an unquoted cell. quoted: how many cells stood in quotes.
+    open: a quote opens in it, and the lines at hand end before one closes.
     """
 
     cells: list[str]
@@ -60,6 +61,7 @@ class RawRecord:
     broken: bool = False
     stray: int = 0
     quoted: int = 0
+    open: bool = False
 
     @property
     def blank(self) -> bool:
@@ -159,7 +161,8 @@ class Lexer:
             found = self.parse(lines.joined(at, last)) if single is None else single
             last = at if single is not None or found is None else last
         if found is None:
-            return RawRecord(self.split(lines.texts[at]), at, broken=True)
+            cells = self.split(lines.texts[at])
+            return RawRecord(cells, at, broken=True, open=odd and chars <= _MOST_CHARS)
         cells, quoted, stray = found
         return RawRecord(cells, at, last - at + 1, stray=stray, quoted=quoted)
 

@@ -16,6 +16,7 @@ from pipeline.formats.raw.table import RawTable, TableFinder
 
 _SAMPLE_LINES = 300
 _SAMPLE_CHARS = 60_000
+_LONG_TEXT, _LONGEST_TEXT = 20, 50_000
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space", "": "blanks"}
 
@@ -37,8 +38,17 @@ class RawReading:
         """How sure the reading is, 0 to 1: no surer than its least sure part."""
         if not self.table.rows and self.table.header is None:
             return self.encoding.confidence
-        layout = 1.0 if self.declared else self.fixed.confidence if self.fixed else _of(self.choice)
-        return round(min(self.encoding.confidence, layout, _of_header(self.table)), 3)
+        return round(min(self.encoding.confidence, self.sure, _of_header(self.table)), 3)
+
+    @property
+    def sure(self) -> float:
+        """How sure the way cells are split is, whatever the header may be."""
+        return 1.0 if self.declared else self.fixed.confidence if self.fixed else _of(self.choice)
+
+    def scores(self) -> dict[str, float]:
+        """How good a table the best delimiter and the next best make."""
+        found = [self.choice.best, self.choice.rival] if self.choice else []
+        return {one.dialect.delimiter or "": round(one.total, 4) for one in found if one}
 
     def describe(self) -> dict[str, Any]:
         """Plain data, without cells but the names of the columns."""
@@ -105,12 +115,21 @@ class RawReading:
 def read_text(data: bytes) -> RawReading:
     """Read the bytes of a whole text file."""
     encoding = detect_encoding(data)
-    lines = Lines.of(encoding.decode(data))
+    return _read(encoding, Lines.of(encoding.decode(data)), None)
+
+
+def read_decoded(text: str, delimiter: str | None = None) -> RawReading:
+    """Read text whose encoding is settled; by this `delimiter` when one is given."""
+    return _read(Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",)), Lines.of(text), delimiter)
+
+
+def _read(encoding: Encoding, lines: Lines, told: str | None) -> RawReading:
     if not any(text and not text.isspace() for text in lines.texts):
         return RawReading(encoding, lines, RawDialect(None), None, None, RawTable(0, None, [], []),
                           declared=False)  # fmt: skip
     declared = _declared(lines)
     start = 0 if declared is None else 1
+    declared = declared if told is None else told
     choice = choose(_sample(lines, start), declared)
     fixed = _fixed(lines, choice) if declared is None else None
     if fixed is not None:
@@ -130,13 +149,24 @@ def _declared(lines: Lines) -> str | None:
 
 def _sample(lines: Lines, start: int) -> Lines:
     """The head of the text, and some lines of its middle."""
-    texts = lines.texts
-    stop, chars = start, 0
-    while stop < len(texts) and stop - start < _SAMPLE_LINES and chars < _SAMPLE_CHARS:
-        chars += len(texts[stop])
-        stop += 1
-    stop = max(stop, start + 1)
-    return Lines(texts[start:stop], lines.ends[start:stop])
+    texts: list[str] = []
+    ends: list[str] = []
+    at, chars = start, 0
+    while at < len(lines.texts) and len(texts) < _SAMPLE_LINES and chars < _SAMPLE_CHARS:
+        text = lines.texts[at]
+        texts.append(text)
+        ends.append(lines.ends[at])
+        chars += len(text)
+        at = _behind(lines, at) if text.count('"') % 2 else at + 1
+    return Lines(texts, ends)
+
+
+def _behind(lines: Lines, at: int) -> int:
+    """The next line to look at behind one that opens a quote: of a long text only its end."""
+    for last in range(at + 1, min(at + _LONGEST_TEXT, len(lines.texts))):
+        if lines.texts[last].count('"') % 2:
+            return last if last - at > _LONG_TEXT else at + 1
+    return at + 1
 
 
 def _fixed(lines: Lines, choice: Choice) -> FixedWidth | None:

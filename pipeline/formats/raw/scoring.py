@@ -148,6 +148,12 @@ def _judge(cell: str, rivals: Sequence[str]) -> str:
     return kind
 
 
+def _as_row(rows: Sequence[Sequence[str]]) -> bool:
+    """True when the first row, were it a header, is of another number of words than the rows."""
+    words = [len(row[0].split()) for row in rows]
+    return words.count(words[0]) < 0.8 * len(words) or kind_of(rows[0][0]) in TYPED
+
+
 def _whole(text: str) -> bool:
     """False when brackets open in one cell and close in another."""
     return all(text.count(left) == text.count(right) for left, right in _BRACKETS)
@@ -157,7 +163,7 @@ def _alone(rows: Sequence[Sequence[str]]) -> float:
     """What stands for the number of columns when there is one: values prove more than text."""
     kinds = Counter(kind_of(row[0]) for row in rows[1:] or rows)
     count = sum(kinds.values())
-    if not count:
+    if not count or (len(rows[0][0].split()) > 1 and not _as_row(rows)):
         return _ONE
     if sum(kinds[kind] for kind in TYPED) >= 0.9 * count:
         return 0.55
