@@ -20,11 +20,15 @@ _JOINERS = "’‘´·–—-\u00ad"
 
 @dataclass(frozen=True, slots=True)
 class CodePage:
-    """A code page with what speaks for it. confidence: 0 to 1."""
+    """A code page with what speaks for it.
+
+    confidence: 0 to 1. distinct: how many different places of its text were looked at.
+    """
 
     codec: str
     confidence: float
     evidence: str
+    distinct: int
 
 
 def detect(data: bytes) -> CodePage:
@@ -32,10 +36,11 @@ def detect(data: bytes) -> CodePage:
     asian = eastern(data)
     if asian is not None:
         codec, share = asian
-        return CodePage(codec, round(share, 3), f"{share:.0%} of its double bytes are usual there")
+        note = f"{share:.0%} of its double bytes are usual there"
+        return CodePage(codec, round(share, 3), note, len(_contexts(data)))
     contexts = _contexts(data)
     if not contexts:
-        return CodePage("cp1252", 0.5, "no byte above 127 was seen in the sample")
+        return CodePage("cp1252", 0.5, "no byte above 127 was seen in the sample", 0)
     found = sorted(
         ((_score(codec, contexts), codec) for codec in CODE_PAGES), key=lambda one: -one[0]
     )
@@ -44,10 +49,13 @@ def detect(data: bytes) -> CodePage:
     rivals = [(score, other) for score, other in found[1:] if _text(other, contexts) != shown]
     lead = best - rivals[0][0] if rivals else 8.0
     seen = sum(contexts.values())
-    good = max(0.0, min(1.0, 0.5 + best / (2 * seen)))
+    good = max(0.0, min(1.0, 0.6 + 0.4 * best / _most(contexts)))
     confidence = round(good * (1 - 2.0 ** -max(0.0, lead)), 3)
     return CodePage(
-        codec, confidence, f"its {seen} bytes above 127 stand where text in {codec} has them"
+        codec,
+        confidence,
+        f"its {seen} places with bytes above 127 are as text in {codec} has them",
+        len(contexts),
     )
 
 
@@ -63,25 +71,36 @@ def _contexts(data: bytes) -> Counter[bytes]:
     return found
 
 
+def _weight(count: int) -> float:
+    """Repeats of the same place prove little more."""
+    return min(count, 3) + 0.1 * max(0, count - 3)
+
+
+def _most(contexts: Counter[bytes]) -> float:
+    """The score that text of frequent letters only would have."""
+    high = {context: sum(byte > 127 for byte in context) for context in contexts}
+    return sum(_weight(count) * high[context] for context, count in contexts.items())
+
+
 def _text(codec: str, contexts: Counter[bytes]) -> str:
     return "\x00".join(context.decode(codec, "replace") for context in contexts)
 
 
 def _score(codec: str, contexts: Counter[bytes]) -> float:
     languages, usual = CODE_PAGES[codec]
-    letters: Counter[str] = Counter()
+    letters: dict[str, float] = {}
     total = usual
     for context, count in contexts.items():
         text = context.decode(codec, "replace")
-        weight = min(count, 3) + 0.1 * max(0, count - 3)
+        weight = _weight(count)
         total += weight * _placed(text)
         for char in text:
             if ord(char) > 127 and char not in SIGNS:
-                letters[char] += weight  # type: ignore[assignment]
+                letters[char] = letters.get(char, 0.0) + weight
     return total + max(_belong(letters, *alphabet) for alphabet in languages.values())
 
 
-def _belong(letters: Counter[str], frequent: str, others: str) -> float:
+def _belong(letters: dict[str, float], frequent: str, others: str) -> float:
     return sum(
         weight * (_COMMON if char in frequent else _USED if char in others else _FOREIGN)
         for char, weight in letters.items()

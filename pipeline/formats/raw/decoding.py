@@ -54,7 +54,7 @@ def detect_encoding(data: bytes) -> Encoding:
             made = _marked(data, mark, codec, name)
             if made is not None:
                 return made
-    wide = _wide(data[:_LOOKED_AT])
+    wide = wide_codec(data[:_LOOKED_AT])
     if wide is not None:
         note = f"NUL bytes stand as in {wide} text without a byte order mark"
         return Encoding(wide, wide, 0, 0.95, (note,), "replace")
@@ -77,7 +77,7 @@ def _marked(data: bytes, mark: bytes, codec: str, name: str) -> Encoding | None:
     return Encoding(codec, name, len(mark), 1.0, (note,))
 
 
-def _wide(head: bytes) -> str | None:
+def wide_codec(head: bytes) -> str | None:
     """UTF-16 or UTF-32 without a mark, told by where its NUL bytes stand."""
     if len(head) < 4 or 0 not in head:
         return None
