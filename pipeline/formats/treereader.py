@@ -15,6 +15,7 @@ from pipeline.formats.trees import (
     Doubled,
     NotJson,
     Path,
+    Several,
     Shape,
     doubled_names,
     elements,
@@ -161,18 +162,13 @@ class TreeReader:
     def _set_columns(self) -> None:
         table = self._table
         outer = table.shape.columns()
-        labels = [table.shape.label(path) for path in outer]
-        self._outer, self._inner = outer, list[Path]()
-        if table.child is not None:
-            whole = {path for path in outer if path in table.shape.lists and path == table.inner}
-            kept = [at for at, path in enumerate(outer) if path not in whole]
-            self._outer = [outer[at] for at in kept]
-            self._inner = table.child.columns()
-            own = [table.child.label(path) for path in self._inner]
-            above = self._name.split("[")[0].rpartition(".")[2].rpartition("/")[2] or "record"
-            labels = [
-                f"{above}.{labels[at]}" if labels[at] in own else labels[at] for at in kept
-            ] + own
+        outer.pop(table.inner, None)
+        inner = {} if table.child is None else table.child.columns()
+        self._outer, self._inner = list(outer), list(inner)
+        above = table.path.rpartition(".")[2].rpartition("/")[2].strip("$") or "record"
+        own = set(inner.values())
+        labels = [f"{above}.{label}" if label in own else label for label in outer.values()]
+        labels += inner.values()
         self._header = tuple(labels)
         if len(labels) > self._limits.max_columns:
             raise ContentError(
@@ -225,9 +221,9 @@ class TreeReader:
         if self._table.child is None:
             yield item.tree, item.where
             return
-        shape = self._table.shape
+        label = ".".join(str(step) for step in self._table.inner)
         for at, tree in elements(item.tree, self._table.inner):
-            yield tree, f"{item.where}{self._below(shape.label(self._table.inner), at)}"
+            yield tree, f"{item.where}{self._below(label, at)}"
 
     def _below(self, label: str, at: int) -> str:
         if self._source.base:
@@ -319,7 +315,7 @@ def _tables(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, _Table]]:
         if shape.count:
             yield path, _Table(path=path, inner=(), shape=shape, child=None)
         for inner, child in shape.children.items():
-            if shape.lists.get(inner, (0, False))[0] > 1 and child.count:
+            if shape.lists.get(inner, Several()).most > 1 and child.count:
                 label = ".".join(step for step in inner if isinstance(step, str))
                 name = (
                     f"{path}[*].{label}" if not shape.base else f"{path}/{label.replace('.', '/')}"

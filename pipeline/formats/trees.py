@@ -52,23 +52,43 @@ class Doubled(dict[str, Any]):
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What was seen of a list. most: its greatest length; trees, values: what it holds."""
+
+    most: int = 0
+    trees: bool = False
+    values: bool = False
+
+    @property
+    def is_one_tree(self) -> bool:
+        """A list of never more than one tree is that tree."""
+        return self.trees and not self.values and self.most <= 1
+
+    @property
+    def is_whole(self) -> bool:
+        """It stays one cell."""
+        return not self.is_one_tree and (self.trees or self.most > MOST_REPEATED)
+
+
 @dataclass(slots=True)
 class Shape:
     """What the records of one table have in common, learned from each of them.
 
-    base: number of the first of several values: 0 in JSON, 1 in XML. seen: paths of single values,
-    with whether any of them says something. lists: paths of lists, with their greatest length and
-    whether they hold more than single values. children: by path, the table that a list of trees is.
+    base: number of the first of several values: 0 in JSON, 1 in XML. depth: how deep in another
+    shape it lies. seen: paths of single values, with whether any of them says something. lists:
+    paths of lists. children: by path, the table that a list of trees is. flat: names of records
+    with single values only, of which nothing new can be learned.
     """
 
     limits: Limits
     base: int = 0
     count: int = 0
+    depth: int = 0
     seen: dict[Path, bool] = field(default_factory=dict)
-    lists: dict[Path, tuple[int, bool]] = field(default_factory=dict)
+    lists: dict[Path, Several] = field(default_factory=dict)
     children: dict[Path, Shape] = field(default_factory=dict)
     flat: set[tuple[str, ...]] = field(default_factory=set)
-    """Names of flat records of which nothing new can be learned."""
 
     def observe(self, tree: dict[str, Any]) -> None:
         """Learn from one record."""
@@ -80,7 +100,7 @@ class Shape:
             if None not in tree.values():
                 self.flat.add(names)
         self._observe(tree, ())
-        if len(self.seen) + len(self.lists) > _MOST_PATHS:
+        if len(self.seen) > _MOST_PATHS:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED,
                 f"its records have more than {_MOST_PATHS} different names",
@@ -88,84 +108,80 @@ class Shape:
 
     def _observe(self, tree: dict[str, Any], above: Path) -> None:
         seen = self.seen
-        if len(above) > MOST_LEVELS:
+        if self.depth + len(above) > MOST_LEVELS:
             raise too_deep()
         for name, value in tree.items():
             path = (*above, name)
             if isinstance(value, dict):
                 self._observe(value, path)
+                if path in self.children:  # a list elsewhere; this is its only element
+                    self.children[path].observe(value)
             elif isinstance(value, list):
                 self._observe_list(value, path)
             elif not seen.get(path):
                 seen[path] = value is not None
 
     def _observe_list(self, values: list[Any], path: Path) -> None:
-        longest, has_trees = self.lists.get(path, (0, False))
-        has_trees = has_trees or any(isinstance(one, dict | list) for one in values)
-        self.lists[path] = (max(longest, len(values)), has_trees)
-        self.seen.setdefault(path, False)
         trees = [one for one in values if isinstance(one, dict)]
+        known = self.lists.get(path, Several())
+        self.lists[path] = Several(
+            max(known.most, len(values)),
+            known.trees or bool(trees) or any(isinstance(one, list) for one in values),
+            known.values or len(trees) < len(values),
+        )
+        self.seen.setdefault(path, False)
         if trees:
             child = self.children.get(path)
             if child is None:
-                child = self.children[path] = Shape(self.limits, self.base)
+                depth = self.depth + len(path)
+                child = self.children[path] = Shape(self.limits, self.base, depth=depth)
             for tree in trees:
                 child.observe(tree)
-            if len(values) == 1:
-                self._observe(trees[0], (*path, 0))
 
-    def columns(self) -> list[Path]:
-        """Paths of the columns, in the order they were first met."""
-        kept_whole = {
-            path for path, (longest, trees) in self.lists.items() if trees and longest > 1
-        }
-        found: dict[Path, None] = {}
+    def columns(self) -> dict[Path, str]:
+        """Paths of the columns with their names, in the order they were first met."""
+        found: dict[Path, str] = {}
         parents = {path[:at] for path in self.seen for at in range(1, len(path))}
         for path, says in self.seen.items():
-            bare = tuple(step for step in path if isinstance(step, str))
-            if any(self._covers(one, path) for one in kept_whole):
+            above = [path[:at] for at in range(1, len(path)) if path[:at] in self.lists]
+            if any(self.lists[one].is_whole for one in above):
                 continue
             if path in self.lists:
-                for column in self._of_list(path):
-                    found.setdefault(column)
-            elif (bare != path and self._is_known_bare(bare)) or says or path not in parents:
-                found.setdefault(path)
+                found |= self._of_list(path)
+            elif above and self._is_in_child(path, above[0]):
+                continue
+            elif says or path not in parents:
+                found.setdefault(path, _dotted(path))
         if len(found) > self.limits.max_columns:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED,
                 f"its records have {len(found)} columns; {self.limits.max_columns} are allowed",
             )
-        return list(found)
+        return found
 
-    def _is_known_bare(self, bare: Path) -> bool:
-        return bare in self.seen
+    def _is_in_child(self, path: Path, above: Path) -> bool:
+        """Whether a path into what is a list elsewhere is a column by that list."""
+        return path[len(above) :] in self.children[above].seen if above in self.children else False
 
-    @staticmethod
-    def _covers(whole: Path, path: Path) -> bool:
-        """Whether a path leads into a list that stays whole."""
-        return len(path) > len(whole) and path[: len(whole)] == whole
+    def _of_list(self, path: Path) -> dict[Path, str]:
+        several, label = self.lists[path], _dotted(path)
+        if several.is_whole:
+            return {path: label}
+        if several.is_one_tree:
+            inner = self.children[path].columns() if path in self.children else {}
+            return {(*path, 0, *below): f"{label}.{name}" for below, name in inner.items()}
+        if several.most <= 1:
+            return {(*path, 0): label}
+        return {
+            (*path, number): f"{label}[{number + self.base}]" if number or not self.base else label
+            for number in range(several.most)
+        }
 
-    def _of_list(self, path: Path) -> Iterator[Path]:
-        longest, has_trees = self.lists[path]
-        if has_trees and longest <= 1:
-            return  # its only element was looked at as if it stood there alone
-        if has_trees or longest > MOST_REPEATED:
-            yield path
-        else:
-            for number in range(max(longest, 1)):
-                yield (*path, number)
 
-    def label(self, path: Path) -> str:
-        """A column's name: its path, with dots; a number only where there are several."""
-        label = ""
-        for at, step in enumerate(path):
-            if step == TEXT and label:
-                continue
-            if isinstance(step, str):
-                label += f".{step}" if label else step
-            elif self.lists.get(path[:at], (2, False))[0] > 1 and (step or not self.base):
-                label += f"[{step + self.base}]"
-        return label
+def _dotted(path: Path) -> str:
+    """A path as the name of a column; the text of an element has no name of its own."""
+    steps = [str(step) for step in path if step != TEXT]
+    return ".".join(steps) or TEXT
 
 
 _SINGLE = frozenset({str, Number, NotJson, bool, type(None)})

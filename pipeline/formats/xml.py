@@ -21,7 +21,7 @@ from pipeline.formats.endings import xml_ending
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.formats.treereader import Item, TreeReader
-from pipeline.formats.trees import MOST_LEVELS, TEXT, Shape, too_deep
+from pipeline.formats.trees import MOST_LEVELS, TEXT, Several, Shape, too_deep
 from pipeline.formats.xmlpull import MOST_DEPTH, Attributes, LocalNames, XmlEvents
 from pipeline.messages import Limits
 
@@ -77,10 +77,10 @@ class _Known:
             path = (*above, tag)
             has_trees = bool(child.children)
             if child.most > 1:
-                shape.lists[path] = (child.most, has_trees)
+                shape.lists[path] = Several(child.most, has_trees, not has_trees)
                 shape.seen[path] = True
                 for name in () if has_trees else child.attributes:
-                    shape.lists[(*above, f"{tag}.{name}")] = (child.most, False)
+                    shape.lists[(*above, f"{tag}.{name}")] = Several(child.most, values=True)
                     shape.seen[(*above, f"{tag}.{name}")] = True
                 if has_trees:
                     shape.children[path] = child.shape(shape.limits, child.count)
@@ -315,8 +315,7 @@ class _Builder:
     def _too_long(self) -> ContentError:
         return ContentError(
             FileCode.LIMIT_EXCEEDED,
-            f"the record in line {self._line} is longer than "
-            f"{self._limits.max_record_bytes} bytes",
+            f"the record in line {self._line} is longer than {self._limits.max_record_bytes} bytes",
         )
 
     def _raw(self) -> str:
