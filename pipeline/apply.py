@@ -113,8 +113,7 @@ class Applier:
                 self._words[column.field],
                 self._contract.missing_values_of(described),
             )
-            if batch.faults:
-                cells[column.field] = without_faults(cells[column.field], batch, column.position)
+            cells[column.field] = without_faults(cells[column.field], batch, column.position)
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
         sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
         for name, changed in changes.items():

@@ -35,6 +35,8 @@ def faults_of(batch: TextBatch, position: int) -> dict[_Kind, Rows]:
 
 def without_faults(cells: pa.StringArray, batch: TextBatch, position: int) -> pa.StringArray:
     """The cells, null where what stands there is no value: its fault is told once, by its name."""
+    if not batch.faults:
+        return cells
     refused = [rows for (_, _, refuses), rows in faults_of(batch, position).items() if refuses]
     if not refused:
         return cells

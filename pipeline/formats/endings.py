@@ -11,6 +11,8 @@ from pipeline.formats.plugin import Ending
 
 _TAIL = 66_000  # a ZIP end record with the longest comment
 _TEXT_TAIL = 4_096
+_COUNTED = 4 << 20
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.S)
 _BZIP2_END = 0x177245385090
 _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
 _ZSTD_BLOCKS = 200_000
@@ -141,10 +143,21 @@ def ole_ending(path: Path) -> Ending:
 
 
 def json_ending(path: Path) -> Ending:
-    """A document ends with the bracket that closes it; so does each line of JSON lines."""
-    _, tail = _tail(path, _TEXT_TAIL)
-    end = tail.replace(b"\0", b"").rstrip(b" \t\r\n\x1a\xef\xbb\xbf")
-    return "complete" if end.endswith((b"}", b"]")) else "incomplete"
+    """A document ends with the bracket that closes it; so does each line of JSON lines.
+
+    In a short one all brackets are counted; of a long one only the last is looked at.
+    """
+    size, tail = _tail(path, _COUNTED)
+    text = tail.replace(b"\0", b"").strip(b" \t\r\n\x1a\xef\xbb\xbf\xff\xfe")
+    if not text.endswith((b"}", b"]")):
+        return "incomplete"
+    if size > _COUNTED:
+        return "complete"
+    if not text.startswith((b"{", b"[")):
+        return "unknown"
+    bare = _JSON_TEXT.sub(b"", text)
+    opened, closed = bare.count(b"{") + bare.count(b"["), bare.count(b"}") + bare.count(b"]")
+    return "complete" if opened == closed and b'"' not in bare else "incomplete"
 
 
 def xml_ending(path: Path) -> Ending:
@@ -166,7 +179,7 @@ def xml_ending(path: Path) -> Ending:
 def html_ending(path: Path) -> Ending:
     """A page need not be closed; one that is has ended."""
     _, tail = _tail(path, _TEXT_TAIL)
-    end = tail.replace(b"\0", b"").rstrip().casefold()
+    end = tail.replace(b"\0", b"").rstrip().lower()
     return "complete" if end.endswith((b"</html>", b"</table>")) else "unknown"
 
 

@@ -6,6 +6,14 @@ import struct
 from pathlib import Path
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_KINDS = {
+    "EncryptedPackage": "an Office file with a password",
+    "WordDocument": "an old Word document",
+    "PowerPoint Document": "an old PowerPoint file",
+    "__properties_version1.0": "an Outlook message",
+}
+NAMED = frozenset(_KINDS)
+"""Streams that say that a container is no workbook."""
 _ENTRY = 128
 _MOST_SECTORS = 64
 
@@ -42,3 +50,9 @@ def _entries(sector: bytes) -> list[str]:
         if 2 < length <= 64:
             found.append(sector[start : start + length - 2].decode("utf-16-le", errors="replace"))
     return found
+
+
+def name_of(path: Path) -> str | None:
+    """What a container that is no workbook holds; None when that is not known."""
+    streams = streams_of(path)
+    return next((name for stream, name in _KINDS.items() if stream in streams), None)

@@ -23,6 +23,7 @@ from pipeline.formats import (
     html,
     json_document,
     json_lines,
+    ole,
     parquet,
     signatures,
     spreadsheet,
@@ -128,7 +129,7 @@ def recognised(path: Path) -> Recognised:
     for one in (*OURS, *_others()):
         if one.recognises(head):
             return Recognised(kind=one.name, format=one)
-    kind = binary or signatures.name_text(text)
+    kind = ole.name_of(path) or binary or signatures.name_text(text)
     is_delimited = binary is None and kind == signatures.DELIMITED_TEXT
     return Recognised(kind=kind, format=DELIMITED if is_delimited else None)
 

@@ -16,7 +16,7 @@ from pipeline.formats.endings import ole_ending, zip_ending
 from pipeline.formats.excel import ERROR, LOST_DIGITS, place_of_cell
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.numberformats import loses_digits, plain
-from pipeline.formats.ole import MAGIC, streams_of
+from pipeline.formats.ole import MAGIC, NAMED, streams_of
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.unpacked import check_unpacked
 from pipeline.messages import Limits
@@ -164,9 +164,11 @@ def _format(kind: str, recognises: Any, extensions: tuple[str, ...], ends: Any) 
 
 
 def _is_xls(head: Head) -> bool:
-    return head.data.startswith(MAGIC) and not streams_of(head.path).isdisjoint(
-        {"Workbook", "Book", "WORKBOOK", "BOOK"}
-    )
+    if not head.data.startswith(MAGIC):
+        return False
+    streams = streams_of(head.path)
+    is_cut = not streams & NAMED and ole_ending(head.path) == "incomplete"
+    return is_cut or not streams.isdisjoint({"Workbook", "Book", "WORKBOOK", "BOOK"})
 
 
 def _is_ods(head: Head) -> bool:
