@@ -5,6 +5,7 @@ A quote that never closes breaks its own line only; the lines below are read as 
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Lexer:
                 rf"{lead}{re.escape(quote)}({inner}){re.escape(quote)}(?:{end})"
             )
         self._plain = _plain(dialect)
+        self._fast = _FastLines(dialect) if _is_plain(dialect) else None
         self._escaped = None if escape is None else re.compile(re.escape(escape) + "(.)", re.S)
 
     def records(self, lines: Lines, start: int = 0, stop: int | None = None) -> Iterator[RawRecord]:
@@ -154,7 +156,9 @@ class Lexer:
                 break
             odd ^= self._opens(lines.texts[last])
         if last == at or odd:
-            found = self.parse(lines.texts[at])
+            text = lines.texts[at]
+            found = None if odd or self._fast is None else self._fast.parse(text)
+            found = self.parse(text) if found is None else found
             last = at
         else:
             single = self.parse(lines.texts[at])
@@ -196,6 +200,53 @@ class Lexer:
             return cell
         special = {self.dialect.quote, self.dialect.delimiter, self.dialect.escape}
         return self._escaped.sub(lambda match: match[1] if match[1] in special else match[0], cell)
+
+
+class _FastLines:
+    """Splits lines whose quotes are all in order, at the speed of the csv module."""
+
+    def __init__(self, dialect: RawDialect) -> None:
+        self._quote = dialect.quote or ""
+        self._words = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "strict": True}
+        self._text: str | None = None
+        self._reader = csv.reader(self, **self._words)  # type: ignore[arg-type]
+        self._spaced = f" {self._quote}"
+
+    def __iter__(self) -> _FastLines:
+        return self
+
+    def __next__(self) -> str:
+        text, self._text = self._text, None
+        if text is None:
+            raise StopIteration  # the line ended within quotes
+        return text
+
+    def parse(self, text: str) -> tuple[list[str], int, int] | None:
+        """Cells and how many were quoted at least; None when the line needs a closer look."""
+        if self._spaced in text or self._quote * 2 in text or not text.isprintable():
+            return None
+        self._text = text
+        try:
+            cells = next(self._reader)
+        except (csv.Error, StopIteration):
+            self._reader = csv.reader(self, **self._words)  # type: ignore[arg-type]
+            return None
+        if any(self._quote in cell for cell in cells):
+            return None
+        return cells, text.count(self._quote) // 2, 0
+
+
+def _is_plain(dialect: RawDialect) -> bool:
+    """True for dialects that the csv module knows."""
+    return (
+        dialect.quote is not None
+        and dialect.delimiter is not None
+        and len(dialect.delimiter) == 1
+        and dialect.delimiter != " "
+        and dialect.escape is None
+        and not dialect.skip_space
+        and not dialect.padded
+    )
 
 
 def _inner(quote: str, escape: str | None) -> str:

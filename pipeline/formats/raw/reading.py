@@ -123,6 +123,11 @@ def read_decoded(text: str, delimiter: str | None = None) -> RawReading:
     return _read(Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",)), Lines.of(text), delimiter)
 
 
+def read_head(encoding: Encoding, text: str) -> RawReading:
+    """Read the head of a text that goes on behind it."""
+    return _read(encoding, Lines.of(text), None)
+
+
 def _read(encoding: Encoding, lines: Lines, told: str | None) -> RawReading:
     if not any(text and not text.isspace() for text in lines.texts):
         return RawReading(encoding, lines, RawDialect(None), None, None, RawTable(0, None, [], []),

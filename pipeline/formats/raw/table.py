@@ -53,20 +53,25 @@ class RawTable:
 class TableFinder:
     """Finds the table in the records of a text under one dialect."""
 
-    def __init__(self, lines: Lines, dialect: RawDialect, start: int = 0) -> None:
+    def __init__(
+        self, lines: Lines, dialect: RawDialect, start: int = 0, width: int | None = None
+    ) -> None:
         self._lines = lines
         self._dialect = dialect
         every = list(Lexer(dialect).records(lines, start))
         self._blank = sum(record.blank for record in every)
         self._records = [record for record in every if not record.blank]
         self._gaps = _gaps(every)
-        self.width = _usual_width(self._records)
+        self.width = _usual_width(self._records) if width is None else width
         self._fits = [
             len(record.cells) == self.width and not record.broken for record in self._records
         ]
 
-    def find(self) -> RawTable:
-        """The table; every record of the text is accounted for in it."""
+    def find(self, *, headed: bool = True) -> RawTable:
+        """The table; every record of the text is accounted for in it.
+
+        headed: whether it may have a header; the middle of a text has none.
+        """
         if not self._records:
             return RawTable(0, None, [], [], blank=self._blank)
         first, last = self._extent()
@@ -80,7 +85,7 @@ class TableFinder:
         learn = body[1:] if len(body) > 1 else body
         mender = Mender(self._dialect, learn[-400:] if len(learn) > 3 else learn, self.width)
         table = RawTable(self.width, None, [], [], blank=self._blank, others=others)
-        data = self._header(table, first, last, body, mender)
+        data = self._header(table, first, last, mender) if headed else 0
         table.first_line = self._line(min(data, len(self._records) - 1))
         table.preamble += [self._line(at) for at in range(data) if not self._is_named(table, at)]
         end = self._rows(table, data, last, mender)
@@ -181,7 +186,6 @@ class TableFinder:
         table: RawTable,
         first: int,
         last: int,
-        body: Sequence[Sequence[str]],
         mender: Mender,
     ) -> int:
         """Settle the header; returns the index of the first record of data."""

@@ -15,11 +15,15 @@ from typing import Any, TextIO
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.raw.decoding import detect_encoding
+from pipeline.formats.raw.large import LargeText
 from pipeline.formats.raw.reading import RawReading, read_text
 from pipeline.formats.registry import open_table, recognised
 from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import UnpackedFile
 from pipeline.messages import Limits
+
+
+_WHOLE_BYTES = 12 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +43,20 @@ def view_file(path: Path, limits: Limits) -> RawView:
             refuses about another format.
         TransientError: the file cannot be read now.
     """
-    data = _bytes_of(path)
-    if not data:
+    if not path.stat().st_size:
         return _of_text(read_text(b""))
     unpacked = UnpackedFile(path, limits)
     found = recognised(unpacked.path)
     if found.format is None or found.kind == signatures.DELIMITED_TEXT:
-        data = _bytes_of(unpacked.path) if unpacked.layers else data
-        if found.format is None and _is_binary(data):
+        if found.format is None and _is_binary(unpacked.path):
             raise ContentError(FileCode.UNSUPPORTED, f"the content is {found.kind}")
-        return _of_text(read_text(data))
+        return _text_view(unpacked.path)
     try:
         return _of_reader(path, limits)
     except ContentError:
-        if _is_binary(_bytes_of(unpacked.path)):
+        if _is_binary(unpacked.path):
             raise
-        return _of_text(read_text(_bytes_of(unpacked.path)))
+        return _text_view(unpacked.path)
 
 
 def write_plain(view: RawView, target: TextIO, *, with_header: bool = True) -> int:
@@ -77,12 +79,24 @@ def _bytes_of(path: Path) -> bytes:
     return b"".join(pieces)
 
 
-def _is_binary(data: bytes) -> bool:
+def _is_binary(path: Path) -> bool:
     """True for bytes that are no text in any encoding."""
-    head = data[: signatures.HEAD_BYTES]
+    with open_source(path) as source:
+        head = source.read(signatures.HEAD_BYTES)
     if signatures.name_binary(head) is None:
         return False
     return detect_encoding(head).codec not in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+def _text_view(path: Path) -> RawView:
+    if path.stat().st_size <= _WHOLE_BYTES:
+        return _of_text(read_text(_bytes_of(path)))
+    large = LargeText(path)
+    described = large.reading.describe()
+    described["rows"] = None
+    described["footer"] = None
+    described["evidence"].append("a large file: told by its first 2 MB")
+    return RawView(described, large.header, large)
 
 
 def _of_text(reading: RawReading) -> RawView:
