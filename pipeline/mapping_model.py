@@ -86,7 +86,7 @@ class DialectWords(Part):
     table: str | None = words(
         "Which table of the file: a sheet's name, the path of JSON records such as `$.data`, of "
         "what repeats within them such as `$.data[*].results`, or of XML elements such as "
-        "`/export/patient`.",
+        "`/data/patient`.",
         default=None,
     )
 

@@ -170,6 +170,8 @@ def _loaded() -> Iterator[Format]:
 
 
 def _unsupported(found: Recognised, layers: list[str]) -> str:
+    if found.kind in (archives.ZIP, archives.TAR):
+        return f"the content is {found.kind}: dropped into the inbox, each file in it becomes a job"
     wrapped = f", inside {' in '.join(reversed(layers))}" if layers else ""
     readable = ", ".join(sorted({one.name for one in (*OURS, *_others(), DELIMITED)}))
     return f"the content is {found.kind}{wrapped}; what can be read: {readable}"

@@ -34,6 +34,7 @@ KINDS = {
     "xml": "an XML document",
     "html": "an HTML page",
     "xlsx": "an Excel workbook (.xlsx)",
+    "xlsb": "a binary Excel workbook (.xlsb)",
     "ods": "an OpenDocument spreadsheet (.ods)",
     "parquet": "a Parquet file",
     "feather": "an Arrow file",
@@ -224,7 +225,7 @@ def test_nothing_is_left_beside_a_packed_file(tmp_path: Path) -> None:
 # --- ends ----------------------------------------------------------------------------------------
 
 WITH_END = ["json", "json-rows", "jsonl", "xml", "html", "xlsx", "ods", "parquet", "feather"]
-WITH_END += ["arrow", "csv.bz2", "csv.xz", "csv.zst"]
+WITH_END += ["arrow", "xlsb", "csv.bz2", "csv.xz", "csv.zst"]
 
 
 @pytest.mark.parametrize("kind", WITH_END)
