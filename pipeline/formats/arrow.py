@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.columnarreader import ColumnarReader
+from pipeline.formats.columnarreader import ColumnarReader, is_want_of_memory
 from pipeline.formats.endings import arrow_ending
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
@@ -63,7 +63,7 @@ def _feather(path: Path, limits: Limits, read_as: ReadAs | None) -> TableReader:
 
 
 def _told(error: Exception, path: Path) -> Exception:
-    if isinstance(error, MemoryError):
+    if is_want_of_memory(error):
         return error
     if arrow_ending(path) == "incomplete":
         return ContentError(FileCode.TRUNCATED, "the Arrow file ends before its end mark")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline.formats.trees import as_json
 from pipeline.messages import Limits
 
 BATCH_ROWS = 20_000
+_ABSURD_BYTES = 1 << 42
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 
 
@@ -32,8 +34,11 @@ class ColumnarReader:
     ) -> None:
         self._kind, self._batches, self._limits = kind, batches, limits
         self._told = ReadAs() if read_as is None else read_as
-        names = [name for name, _ in _flat(pa.RecordBatch.from_pylist([], schema=schema))]
-        self._types = {str(field.type) for field in schema}
+        try:
+            names = [name for name, _ in _flat(pa.RecordBatch.from_pylist([], schema=schema))]
+            self._types = {str(field.type) for field in schema}
+        except (pa.ArrowException, UnicodeDecodeError):
+            raise ContentError(FileCode.DAMAGED, f"{kind} whose columns are damaged") from None
         if not names:
             raise ContentError(FileCode.EMPTY, "the file has no columns")
         if len(names) > limits.max_columns:
@@ -66,13 +71,28 @@ class ColumnarReader:
     def batches(self) -> Iterator[TextBatch]:
         """Yield the rows in order, in batches of bounded size."""
         done = 0
-        for whole in self._batches():
+        for whole in self._checked():
             for start in range(0, whole.num_rows, BATCH_ROWS):
                 batch = self._batch(whole.slice(start, BATCH_ROWS), done)
                 done += len(batch.records)
                 yield batch
         if not done:
             raise ContentError(FileCode.EMPTY, "the file has columns and no rows")
+
+    def _checked(self) -> Iterator[pa.RecordBatch]:
+        """The batches, once it is sure that they are what their types say.
+
+        Raises:
+            ContentError: DAMAGED; Arrow itself believes what a file says.
+        """
+        for whole in self._batches():
+            try:
+                whole.validate(full=True)
+            except (pa.ArrowInvalid, pa.ArrowIndexError, UnicodeDecodeError):
+                raise ContentError(
+                    FileCode.DAMAGED, f"{self._kind} whose values are not of their types"
+                ) from None
+            yield whole
 
     def _batch(self, rows: pa.RecordBatch, done: int) -> TextBatch:
         columns = [as_text(column) for _, column in _flat(rows)]
@@ -112,3 +132,9 @@ def _flattened(name: str, column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
         return
     for field, part in zip(column.type, column.flatten(), strict=True):
         yield from _flattened(f"{name}.{field.name}", part)
+
+
+def is_want_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; a damaged file asks for more than any machine has."""
+    asked = re.search(r"of size (\d+)", str(error))
+    return isinstance(error, MemoryError) and (asked is None or int(asked[1]) < _ABSURD_BYTES)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ContentError, RowCode
+from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
 from pipeline.formats.endings import json_ending
 from pipeline.formats.json_text import JsonText
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.treereader import Item, TreeReader
-from pipeline.formats.trees import MOST_LEVELS, Shape, too_deep
+from pipeline.formats.trees import MOST_LEVELS, Shape, as_json, too_deep
 from pipeline.messages import Limits
 
 NAME = "a JSON document"
@@ -22,6 +22,10 @@ _CHUNK = 1 << 20
 _FIRST = 1 << 18
 """Characters the first of several documents in one file may have."""
 _ROOT = "$"
+_MEMBERS = "$.*"
+_KEY = "key"
+_FEWEST_MEMBERS = 3
+_MOST_TABLES = 200
 _STARTS = re.compile(
     r'\s*(\{\s*("|\}\s*$)|\[\s*([\[{"\]]|-?\d[\d.eE+-]*\s*[,\]]|(true|false|null|NaN)\b|$))'
 )
@@ -62,16 +66,20 @@ class _Document:
                 shape = shapes[path] = Shape(self._limits)
             if item.tree is not None:
                 shape.observe(item.tree)
+            if len(shapes) > _MOST_TABLES:
+                raise ContentError(
+                    FileCode.LIMIT_EXCEEDED,
+                    f"it has more than {_MOST_TABLES} arrays of records under different names",
+                )
         if not shapes:
-            shapes = self._single()
-            return shapes, ("the document is one record",)
+            return self._single()
         notes = (f"values beside the records are not read: {', '.join([*beside][:20])}",)
         return shapes, notes if beside else ()
 
     def items(self, table: str) -> Iterator[Item]:
         """The records of one array."""
-        if table == _ROOT and (single := self._one()) is not None:
-            yield single
+        if table in (_ROOT, _MEMBERS) and (single := self._one()) is not None:
+            yield from _members(single) if table == _MEMBERS else [single]
             return
         yield from (item for path, item in self._walk() if path == table and item is not None)
 
@@ -175,13 +183,18 @@ class _Document:
             text.expect("]")
             return
 
-    def _single(self) -> dict[str, Shape]:
+    def _single(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
+        """A document without arrays of records: one record, or records under names."""
         one = self._one()
         if one is None or not one.tree:
-            return {}
+            return {}, ()
         shape = Shape(self._limits)
-        shape.observe(one.tree)
-        return {_ROOT: shape}
+        if not _is_of_members(one.tree):
+            shape.observe(one.tree)
+            return {_ROOT: shape}, ("the document is one record",)
+        for item in _members(one):
+            shape.observe(item.tree or {})
+        return {_MEMBERS: shape}, (f"the records' own names stand in the column {_KEY}",)
 
     def _one(self) -> Item | None:
         """The whole document as a record, when it is an object that holds no array of records."""
@@ -189,6 +202,23 @@ class _Document:
             return None
         text = self._open()
         return _item(text, _ROOT, None) if text.peek() == "{" else None
+
+
+def _is_of_members(tree: dict[str, Any]) -> bool:
+    """Whether an object is a table by names: several objects that have much the same names."""
+    members = [set(one) for one in tree.values() if isinstance(one, dict)]
+    if len(members) < _FEWEST_MEMBERS or len(members) < len(tree):
+        return False
+    common, known = set.intersection(*members), set.union(*members)
+    return bool(common) and len(common) * 2 >= len(known)
+
+
+def _members(whole: Item) -> Iterator[Item]:
+    """The objects in an object as records, each with its name."""
+    for name, tree in (whole.tree or {}).items():
+        step = f".{name}" if _PLAIN.fullmatch(name) else f"['{name}']"
+        record = {_KEY: name, **tree} if _KEY not in tree else tree
+        yield Item(line=whole.line, raw=as_json(tree), where=f"{_ROOT}{step}", tree=record)
 
 
 def _names(beside: dict[str, Any]) -> list[str] | None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.columnarreader import BATCH_ROWS, ColumnarReader
+from pipeline.formats.columnarreader import BATCH_ROWS, ColumnarReader, is_want_of_memory
 from pipeline.formats.endings import parquet_ending
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
@@ -30,7 +30,7 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
         with open_source(path):  # says why a file cannot be opened
             pass
         try:
-            with parquet.ParquetFile(path, memory_map=False) as file:
+            with parquet.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
                 yield from file.iter_batches(batch_size=BATCH_ROWS)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _told(error, path) from None
@@ -46,7 +46,7 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
 
 
 def _told(error: Exception, path: Path) -> Exception:
-    if isinstance(error, MemoryError):
+    if is_want_of_memory(error):
         return error
     if parquet_ending(path) == "incomplete":
         return ContentError(FileCode.TRUNCATED, "the Parquet file ends before its end mark")

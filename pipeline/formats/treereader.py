@@ -27,6 +27,7 @@ from pipeline.messages import Limits
 
 _BATCH_BYTES = 4 << 20
 _BATCH_RECORDS = 20_000
+_MOST_TOLD = 10
 _NO_NUMBER = "JSON has no NaN and no Infinity; there is no value in this cell."
 _TWICE = "The record says two different things under this name."
 _TWICE_SAME = "The record says the same thing twice under this name."
@@ -122,6 +123,8 @@ class TreeReader:
     def describe(self) -> dict[str, Any]:
         """How the file is read, by which evidence; plain data without values."""
         others = [f"{one.name} ({one.about})" for one in self.tables if one.name != self._name]
+        if len(others) > _MOST_TOLD:
+            others = [*others[:_MOST_TOLD], f"and {len(others) - _MOST_TOLD} more"]
         told = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self._told).items()

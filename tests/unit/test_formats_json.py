@@ -59,6 +59,19 @@ def test_one_object_is_one_record(reader: Reader) -> None:
     assert reader.read('{"id": 1, "name": {"first": "Zoë"}}').rows == [("1", "Zoë")]
 
 
+def test_objects_under_names_are_records_with_their_name(reader: Reader) -> None:
+    found = reader.read(json.dumps({f"P{n}": {"v": n, "w": "x"} for n in range(3)}))
+
+    assert found.header == ("key", "v", "w")
+    assert found.rows[1] == ("P1", "1", "x")
+    assert found.places[1] == "$.P1.key"
+
+
+def test_arrays_under_many_names_are_refused(reader: Reader) -> None:
+    document = json.dumps({f"P{n}": [{"v": n}] for n in range(300)})
+    assert reader.code(document) is FileCode.LIMIT_EXCEEDED
+
+
 def test_objects_that_follow_each_other_are_records(reader: Reader) -> None:
     assert reader.read('{\n "id": 1\n}\n{\n "id": 2\n}\n').rows == [("1",), ("2",)]
 
