@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, BinaryIO, Literal
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from pipeline.errors import ContentError, FileCode
@@ -139,7 +139,7 @@ def opened_archive(path: Path, limits: Limits, kind_of: str) -> Iterator[Archive
     unpacked = UnpackedFile(path, limits)
     with open_source(unpacked.path) as source:
         try:
-            opened = ZipFile(source) if kind_of == ZIP else tarfile.open(fileobj=source, mode="r:")
+            opened = _open(source, kind_of)
         except (BadZipFile, tarfile.TarError, EOFError, ValueError, NotImplementedError):
             is_cut = kind_of == ZIP and zip_ending(unpacked.path) == "incomplete"
             raise ContentError(
@@ -150,6 +150,10 @@ def opened_archive(path: Path, limits: Limits, kind_of: str) -> Iterator[Archive
             kind: Literal["zip", "tar"] = "zip" if kind_of == ZIP else "tar"
             yield Archive(kind, size, opened)
     del unpacked  # its bytes were needed until here
+
+
+def _open(source: BinaryIO, kind: str) -> ZipFile | tarfile.TarFile:
+    return ZipFile(source) if kind == ZIP else tarfile.TarFile(fileobj=source)
 
 
 def archive_kind(path: Path, limits: Limits) -> str | None:

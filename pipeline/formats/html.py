@@ -112,6 +112,13 @@ class _Tables(HTMLParser):
         while self._tables:
             self.handle_endtag("table")
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Pass over `<![if …]>` of Office; the parser gives up on any it does not know."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i, 0)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open what the tag opens, and close what it closes by itself."""
         if tag == "table":

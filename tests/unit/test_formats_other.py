@@ -98,6 +98,12 @@ def test_a_page_of_several_tables_is_read_at_the_widest_one(reader: Reader) -> N
     assert "table 1" in found.told
 
 
+def test_conditions_of_office_in_a_page_are_passed_over(reader: Reader) -> None:
+    table = "<table><tr><td>id<td>n<tr><td>1<td>a</table>"
+    page = f"<html><![if !mso]><p>x</p><![endif]><![\u00ab x]>{table}"
+    assert reader.read(page).rows == [("1", "a")]
+
+
 def test_a_page_in_its_declared_encoding(reader: Reader) -> None:
     page = "<meta charset=windows-1252><table><tr><td>id<td>n<tr><td>1<td>é€</table>"
     assert reader.read(page.encode("cp1252")).rows == [("1", "é€")]
