@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.formats.raw.columns import ColumnModel
+from pipeline.formats.raw.quoteways import Quoted
 
 _MERGE, _DROP, _MISS, _SPLIT, _EXTRA = 2.2, 1.6, 2.0, 2.6, 5.0
 _CLOSING = 0.2  # an empty cell behind the last column: a closing delimiter
+_MERGE_QUOTED = 2.5
 _LONGEST_SPLIT = 300
 _MOST_MERGED = 12
 
@@ -82,7 +84,9 @@ class Aligner:
             yield 1, 0, (), -_DROP
         for size in range(2, min(left, _MOST_MERGED, left - (self.width - j) + 3) + 1):
             whole = joiner.join(cells[i : i + size])
-            yield size, 1, (whole,), model.fit(whole) - merge * (1 + 0.15 * (size - 2))
+            price = merge * (1 + 0.15 * (size - 2))
+            price += _MERGE_QUOTED * sum(isinstance(cell, Quoted) for cell in cells[i : i + size])
+            yield size, 1, (whole,), model.fit(whole) - price
         if left < self.width - j and len(cells[i]) <= _LONGEST_SPLIT and j + 1 < self.width:
             halves = self._split(cells[i], j)
             if halves is not None:

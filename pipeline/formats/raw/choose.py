@@ -33,7 +33,14 @@ def choose(lines: Lines, declared: str | None = None) -> Choice:
         key=lambda one: (-one.total, one.dialect.quote is None, one.dialect.escape is not None),
     )
     best = scores[0]
-    rival = next((one for one in scores if one.dialect.delimiter != best.dialect.delimiter), None)
+    rival = next((one for one in scores if _differs(one.dialect, best.dialect)), None)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed
-    return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.5 + lead)), 3))
+    return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.35 + 1.3 * lead)), 3))
+
+
+def _differs(other: RawDialect, best: RawDialect) -> bool:
+    """True when `other` has another delimiter, and not just a piece of the same one."""
+    if other.delimiter is None or best.delimiter is None:
+        return other.delimiter != best.delimiter
+    return other.delimiter.strip(" ") not in best.delimiter

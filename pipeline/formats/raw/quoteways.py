@@ -16,6 +16,12 @@ _BAD_INNER, _LITERAL, _GLUED, _STRAY = 0.8, 1.5, 2.2, 0.2
 Way = tuple[float, list[str]]
 
 
+class Quoted(str):
+    """A cell that stood in quotes: whole by itself."""
+
+    __slots__ = ()
+
+
 def ways(text: str, dialect: RawDialect) -> list[Way]:
     """Readings of one line, cheapest first."""
     quote, delimiter = dialect.quote, dialect.delimiter
@@ -77,11 +83,11 @@ def _closings(text: str, start: int, dialect: RawDialect) -> Iterator[tuple[floa
         price = 0.0 if well else _BAD_INNER
         cell = _plain(inner, dialect)
         if behind >= len(text):
-            yield price, cell, -1
+            yield price, Quoted(cell), -1
         elif text.startswith(delimiter, behind):
-            yield price, cell, behind + len(delimiter)
+            yield price, Quoted(cell), behind + len(delimiter)
         elif well and inner and len(inner) > 1:
-            yield _GLUED, cell, at + 1
+            yield _GLUED, Quoted(cell), at + 1
 
 
 def _well_formed(inner: str, dialect: RawDialect) -> bool:

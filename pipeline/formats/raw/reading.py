@@ -66,7 +66,7 @@ class RawReading:
             "rows": len(table.rows),
             "preamble": preamble if table.rows or table.header else 0,
             "preamble_lines": table.preamble,
-            "footer": _length(table.footer, self._last_line),
+            "footer": self._last_line - table.last_line if table.footer else 0,
             "footer_lines": table.footer,
             "comment_lines": table.comments,
             "repeated_header_lines": table.repeated,
@@ -199,10 +199,6 @@ def _of(choice: Choice | None) -> float:
 def _of_header(table: RawTable) -> float:
     """How sure it is that the first record does or does not name the columns."""
     return min(1.0, 0.55 + 0.3 * abs(table.header_lead)) if table.rows else 0.5
-
-
-def _length(lines: list[int], last: int) -> int:
-    return last - lines[0] + 1 if lines else 0
 
 
 def _about_choice(choice: Choice) -> list[str]:

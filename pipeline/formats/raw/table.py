@@ -48,6 +48,7 @@ class RawTable:
     blank: int = 0
     header_lead: float = 0.0
     closing: bool = False
+    last_line: int = 0
 
 
 class TableFinder:
@@ -276,6 +277,7 @@ class TableFinder:
                     table.repeated.append(self._line(at))
                 else:
                     table.rows.append(record.cells)
+                    table.last_line = record.line + record.lines
             else:
                 self._odd_row(table, at, mender)
         return last + 1
@@ -290,6 +292,7 @@ class TableFinder:
         if made.changed:
             table.mended.append(self._line(at))
         self._add(table, made.cells)
+        table.last_line = record.line + record.lines
 
     def _add(self, table: RawTable, cells: list[str]) -> None:
         while len(cells) > self.width and not cells[-1].strip():
