@@ -162,9 +162,7 @@ def test_two_equally_good_readings_are_not_told_as_sure() -> None:
     assert read_text(b"a;b,c\nx;y,z\np;q,r\n").confidence < 0.7
 
 
-def test_a_large_text_reads_as_a_small_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_text_reads_as_a_small_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f'{at},name {at % 7},"text, {at}",{at * 2}' for at in range(5_000)]
     lines[4_000] = '4000,na"me,"bad "quote", here",8000'
     text = "Title\n\nid,name,text,qty\n" + "\n".join(lines) + "\n\nSource: us\n"
@@ -189,7 +187,7 @@ def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.text(alphabet='ab1,;\t|"\'\\ \n\r#.', max_size=300),
+    st.text(alphabet="ab1,;\t|\"'\\ \n\r#.", max_size=300),
     st.sampled_from(["utf-8", "utf-16", "cp1252"]),
 )
 def test_any_text_is_read_and_no_letter_of_its_rows_is_made_up(text: str, codec: str) -> None:
@@ -218,7 +216,7 @@ def test_well_formed_files_read_as_they_were_written(rows: list[tuple[int, str]]
 
 def test_the_plain_csv_is_rfc_4180(tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
-    path.write_bytes("id|text\n1|a, \"b\"\n2|Zoë\n".encode("cp1252"))
+    path.write_bytes('id|text\n1|a, "b"\n2|Zoë\n'.encode("cp1252"))
     target = io.StringIO(newline="")
     count = write_plain(view_file(path, Limits()), target)
 

@@ -43,7 +43,7 @@ def view_file(path: Path, limits: Limits) -> RawView:
             refuses about another format.
         TransientError: the file cannot be read now.
     """
-    if not path.stat().st_size:
+    if not _size_of(path):
         return _of_text(read_text(b""))
     unpacked = UnpackedFile(path, limits)
     found = recognised(unpacked.path)
@@ -71,6 +71,11 @@ def write_plain(view: RawView, target: TextIO, *, with_header: bool = True) -> i
     return count
 
 
+def _size_of(path: Path) -> int:
+    with open_source(path) as source:
+        return source.seek(0, 2)
+
+
 def _bytes_of(path: Path) -> bytes:
     with open_source(path) as source:
         pieces = []
@@ -89,7 +94,7 @@ def _is_binary(path: Path) -> bool:
 
 
 def _text_view(path: Path) -> RawView:
-    if path.stat().st_size <= _WHOLE_BYTES:
+    if _size_of(path) <= _WHOLE_BYTES:
         return _of_text(read_text(_bytes_of(path)))
     large = LargeText(path)
     described = large.reading.describe()
