@@ -127,7 +127,7 @@ class Operations:
                 **summary(job),
                 "meaning": meaning(job.reason_code or "INTERNAL"),
                 "advice": advice(job.reason_code or "INTERNAL"),
-                "sent_again_as": [child.label for child in children[job.id]],
+                **_children(job, children[job.id]),
                 "folder": str(self._error_folder(job)),
             }
             for job in found
@@ -174,12 +174,12 @@ class Operations:
                 attempts=store.attempts_of(job_id),
                 story=store.story(job_id),
             )
-            children = [child.label for child in store.children_of(job_id)]
+            children = store.children_of(job_id)
         return {
             **document,
             **summary(job),
             **_asked(job),
-            "sent_again_as": children,
+            **_children(job, children),
             "where": self._where(job),
         }
 
@@ -214,7 +214,11 @@ class Operations:
             raise Refused(ExitCode.USAGE, f"'{code}' is not a reason code.", f"Known: {known}.")
         with self.reading() as store:
             found = store.jobs(state=JobState.QUARANTINED, reason=code, limit=1_000_000)
-            return [job.id for job in reversed(found) if not store.children_of(job.id)]
+            return [
+                job.id
+                for job in reversed(found)
+                if not _children(job, store.children_of(job.id))["sent_again_as"]
+            ]
 
     def must_exist(self, job_ids: Sequence[int]) -> None:
         """Refuse before anything is asked when one of several jobs is not there."""
@@ -264,7 +268,7 @@ class Operations:
         match job.state:
             case JobState.DELIVERED if job.delivery:
                 return str(self.settings.folder("outbox") / job.delivery)
-            case JobState.DUPLICATE | JobState.CANCELLED:
+            case JobState.DELIVERED | JobState.DUPLICATE | JobState.CANCELLED:
                 return str(self.settings.folder("archive") / utc_day(job.created_at_s) / job.label)
             case JobState.QUARANTINED:
                 return str(self._error_folder(job))
@@ -300,6 +304,8 @@ class Operations:
                 return _question(job)
             case JobState.FINALIZING:
                 return "Its files are being put in place."
+            case JobState.DELIVERED if job.contract is None:
+                return "It is an archive; each file in it became a job of its own."
             case JobState.DELIVERED:
                 return "It was delivered."
             case JobState.DUPLICATE:
@@ -337,6 +343,15 @@ def summary(job: JobRecord) -> dict[str, Any]:
         "changed_at": iso_time(job.updated_at_s),
         "finished_at": iso_time(job.finished_at_s),
         "not_before": iso_time(job.not_before_s) if job.not_before_s else None,
+    }
+
+
+def _children(job: JobRecord, children: Sequence[JobRecord]) -> dict[str, list[str]]:
+    """Jobs that name this one as their parent: its members if it is an archive, or later tries."""
+    inside = job.source + b"!"
+    return {
+        "sent_again_as": [one.label for one in children if not one.source.startswith(inside)],
+        "members": [one.label for one in children if one.source.startswith(inside)],
     }
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.endings import zip_ending
 from pipeline.formats.source import open_source
-from pipeline.formats.unpacked import UnpackedFile
+from pipeline.formats.unpacked import UnpackedFile, check_directory
 from pipeline.messages import Limits
 
 ZIP = "a ZIP archive"
@@ -137,6 +137,8 @@ def opened_archive(path: Path, limits: Limits, kind_of: str) -> Iterator[Archive
     """
     size = path.stat().st_size
     unpacked = UnpackedFile(path, limits)
+    if kind_of == ZIP:
+        check_directory(unpacked.path)
     with open_source(unpacked.path) as source:
         try:
             opened = _open(source, kind_of)

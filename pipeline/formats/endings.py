@@ -6,9 +6,13 @@ import os
 import re
 import struct
 from pathlib import Path
+from typing import Literal
 
-from pipeline.formats.plugin import Ending
+Ending = Literal["complete", "incomplete", "unknown"]
+"""What the last bytes of a file say about whether all of it has arrived."""
 
+MOST_DIRECTORY_BYTES = 16 << 20
+"""A longer list of the files in a ZIP container is not loaded; it has some 200 000 of them."""
 _TAIL = 66_000  # a ZIP end record with the longest comment
 _TEXT_TAIL = 4_096
 _COUNTED = 4 << 20
@@ -30,6 +34,23 @@ def zip_ending(path: Path) -> Ending:
                 return "complete"
         at = tail.rfind(b"PK\x05\x06", 0, at)
     return "incomplete"
+
+
+def zip_directory_bytes(path: Path) -> int:
+    """How long the list of files in a ZIP file is; 0 when it is not there."""
+    size, tail = _tail(path, _TAIL)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 22:
+        return 0
+    (length,) = struct.unpack_from("<I", tail, at + 12)
+    if length == 0xFFFFFFFF and tail[at - 20 : at - 16] == b"PK\x06\x07":
+        (offset,) = struct.unpack_from("<Q", tail, at - 12)
+        with path.open("rb") as source:
+            source.seek(min(offset, size))
+            record = source.read(56)
+        if len(record) == 56:
+            (length,) = struct.unpack_from("<Q", record, 40)
+    return int(length)
 
 
 def parquet_ending(path: Path) -> Ending:

@@ -30,7 +30,7 @@ from pipeline.formats.numberformats import (
 )
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
-from pipeline.formats.unpacked import check_unpacked
+from pipeline.formats.unpacked import check_directory, check_unpacked
 from pipeline.formats.xmlpull import Attributes, LocalNames, XmlEvents
 from pipeline.messages import Limits
 
@@ -38,6 +38,7 @@ NAME = "an Excel workbook (.xlsx)"
 _CHUNK = 1 << 18
 _MOST_STRINGS_BYTES = 512 << 20
 _MOST_KNOWN = 50_000
+_MOST_ROWS = 1 << 20
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]+)")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 ERROR = (RowCode.CELL_ERROR, "The cell holds an error of the spreadsheet and no value.", True)
@@ -154,8 +155,10 @@ class Workbook:
     @contextmanager
     def _parts(self) -> Iterator[ZipFile]:
         try:
-            with open_source(self._path) as source, ZipFile(source) as archive:
-                yield archive
+            with open_source(self._path) as source:
+                check_directory(self._path)
+                with ZipFile(source) as archive:
+                    yield archive
         except _DAMAGED as error:
             if zip_ending(self._path) == "incomplete":
                 raise ContentError(
@@ -335,7 +338,10 @@ class _SheetRows:
         elif tag == "t":
             self._listens = not self._aids
         elif tag == "row":
-            self._row = GridRow(number=int(attributes.get("r", self._row.number + 1)), cells={})
+            number = int(attributes.get("r", self._row.number + 1))
+            if not self._row.number < number <= _MOST_ROWS:
+                raise ValueError("rows are out of order")
+            self._row = GridRow(number=number, cells={})
             self._column = -1
         elif tag == "rPh":
             self._aids += 1

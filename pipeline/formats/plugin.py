@@ -9,13 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 from zipfile import BadZipFile, ZipFile
 
 from pipeline.formats.base import TableReader
-
-Ending = Literal["complete", "incomplete", "unknown"]
-"""What the last bytes of a file say about whether all of it has arrived."""
+from pipeline.formats.endings import MOST_DIRECTORY_BYTES, Ending, zip_directory_bytes
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,8 @@ class Head:
         """Names of the files in a ZIP container; empty for anything else, or a damaged one."""
         if not self.data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             return frozenset()
+        if zip_directory_bytes(self.path) > MOST_DIRECTORY_BYTES:
+            return frozenset()  # whoever opens it refuses it
         try:
             with ZipFile(self.path) as archive:
                 return frozenset(archive.namelist())

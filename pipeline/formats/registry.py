@@ -31,9 +31,16 @@ from pipeline.formats import (
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
 from pipeline.formats.encoding import marked_codec
-from pipeline.formats.endings import bzip2_ending, gzip_ending, xz_ending, zip_ending, zstd_ending
+from pipeline.formats.endings import (
+    Ending,
+    bzip2_ending,
+    gzip_ending,
+    xz_ending,
+    zip_ending,
+    zstd_ending,
+)
 from pipeline.formats.opening import open_delimited
-from pipeline.formats.plugin import Ending, Format, Head
+from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import UnpackedFile
 from pipeline.messages import Limits

@@ -6,11 +6,12 @@ It holds a sheet in memory; such files are small, and one that is not is refused
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ContentError, FileCode
+from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.endings import ole_ending, zip_ending
 from pipeline.formats.excel import ERROR, LOST_DIGITS, place_of_cell
@@ -39,12 +40,11 @@ class CalamineBook:
         self.kind = kind
         self.notes: tuple[str, ...] = ()
         _check_size(path, limits, kind)
-        try:
-            self._book = calamine.CalamineWorkbook.from_path(str(path))
-        except calamine.PasswordError:
-            raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password") from None
-        except Exception as error:  # noqa: BLE001 - calamine has many of its own
-            raise _damaged(error, path) from None
+        with _plain_errors(path):
+            try:
+                self._book = calamine.CalamineWorkbook.from_path(str(path))
+            except calamine.PasswordError:
+                raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password") from None
         self._path = path
         shown = calamine.SheetVisibleEnum.Visible
         self.sheets = [
@@ -79,7 +79,8 @@ class CalamineBook:
         opened = self._sheet(sheet)
         left = 0 if opened.start is None else opened.start[1]
         top = 0 if opened.start is None else opened.start[0]
-        values = opened.to_python(skip_empty_area=True)
+        with _plain_errors(self._path):
+            values = opened.to_python(skip_empty_area=True)
         for number, cells in enumerate(values, top + 1):
             row = GridRow(number=number, cells={})
             for at, value in enumerate(cells, left):
@@ -89,10 +90,19 @@ class CalamineBook:
                 yield row
 
     def _sheet(self, sheet: str) -> Any:
-        try:
+        with _plain_errors(self._path):
             return self._book.get_sheet_by_name(sheet)
-        except Exception as error:  # noqa: BLE001 - calamine has many of its own
-            raise _damaged(error, self._path) from None
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """Turn what calamine raises into our words; where it panics that is not even an Exception."""
+    try:
+        yield
+    except (PipelineError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - see above
+        raise _damaged(error, path) from None
 
 
 def _put(row: GridRow, at: int, value: object) -> None:
@@ -148,7 +158,7 @@ def _check_size(path: Path, limits: Limits, kind: str) -> None:
         )
 
 
-def _damaged(error: Exception, path: Path) -> ContentError:
+def _damaged(error: BaseException, path: Path) -> ContentError:
     with path.open("rb") as source:
         is_ole = source.read(8) == MAGIC
     if (ole_ending(path) if is_ole else zip_ending(path)) == "incomplete":

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, TransientError
-from pipeline.formats.endings import zstd_ending
+from pipeline.formats.endings import MOST_DIRECTORY_BYTES, zip_directory_bytes, zstd_ending
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
 
@@ -145,6 +145,16 @@ def check_unpacked(done: int, packed: int, limits: Limits) -> None:
             FileCode.LIMIT_EXCEEDED,
             f"it unpacks to more than {limits.max_unpacked_ratio} times its size",
         )
+
+
+def check_directory(path: Path) -> None:
+    """Stop a ZIP container whose list of files would not fit into memory.
+
+    Raises:
+        ContentError: LIMIT_EXCEEDED.
+    """
+    if zip_directory_bytes(path) > MOST_DIRECTORY_BYTES:
+        raise ContentError(FileCode.LIMIT_EXCEEDED, "it lists more files than can be looked at")
 
 
 def _damage(name: str, error: BaseException, source: Path) -> ContentError:

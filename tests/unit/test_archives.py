@@ -10,6 +10,7 @@ import zipfile
 
 import pytest
 
+from daemon.operations import Operations
 from daemon.states import JobState
 from pipeline.messages import Limits
 from tests.support import GOOD, REFUSED, World, document, table
@@ -180,3 +181,24 @@ def test_a_retried_member_comes_from_the_archive_folder(world: World) -> None:
 
     assert world.job(3).parent_id == 2
     assert world.job(3).reason_code == "SCHEMA_UNKNOWN"
+
+
+def test_too_many_members_are_refused(world: World) -> None:
+    members = {f"{number}.csv": "id,v\n1,2\n" for number in range(Limits().max_members + 1)}
+    drop(world, "a.zip", as_zip(members))
+    world.run_until_idle()
+
+    assert [job.reason_code for job in world.store.jobs()] == ["LIMIT_EXCEEDED"]
+
+
+def test_people_see_where_a_member_came_from(world: World) -> None:
+    drop(world, "a.zip", as_zip({"labs.csv": GOOD}))
+    world.run_until_idle()
+
+    verbs = Operations(world.settings)
+    assert verbs.show(1)["members"] == ["j2"]
+    assert verbs.show(1)["sent_again_as"] == []
+    assert "each file in it" in verbs.why_job(1)["why"]
+    assert str(verbs.show(1)["where"]).endswith("/j1")
+    assert verbs.show(2)["parent"] == "j1"
+    assert verbs.show(2)["source"] == "a.zip!labs.csv"

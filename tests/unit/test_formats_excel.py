@@ -287,6 +287,23 @@ def test_damaged_and_cut_workbooks_say_so(reader: Reader) -> None:
     assert reader.code(changed(content, sheet, "<v>1</v>", "<v>x1</v>")) is FileCode.DAMAGED
 
 
+@pytest.mark.parametrize("number", ["1", "9" * 30, "-5", "x"])
+def test_rows_that_are_numbered_wrongly_are_damage(reader: Reader, number: str) -> None:
+    content = xlsx([["id", "v"], [1, 2]])
+    sheet = "xl/worksheets/sheet1.xml"
+    assert reader.code(changed(content, sheet, '<row r="2"', f'<row r="{number}"')) is (
+        FileCode.DAMAGED
+    )
+
+
+def test_a_container_of_endless_files_is_refused(reader: Reader) -> None:
+    names = dict.fromkeys((f"{number:0250}" for number in range(60_000)), b"")
+    assert reader.code(as_zip({"xl/workbook.xml": "<x/>", **names})) in (
+        FileCode.LIMIT_EXCEEDED,
+        FileCode.UNSUPPORTED,
+    )
+
+
 def test_entities_in_a_workbook_are_refused(reader: Reader) -> None:
     content = xlsx([["id", "v"], [1, 2]])
     bomb = '<!DOCTYPE x [<!ENTITY a "b">]><worksheet'
