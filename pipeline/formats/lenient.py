@@ -86,9 +86,8 @@ class LenientReader:
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order."""
         made = _Batch(self._header)
-        seen = number = 0
-        for record, text in self._records():
-            number += 1
+        seen = 0
+        for number, (record, text) in enumerate(self._records(), 1):
             self._check(text, record.line + 1)
             made.add(record, text, number)
             if made.size > _BATCH_CHARS:

@@ -1,4 +1,4 @@
-"""Which of the two readers of delimited text opens a file: the fast one, unless its dialect bars it.
+"""Which of the two readers of delimited text opens a file: the fast one, if it knows its dialect.
 
 Both find out for themselves; here only the marks that the fast one does not know are looked for.
 """

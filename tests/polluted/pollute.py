@@ -94,9 +94,22 @@ def fits(clean: Clean, *marks: str) -> bool:
 
 
 def delimiters(clean: Clean, random: Random) -> Iterator[Polluted]:
-    marks = {"semicolon": ";", "tab": "\t", "bar": "|", "caret": "^", "tilde": "~", "unit": "\x1f",
-             "comma-space": ", ", "bars": "||", "colons": "::", "tabs": "\t\t", "fancy": "~|~",
-             "thorn": "¦", "hash": "#", "spaced-bar": " | "}  # fmt: skip
+    marks = {
+        "semicolon": ";",
+        "tab": "\t",
+        "bar": "|",
+        "caret": "^",
+        "tilde": "~",
+        "unit": "\x1f",
+        "comma-space": ", ",
+        "bars": "||",
+        "colons": "::",
+        "tabs": "\t\t",
+        "fancy": "~|~",
+        "thorn": "¦",
+        "hash": "#",
+        "spaced-bar": " | ",
+    }
     for name, mark in marks.items():
         draft = Draft(clean, delimiter=mark)
         yield draft.truth(f"delimiter-{name}")
@@ -172,20 +185,24 @@ def around(clean: Clean, random: Random) -> Iterator[Polluted]:
     title = "Monthly export of the records"
     wide_title = title + "," * (width - 1)
     for name, before in {
-        "one": [title], "three": [title, "Created by: B. Miller", "Date: 2024-05-06"],
-        "gap": [title, ""], "wide": [wide_title], "wide-gap": [wide_title, "," * (width - 1)],
+        "one": [title],
+        "three": [title, "Created by: B. Miller", "Date: 2024-05-06"],
+        "gap": [title, ""],
+        "wide": [wide_title],
+        "wide-gap": [wide_title, "," * (width - 1)],
         "comments": ["# exported by tool 1.2", "# time: 12:00, zone: UTC"],
         "commas": ["Report, May 2024, draft", "Ward 3, all patients", ""],
         "meta": ["Report:,Results", "Version:,3", "Made by:,B. Miller", ""],
-    }.items():  # fmt: skip
+    }.items():
         yield Draft(clean, before=before).truth(f"preamble-{name}", preamble=len(before))
     for name, after in {
         "note": ["", "Source: national registry of tests"],
         "stars": ["* values are preliminary", "** see the manual"],
         "total": ["Total" + "," * (width - 1) + "99"],
-        "wide": [title + "," * (width - 1)], "count": ["", f"({len(clean.rows)} rows)"],
+        "wide": [title + "," * (width - 1)],
+        "count": ["", f"({len(clean.rows)} rows)"],
         "end": ["END OF FILE"],
-    }.items():  # fmt: skip
+    }.items():
         yield Draft(clean, after=after).truth(f"footer-{name}", footer=len(after))
     both = Draft(clean, before=[title, ""], after=["", "Source: us"])
     yield both.truth("preamble-and-footer")
@@ -266,8 +283,12 @@ def rows_of_any(clean: Clean, random: Random) -> Iterator[Polluted]:
     padded = [line.replace(",", " ,") if '"' not in line else line for line in lines]
     if fits(clean, ",", '"', "\n"):
         rows = [[*(c + " " for c in row[:-1]), row[-1]] for row in clean.rows]
-        yield draft.truth("padded", data=draft.bytes_of(padded), rows=rows,
-                          header=[*(c + " " for c in clean.header[:-1]), clean.header[-1]])  # fmt: skip
+        yield draft.truth(
+            "padded",
+            data=draft.bytes_of(padded),
+            rows=rows,
+            header=[*(c + " " for c in clean.header[:-1]), clean.header[-1]],
+        )
     if clean.name == "notes":
         rows = [*clean.rows]
         rows[at - 1] = [rows[at - 1][0], "Eve", 'a "bad" quote, here', "open"]
@@ -299,9 +320,18 @@ def single_columns(clean: Clean, random: Random) -> Iterator[Polluted]:
 
 
 POLLUTIONS: list[Pollution] = [
-    delimiters, quoting, endings, encodings, headers, around, blanks, second_tables,
-    rows_of_sales, rows_of_any, single_columns,
-]  # fmt: skip
+    delimiters,
+    quoting,
+    endings,
+    encodings,
+    headers,
+    around,
+    blanks,
+    second_tables,
+    rows_of_sales,
+    rows_of_any,
+    single_columns,
+]
 
 
 def collection(seed: int, count: int | None = None) -> list[Polluted]:

@@ -6,13 +6,70 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-FIRST = "Anna Ben Carla David Eve Felix Greta Hugo Ida Jan Kim Lena Max Nora Otto Paul".split()
-LAST = "Meyer Smith O'Brien Garcia Novak Rossi D'Arcy Jones Klein Larsen Moore Fisher".split()
+FIRST = [
+    "Anna",
+    "Ben",
+    "Carla",
+    "David",
+    "Eve",
+    "Felix",
+    "Greta",
+    "Hugo",
+    "Ida",
+    "Jan",
+    "Kim",
+    "Lena",
+    "Max",
+    "Nora",
+    "Otto",
+    "Paul",
+]
+LAST = [
+    "Meyer",
+    "Smith",
+    "O'Brien",
+    "Garcia",
+    "Novak",
+    "Rossi",
+    "D'Arcy",
+    "Jones",
+    "Klein",
+    "Larsen",
+    "Moore",
+    "Fisher",
+]
 CITIES = ["Berlin", "New York", "San Jose", "Oslo", "Leeds", "Stoke-on-Trent", "Rome", "Lyon"]
 ITEMS = ["Running Jacket", "Switch Fly Rods", "Hiking Boots", "Men's Trail Shoes", "Water Bottle",
          "Tent, two persons", "Sleeping Bag", "Camp Stove"]  # fmt: skip
-WORDS = ("light rugged and very comfortable gear for warm dry days it keeps you visible from early"
-         " morning to late evening with durable construction and soft inner lining").split()  # fmt: skip
+WORDS = [
+    "light",
+    "rugged",
+    "and",
+    "very",
+    "comfortable",
+    "gear",
+    "for",
+    "warm",
+    "dry",
+    "days",
+    "it",
+    "keeps",
+    "you",
+    "visible",
+    "from",
+    "early",
+    "morning",
+    "to",
+    "late",
+    "evening",
+    "with",
+    "durable",
+    "construction",
+    "and",
+    "soft",
+    "inner",
+    "lining",
+]
 
 
 @dataclass(frozen=True)
@@ -44,13 +101,19 @@ def sales(random: Random, count: int) -> Clean:
     for at in range(count):
         year, month, day = _date(random)
         code = f"{random.choice('ABMR')}{random.choice('GIS')}-{random.randint(1000, 9999)}"
-        rows.append([
-            f"{day:02}/{month:02}/{year}", f"{at // 4 % 24:02}:{at % 4 * 15:02}",
-            str(random.randint(0, 12)), code, f"${random.randint(500, 19999) / 100:.2f}",
-            random.choice(ITEMS).replace(",", ""), _sentence(random),
-            f"https://shop.example.com/item/{code.lower()}.html",
-            random.choice(["", "", "", "gift", "return"]),
-        ])  # fmt: skip
+        rows.append(
+            [
+                f"{day:02}/{month:02}/{year}",
+                f"{at // 4 % 24:02}:{at % 4 * 15:02}",
+                str(random.randint(0, 12)),
+                code,
+                f"${random.randint(500, 19999) / 100:.2f}",
+                random.choice(ITEMS).replace(",", ""),
+                _sentence(random),
+                f"https://shop.example.com/item/{code.lower()}.html",
+                random.choice(["", "", "", "gift", "return"]),
+            ]
+        )
     header = ["DATE", "TIME", "Qty", "ITEMID", "Price", "Kind", "Description", "Link", "Notes"]
     return Clean("sales", header, rows, frozenset((6, 7)))
 
@@ -59,11 +122,17 @@ def patients(random: Random, count: int) -> Clean:
     rows = []
     for at in range(count):
         year, month, day = _date(random)
-        rows.append([
-            f"PT-{1000 + at}", random.choice(LAST), random.choice(FIRST),
-            f"{year}-{month:02}-{day:02}", random.choice(["F", "M", "X"]), random.choice(CITIES),
-            f"{random.randint(10, 99999):05}",
-        ])  # fmt: skip
+        rows.append(
+            [
+                f"PT-{1000 + at}",
+                random.choice(LAST),
+                random.choice(FIRST),
+                f"{year}-{month:02}-{day:02}",
+                random.choice(["F", "M", "X"]),
+                random.choice(CITIES),
+                f"{random.randint(10, 99999):05}",
+            ]
+        )
     return Clean("patients", ["patient_id", "last_name", "first_name", "dob", "sex", "city", "zip"],
                  rows)  # fmt: skip
 
@@ -74,12 +143,20 @@ def labs(random: Random, count: int) -> Clean:
     for at in range(count):
         test, unit = random.choice(tests)
         year, month, day = _date(random)
-        rows.append([
-            str(50_000 + at), f"PT-{random.randint(1000, 1999)}", test,
-            random.choice([f"{random.randint(10, 1500) / 10}", "<0.5", f"{random.randint(1, 9)}.2"]),
-            unit, f"{year}-{month:02}-{day:02} {random.randint(0, 23):02}:{random.randint(0, 59):02}",
-            random.choice(["final", "preliminary"]), random.choice(["H", "L", ""]),
-        ])  # fmt: skip
+        rows.append(
+            [
+                str(50_000 + at),
+                f"PT-{random.randint(1000, 1999)}",
+                test,
+                random.choice(
+                    [f"{random.randint(10, 1500) / 10}", "<0.5", f"{random.randint(1, 9)}.2"]
+                ),
+                unit,
+                f"{year}-{month:02}-{day:02} {random.randint(0, 23):02}:{random.randint(0, 59):02}",
+                random.choice(["final", "preliminary"]),
+                random.choice(["H", "L", ""]),
+            ]
+        )
     return Clean(
         "labs",
         ["result id", "patient", "test", "value", "unit", "taken at", "status", "flag"],
@@ -93,11 +170,17 @@ def finance(random: Random, count: int) -> Clean:
     for _ in range(count):
         year, month, day = _date(random)
         amount = f"{random.randint(100, 999999) / 100:.2f}".replace(".", ",")
-        rows.append([
-            f"{day:02}.{month:02}.{year}", random.choice(["Miete", "Gehalt", "Bäckerei Müller",
-            "Stadtwerke Köln", "Übertrag"]), f"DE{random.randint(10**19, 10**20 - 1)}",
-            random.choice(["", "-"]) + amount, "EUR",
-        ])  # fmt: skip
+        rows.append(
+            [
+                f"{day:02}.{month:02}.{year}",
+                random.choice(
+                    ["Miete", "Gehalt", "Bäckerei Müller", "Stadtwerke Köln", "Übertrag"]
+                ),
+                f"DE{random.randint(10**19, 10**20 - 1)}",
+                random.choice(["", "-"]) + amount,
+                "EUR",
+            ]
+        )
     return Clean("finance", ["Datum", "Empfänger", "IBAN", "Betrag", "Währung"], rows)
 
 

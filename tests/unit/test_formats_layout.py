@@ -113,11 +113,16 @@ def test_what_does_not_split_into_columns_is_refused(table: Open, content: str) 
         ("id::name::born\n1::Ann::1990\n2::Bob::1991\n", ["1", "Ann", "1990"]),
         ("id\x1fname\x1fborn\n1\x1fAnn\x1f1990\n2\x1fBob\x1f1991\n", ["1", "Ann", "1990"]),
         ("id,name,born\n1,'Lee, Ann',1990\n2,'Bob',1991\n", ["1", "Lee, Ann", "1990"]),
-        ('id,name,born\n1,"Ann \\"A\\" Lee, jr",1990\n2,"Bob",1991\n', ["1", 'Ann "A" Lee, jr', "1990"]),
-        ("id   name      born\n1    Ann Lee   1990\n22   Bob       1991\n333  Cy Moe    92\n",
-         ["1", "Ann Lee", "1990"]),
+        (
+            'id,name,born\n1,"Ann \\"A\\" Lee, jr",1990\n2,"Bob",1991\n',
+            ["1", 'Ann "A" Lee, jr', "1990"],
+        ),
+        (
+            "id   name      born\n1    Ann Lee   1990\n22   Bob       1991\n333  Cy Moe    92\n",
+            ["1", "Ann Lee", "1990"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_unusual_separators_and_quotes_are_found_by_content(
     table: Open, content: str, row: list[str]
 ) -> None:

@@ -103,9 +103,7 @@ def quotes(lines: Sequence[str]) -> list[str | None]:
     for quote, pattern in _AT_EDGE.items():
         with_it = [line for line in lines if quote in line]
         edged = sum(bool(pattern.search(line)) for line in with_it)
-        if quote == '"' and with_it:
-            found.append(quote)
-        elif edged and _edges(with_it, quote) >= 0.6:
+        if (quote == '"' and with_it) or (edged and _edges(with_it, quote) >= 0.6):
             found.append(quote)
     return [*found, None]
 

@@ -25,7 +25,7 @@ class Choice:
 
 
 def choose(lines: Lines, declared: str | None = None) -> Choice:
-    """Try every candidate on the sample `lines`; only those with the `declared` delimiter if any."""
+    """Try every candidate on the sample `lines`; of delimiters only the `declared` one if any."""
     full = [text for text in lines.texts if text.strip()]
     rivals = even_marks(full)
     scores = sorted(

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.formats.raw.alphabets import CODE_PAGES, SIGNS
 from pipeline.formats.raw.eastern import eastern
 
 _MOST_SEEN = 3_000
+_RUN = re.compile(rb"(?s)[\x00-\x7f]{0,2}[\x80-\xff]+[\x00-\x7f]?")
 _COMMON, _USED, _FOREIGN, _ODD = 1.0, 0.5, -1.2, -2.5
 _JOINERS = "’‘´·–—-\u00ad"
 
@@ -61,14 +63,8 @@ def detect(data: bytes) -> CodePage:
 
 def _contexts(data: bytes) -> Counter[bytes]:
     """Runs of bytes above 127 with their neighbours, and how often each occurs."""
-    found: Counter[bytes] = Counter()
-    count = 0
-    for match in re.finditer(rb"(?s)[\x00-\x7f]{0,2}[\x80-\xff]+[\x00-\x7f]?", b"\n" + data):
-        found[match[0]] += 1
-        count += 1
-        if count >= _MOST_SEEN:
-            break
-    return found
+    runs = _RUN.finditer(b"\n" + data)
+    return Counter(match[0] for match in islice(runs, _MOST_SEEN))
 
 
 def _weight(count: int) -> float:
@@ -152,7 +148,7 @@ def _of_sign(char: str, before: str, after: str) -> float:
         return 0.4 if char in _JOINERS or char == "µ" else _ODD
     if char in "°²³µ±½€£×%" and (before.isdigit() or after.isdigit() or after in "CFKglmLs"):
         return 1.0
-    if char in "“„‘«" and after.isalnum() or char in "”’»" and before.isalnum():
+    if (char in "“„‘«" and after.isalnum()) or (char in "”’»" and before.isalnum()):
         return 0.6
     return 0.2 if char in "–—…•©®™§\u00a0°µ" else -0.2
 

@@ -40,7 +40,8 @@ class Encoding:
 
 
 def _from_western(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
     return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
 
 

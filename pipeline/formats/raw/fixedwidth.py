@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _LEAST_LINES = 3
 _MOST_LINES = 300
@@ -78,7 +79,7 @@ def _by_kind(sample: Sequence[str], span: tuple[int, int]) -> list[tuple[int, in
         if into_text == len(pairs) or into_number == len(pairs):
             cuts.append(at)
     edges = [start, *cuts, end]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def _joined(sample: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -112,6 +113,6 @@ def _judged(sample: Sequence[str], spans: Sequence[tuple[int, int]]) -> FixedWid
     if confidence < 0.8:
         return None
     starts = [0, *(before + (1 if start > before else 0)
-                   for (_, before), (start, _) in zip(spans, spans[1:], strict=False))]  # fmt: skip
+                   for (_, before), (start, _) in pairwise(spans))]  # fmt: skip
     ends: list[int | None] = [*starts[1:], None]
     return FixedWidth(tuple(zip(starts, ends, strict=True)), round(confidence, 3))

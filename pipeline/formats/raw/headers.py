@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pipeline.formats.raw.celltypes import CODE, DATE, NUMBER, TEXT, TIME, WEB, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel
@@ -12,19 +13,20 @@ from pipeline.formats.raw.columns import ColumnModel
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[/-]\d\d(?:\d\d)?)?|Q[1-4](?:[ -/]?\d{2,4})?")
 _NAME = re.compile(r"[#_]?[^\W\d][\w ./()%#°µ²³:&+*'’?$€\[\]-]{0,60}")
 _SNAKE = re.compile(r"[a-z]+(?:_[a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]*)+|[A-Z]+(?:_[A-Z0-9]+)+")
-_WORDS = frozenset(
-    "id code name date time type status value amount price total number no nr address street city"
-    " state country zip postcode postal email phone tel fax url link website description comment"
-    " comments note notes title first last surname forename gender sex age birth dob year month day"
-    " lat latitude lon long lng longitude unit units quantity qty result test patient category class"
-    " group department region area start end created updated modified source target count sum avg"
-    " mean min max percent rate score rank index key label text message user username password role"
-    " company organisation organization supplier customer product item order invoice account"
-    " transaction reference ref currency net gross vat file path size length width height weight"
-    " color colour language version nom prénom prenom adresse ville pays datum betrag anzahl ort"
-    " straße strasse vorname nachname plz telefon bezeichnung nombre apellido fecha ciudad codigo"
-    " data nome valor cognome indirizzo importe".split()
-)
+_COMMON_NAMES = """
+id code name date time type status value amount price total number no nr address street
+city state country zip postcode postal email phone tel fax url link website description
+comment comments note notes title first last surname forename gender sex age birth dob
+year month day lat latitude lon long lng longitude unit units quantity qty result test
+patient category class group department region area start end created updated modified
+source target count sum avg mean min max percent rate score rank index key label text
+message user username password role company organisation organization supplier customer
+product item order invoice account transaction reference ref currency net gross vat file
+path size length width height weight color colour language version nom prénom prenom
+adresse ville pays datum betrag anzahl ort straße strasse vorname nachname plz telefon
+bezeichnung nombre apellido fecha ciudad codigo data nome valor cognome indirizzo importe
+"""
+_WORDS = frozenset(_COMMON_NAMES.split())
 _SPLIT = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 
 
@@ -85,7 +87,7 @@ def _of_text(text: str, model: ColumnModel, kind: str) -> tuple[float, float]:
     if _SNAKE.fullmatch(text):
         more += 0.3
     less = 0.0
-    if len(text) > 70 or kind == TEXT and text.endswith((".", "!", "?")):
+    if len(text) > 70 or (kind == TEXT and text.endswith((".", "!", "?"))):
         less += 0.4
     return more, less
 
@@ -106,7 +108,7 @@ def is_series(cells: Sequence[str]) -> bool:
         return True
     if len(texts) > 2 and all(text.isascii() and text.isdigit() for text in texts):
         numbers = list(map(int, texts))
-        steps = {second - first for first, second in zip(numbers, numbers[1:], strict=False)}
+        steps = {second - first for first, second in pairwise(numbers)}
         return len(steps) == 1 and steps.pop() in (1, -1, 5, 10)
     return False
 

@@ -94,9 +94,7 @@ class LargeText:
 def _lasting(found: Encoding) -> Encoding:
     """An encoding that also decodes what the rest of the file may hold."""
     errors = "harmonizer-western" if found.codec == "utf-8" else "replace"
-    return Encoding(
-        found.codec, found.name, found.mark, found.confidence, found.evidence, errors
-    )
+    return Encoding(found.codec, found.name, found.mark, found.confidence, found.evidence, errors)
 
 
 def _whole_lines(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.formats.raw.dialect import RawDialect
@@ -121,7 +121,7 @@ class Lexer:
         return cells
 
     def parse(self, text: str) -> tuple[list[str], int, int] | None:
-        """Cells of one record, how many were quoted, how many hold a stray quote; None if broken."""
+        """Cells of one record, how many were quoted, how many hold a stray quote; None: broken."""
         cells: list[str] = []
         quoted = stray = 0
         at, quote = 0, self.dialect.quote
@@ -182,7 +182,8 @@ class Lexer:
 
     def _unquoted_cell(self, text: str, at: int) -> tuple[str, int]:
         match = self._plain.match(text, at)
-        assert match is not None  # the pattern matches the empty text
+        if match is None:  # the pattern matches the empty text too
+            return "", at
         cell = match[0]
         if self.dialect.padded:
             return cell.strip(" "), match.end()
@@ -196,7 +197,8 @@ class Lexer:
         return self._without_escapes(inner)
 
     def _without_escapes(self, cell: str) -> str:
-        if self._escaped is None or self.dialect.escape not in cell:
+        escape = self.dialect.escape
+        if self._escaped is None or escape is None or escape not in cell:
             return cell
         special = {self.dialect.quote, self.dialect.delimiter, self.dialect.escape}
         return self._escaped.sub(lambda match: match[1] if match[1] in special else match[0], cell)

@@ -80,6 +80,11 @@ class Mender:
             return Mended(record.cells, changed=False)
         return Mended(cells, changed=True)
 
+    def _gap(self, cells: Sequence[str], price: float) -> int:
+        """How many cells are amiss; pieces of another separator may be too many."""
+        missing = self.width - len(cells)
+        return max(0, missing) if price else abs(missing)
+
     def _ways(
         self, text: str, dialect: RawDialect, price: float
     ) -> list[tuple[float, list[str], str, float]]:
@@ -90,6 +95,5 @@ class Mender:
             found: list[Way] = [(0.0, Lexer(dialect).split(text))]
         else:
             found = ways(text, dialect)
-        gap = (lambda n: abs(n - self.width)) if price == 0 else (lambda n: max(0, self.width - n))
-        found = sorted(found, key=lambda way: (gap(len(way[1])), way[0]))[:_MOST_TRIED]
+        found = sorted(found, key=lambda way: (self._gap(way[1], price), way[0]))[:_MOST_TRIED]
         return [(price + extra, cells, delimiter, merge) for extra, cells in found]

@@ -12,7 +12,8 @@ from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns
 from pipeline.formats.raw.lexer import Lines
-from pipeline.formats.raw.table import RawTable, TableFinder
+from pipeline.formats.raw.table import TableFinder
+from pipeline.formats.raw.tableparts import RawTable
 
 _SAMPLE_LINES = 300
 _SAMPLE_CHARS = 60_000

@@ -18,7 +18,7 @@ _JUDGED_ROWS = 60
 _JUDGED_COLUMNS = 40
 _USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.55}
 _RARE = set("#*&!@%$+<>?=/")
-_BRACKETS = ("()", "[]", "{}")
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _ONE = 0.14
 _QUOTES = "\"'`"
 
@@ -103,7 +103,7 @@ def _legality(records: Sequence[RawRecord], dialect: RawDialect, lines: Lines) -
 def _cells(
     rows: Sequence[Sequence[str]], width: int, rivals: Sequence[str]
 ) -> tuple[float, float, float]:
-    """Shares of cells that look like one value, of cells alike in their column, of empty columns."""
+    """Shares of cells like one value, of cells alike in their column, of empty columns."""
     if not rows:
         return 0.0, 0.0, 1.0
     known = total = 0.0
@@ -134,7 +134,7 @@ def _likeness(kinds: Counter[str], filled: int) -> float:
 
 
 def _judge(cell: str, rivals: Sequence[str]) -> str:
-    """The kind of a cell; one that holds a mark that stands evenly in the lines is not one value."""
+    """The kind of a cell; one that holds a mark that stands evenly in the lines is not whole."""
     text = cell.strip()
     if not text:
         return EMPTY

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from pipeline.formats.raw.celltypes import EMPTY, TEXT, TYPED, WORD, kind_of
+from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headers import could_be_names, is_series, judge
-from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
+from pipeline.formats.raw.lexer import Lexer, Lines
 from pipeline.formats.raw.mending import Mender
+from pipeline.formats.raw.tableparts import (
+    RawTable,
+    count_filled,
+    gaps,
+    join,
+    mended_names,
+    names_more,
+    share_of,
+    sums,
+    trim,
+    usual_width,
+)
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
 _AHEAD = 8
 _MOST_HEADER_ROWS = 4
-_SUMS = frozenset(
-    "total totals subtotal sum count average mean summe gesamt gesamtsumme insgesamt anzahl"
-    " durchschnitt mittelwert zwischensumme totale totaal somme moyenne suma promedio eof".split()
-)
-_SUM_STARTS = ("grand total", "sub total", "sub-total", "end of ", "record count", "number of r",
-               "total records", "total rows", "row count", "source:", "note:", "notes:",
-               "footnote")  # fmt: skip
-
-
-@dataclass(slots=True)
-class RawTable:
-    """The table that a text holds. Line numbers are physical, 1 for the file's first.
-
-    header: names by position, None when the table has none. Everything else of the file is in
-    `preamble`, `footer`, `comments`, `repeated` and `others` (first lines of further tables).
-    """
-
-    width: int
-    header: list[str] | None
-    header_lines: list[int]
-    rows: list[list[str]]
-    first_line: int = 1
-    preamble: list[int] = field(default_factory=list)
-    footer: list[int] = field(default_factory=list)
-    comments: list[int] = field(default_factory=list)
-    repeated: list[int] = field(default_factory=list)
-    others: list[int] = field(default_factory=list)
-    mended: list[int] = field(default_factory=list)
-    ragged: int = 0
-    blank: int = 0
-    header_lead: float = 0.0
-    closing: bool = False
-    last_line: int = 0
 
 
 class TableFinder:
@@ -62,8 +39,8 @@ class TableFinder:
         every = list(Lexer(dialect).records(lines, start))
         self._blank = sum(record.blank for record in every)
         self._records = [record for record in every if not record.blank]
-        self._gaps = _gaps(every)
-        self.width = _usual_width(self._records) if width is None else width
+        self._gaps = gaps(every)
+        self.width = usual_width(self._records) if width is None else width
         self._fits = [
             len(record.cells) == self.width and not record.broken for record in self._records
         ]
@@ -91,7 +68,7 @@ class TableFinder:
         table.preamble += [self._line(at) for at in range(data) if not self._is_named(table, at)]
         end = self._rows(table, data, last, mender)
         self._after(table, end, mender, others)
-        _trim(table)
+        trim(table)
         return table
 
     # where the table begins and ends
@@ -101,12 +78,12 @@ class TableFinder:
         if True not in fits:
             return 0, len(fits) - 1
         firsts = [
-            at for at, fit in enumerate(fits) if fit and _share(fits[at : at + _AHEAD]) >= 0.5
+            at for at, fit in enumerate(fits) if fit and share_of(fits[at : at + _AHEAD]) >= 0.5
         ]
         lasts = [
             at
             for at, fit in enumerate(fits)
-            if fit and _share(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
+            if fit and share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
         ]
         first = firsts[0] if firsts else fits.index(True)
         last = lasts[-1] if lasts else len(fits) - 1 - fits[::-1].index(True)
@@ -118,14 +95,14 @@ class TableFinder:
             return first
         usual = self._usual_filled(first, last)
         while first < last:
-            filled = _filled(self._records[first].cells)
+            filled = count_filled(self._records[first].cells)
             if filled > 1 or usual < 2.5 or not self._fits[first]:
                 break
             first += 1
         return first
 
     def _usual_filled(self, first: int, last: int) -> float:
-        counts = sorted(_filled(self._records[at].cells) for at in range(first, last + 1))
+        counts = sorted(count_filled(self._records[at].cells) for at in range(first, last + 1))
         return counts[len(counts) // 2] if counts else 0
 
     def _cut(self, first: int, last: int) -> tuple[int, list[int]]:
@@ -214,7 +191,7 @@ class TableFinder:
         group = [first - 1] if self._is_group_row(first - 1) else []
         places = [*group, *range(first, first + count)]
         table.header_lines = [self._line(at) for at in places]
-        table.header = _join([self._records[at].cells for at in places], self.width)
+        table.header = join([self._records[at].cells for at in places], self.width)
         return first + count
 
     def _learned(self, first: int, last: int) -> list[list[str]]:
@@ -233,8 +210,8 @@ class TableFinder:
         here = judge(self._records[first].cells, models)
         if here.is_header and here.names >= 1 and here.data == 0:
             return None
-        names = _mended_names(record, self._lines, self._dialect, self.width)
-        if names is None or _filled(names) < 0.6 * self.width or not could_be_names(names):
+        names = mended_names(record, self._lines, self._dialect, self.width)
+        if names is None or count_filled(names) < 0.6 * self.width or not could_be_names(names):
             return None
         verdict = judge(names, models)
         return names if verdict.is_header or verdict.data == 0 else None
@@ -249,7 +226,7 @@ class TableFinder:
                 continue
             rest = range(first + count + 1, last + 1)
             rows = [self._records[at].cells for at in rest if self._fits[at]]
-            if not rows or not _names_more(cells, models_of(rows, self.width)):
+            if not rows or not names_more(cells, models_of(rows, self.width)):
                 break
             count += 1
         return count
@@ -259,7 +236,7 @@ class TableFinder:
         if at < 0 or not self._fits[at]:
             return False
         cells = self._records[at].cells
-        return _filled(cells) >= 2 and could_be_names(cells) and not self._gaps[at + 1]
+        return count_filled(cells) >= 2 and could_be_names(cells) and not self._gaps[at + 1]
 
     def _is_named(self, table: RawTable, at: int) -> bool:
         return self._line(at) in table.header_lines
@@ -308,7 +285,7 @@ class TableFinder:
         if self.width < 2 or last <= data:
             return last
         rows = range(data, last + 1)
-        least = sorted(_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
+        least = sorted(count_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
             end -= 1
@@ -317,9 +294,9 @@ class TableFinder:
 
     def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:
         first = next((cell.strip() for cell in cells if cell.strip()), "")
-        if _sums(first):
+        if sums(first):
             return True
-        if _filled(cells) > 1 or least < 2:
+        if count_filled(cells) > 1 or least < 2:
             return False
         return self.width > 2 and kind_of(first) in (TEXT, WORD) and cells[0].strip() == first
 
@@ -340,10 +317,10 @@ class TableFinder:
 
     def _is_row(self, at: int, mender: Mender) -> bool:
         record = self._records[at]
-        if self.width < 2 or _sums(record.cells[0].strip()):
+        if self.width < 2 or sums(record.cells[0].strip()):
             return False
         cells = mender.mend(record, self._lines).cells
-        if len(cells) < 2 or _filled(cells) < 2:
+        if len(cells) < 2 or count_filled(cells) < 2:
             return False
         pairs = [
             model.conforms(cell)
@@ -363,87 +340,3 @@ def _in_place(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
     if names[-1] or not models[-1].filled or len(models[0].values) < models[0].filled:
         return names
     return ["", *names[:-1]]
-
-
-def _trim(table: RawTable) -> None:
-    """Take off a last column that only closing delimiters made: no name, no cell."""
-    if table.header is None or table.width < 3 or not table.closing or not table.rows:
-        return
-    if len(table.header) == table.width and not table.header[-1].strip():
-        if not any(row[table.width - 1].strip() for row in table.rows):
-            table.header = table.header[:-1]
-            table.rows = [[*row[: table.width - 1], *row[table.width :]] for row in table.rows]
-            table.width -= 1
-
-
-def _gaps(records: Sequence[RawRecord]) -> list[bool]:
-    """For each record that is not blank, whether a blank one stands right above it."""
-    gaps: list[bool] = []
-    blank = False
-    for record in records:
-        if not record.blank:
-            gaps.append(blank)
-        blank = record.blank
-    return gaps
-
-
-def _usual_width(records: Sequence[RawRecord]) -> int:
-    counts = Counter(len(record.cells) for record in records if not record.broken)
-    if not counts:
-        return max((len(record.cells) for record in records), default=1)
-    wide = {width: count for width, count in counts.items() if width > 1}
-    if not wide or max(wide.values()) * 3 < counts[1]:
-        return max(counts, key=lambda width: (counts[width], width))
-    return max(wide, key=lambda width: (wide[width], width))
-
-
-def _share(flags: Sequence[bool]) -> float:
-    return sum(flags) / len(flags) if flags else 0.0
-
-
-def _filled(cells: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in cells)
-
-
-def _sums(text: str) -> bool:
-    """True for a cell that sums up what stands above it, or ends the file."""
-    folded = text.lower().rstrip(" :.=").strip()
-    return folded in _SUMS or text.lower().startswith(_SUM_STARTS)
-
-
-def _names_more(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
-    """True when a record below the header still names columns: units, a second line of names."""
-    misfits = conforming = typed = 0
-    for cell, model in zip(cells, models, strict=False):
-        if model.strong is None:
-            continue
-        typed += 1
-        if cell.strip() and kind_of(cell) != EMPTY:
-            conforming += model.conforms(cell)
-            misfits += not model.conforms(cell) and kind_of(cell) not in TYPED
-    return not conforming and misfits >= max(2, 0.6 * typed) and could_be_names(cells)
-
-
-def _join(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """One name a column from several header lines; a group's name goes on to its right."""
-    if len(rows) == 1:
-        return list(rows[0])
-    filled: list[list[str]] = []
-    for row in rows[:-1]:
-        last, cells = "", []
-        spans = _filled(row) < len(row)
-        for cell in row:
-            last = cell.strip() or (last if spans else "")
-            cells.append(last)
-        filled.append(cells)
-    filled.append([cell.strip() for cell in rows[-1]])
-    return [" ".join(dict.fromkeys(row[at] for row in filled if row[at])) for at in range(width)]
-
-
-def _mended_names(
-    record: RawRecord, lines: Lines, dialect: RawDialect, width: int
-) -> list[str] | None:
-    """The names in a damaged header line, when one way to read it has the right count."""
-    from pipeline.formats.raw.headerline import names_in
-
-    return names_in(lines.joined(record.line, record.line + record.lines - 1), dialect, width)

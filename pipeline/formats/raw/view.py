@@ -22,7 +22,6 @@ from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import UnpackedFile
 from pipeline.messages import Limits
 
-
 _WHOLE_BYTES = 12 << 20
 
 
