@@ -17,6 +17,7 @@ from pipeline.formats.trees import (
     Path,
     Several,
     Shape,
+    as_json,
     doubled_names,
     elements,
     is_flat,
@@ -68,16 +69,50 @@ class Trees(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """A table of the file: records at `path`, or what repeats within them at `inner`."""
+    """A table of the file: records at `path`, or what repeats within them.
+
+    steps: paths from each level to the next one, none for the records themselves. shapes: of each
+    level, outermost first.
+    """
 
     path: str
-    inner: Path
-    shape: Shape
-    child: Shape | None
+    steps: tuple[Path, ...]
+    shapes: tuple[Shape, ...]
 
     @property
     def rows(self) -> int:
-        return self.shape.count if self.child is None else self.child.count
+        return self.shapes[-1].count
+
+    def columns(self) -> list[tuple[int, Path, str]]:
+        """Level, path and name of each column; the inner names stay as they are."""
+        found: list[tuple[int, Path, str]] = []
+        taken: set[str] = set()
+        for level in reversed(range(len(self.shapes))):
+            columns = self.shapes[level].columns()
+            if level < len(self.steps):
+                columns.pop(self.steps[level], None)
+            above = self._name_of(level)
+            named = [
+                (level, path, f"{above}.{label}" if label in taken else label)
+                for path, label in columns.items()
+            ]
+            taken |= {label for _, _, label in named}
+            found = named + found
+        return found
+
+    def _name_of(self, level: int) -> str:
+        if level:
+            return str([step for step in self.steps[level - 1] if isinstance(step, str)][-1])
+        return self.path.rpartition(".")[2].rpartition("/")[2].strip("$*") or "record"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row: the record it is of, the trees of each level, and its place."""
+
+    item: Item
+    trees: tuple[dict[str, Any], ...]
+    where: str
 
 
 class TreeReader:
@@ -163,22 +198,15 @@ class TreeReader:
         return max(likely or self._known, key=lambda name: (self._known[name].rows, -len(name)))
 
     def _set_columns(self) -> None:
-        table = self._table
-        outer = table.shape.columns()
-        outer.pop(table.inner, None)
-        inner = {} if table.child is None else table.child.columns()
-        self._outer, self._inner = list(outer), list(inner)
-        above = table.path.rpartition(".")[2].rpartition("/")[2].strip("$") or "record"
-        own = set(inner.values())
-        labels = [f"{above}.{label}" if label in own else label for label in outer.values()]
-        labels += inner.values()
-        self._header = tuple(labels)
-        if len(labels) > self._limits.max_columns:
+        self._columns = self._table.columns()
+        self._header = tuple(label for _, _, label in self._columns)
+        if len(self._header) > self._limits.max_columns:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED,
-                f"its records have {len(labels)} columns; {self._limits.max_columns} are allowed",
+                f"its records have {len(self._header)} columns; "
+                f"{self._limits.max_columns} are allowed",
             )
-        if not labels:
+        if not self._header:
             raise ContentError(FileCode.EMPTY, "the records say nothing")
 
     def _some(self, items: Iterator[Item]) -> Iterator[list[Item]]:
@@ -194,7 +222,7 @@ class TreeReader:
             yield some
 
     def _batch(self, items: list[Item], record: int) -> tuple[TextBatch, int]:
-        rows: list[tuple[Item, dict[str, Any], str]] = []
+        rows: list[_Row] = []
         numbers: list[int] = []
         bad: list[BadRecord] = []
         wheres: dict[int, str] = {}
@@ -212,84 +240,69 @@ class TreeReader:
                     )
                 )
                 continue
-            for tree, where in self._rows_of(item):
+            for row in self._rows_of(item, (item.tree,), item.where):
                 record += 1
-                wheres[record] = where
-                rows.append((item, tree, where))
+                wheres[record] = row.where
+                rows.append(row)
                 numbers.append(record)
         return self._made(rows, numbers, bad, wheres), record
 
-    def _rows_of(self, item: Item) -> Iterator[tuple[dict[str, Any], str]]:
-        assert item.tree is not None  # noqa: S101 - sorted out before
-        if self._table.child is None:
-            yield item.tree, item.where
+    def _rows_of(self, item: Item, trees: tuple[dict[str, Any], ...], where: str) -> Iterator[_Row]:
+        """The rows of a record, or of what repeats within it."""
+        if len(trees) > len(self._table.steps):
+            yield _Row(item, trees, where)
             return
-        label = ".".join(str(step) for step in self._table.inner)
-        for at, tree in elements(item.tree, self._table.inner):
-            yield tree, f"{item.where}{self._below(label, at)}"
+        step = self._table.steps[len(trees) - 1]
+        label = ".".join(str(one) for one in step)
+        for at, tree in elements(trees[-1], step):
+            below = f"/{label.replace('.', '/')}[{at + 1}]" if self._is_xml else f".{label}[{at}]"
+            yield from self._rows_of(item, (*trees, tree), where + below)
 
-    def _below(self, label: str, at: int) -> str:
-        if self._source.base:
-            return f"/{label.replace('.', '/')}[{at + 1}]"
-        return f".{label}[{at}]"
+    @property
+    def _is_xml(self) -> bool:
+        return bool(self._source.base)
 
     def _made(
         self,
-        rows: list[tuple[Item, dict[str, Any], str]],
+        rows: list[_Row],
         numbers: list[int],
         bad: list[BadRecord],
         wheres: dict[int, str],
     ) -> TextBatch:
-        width = len(self._outer)
-        columns = (
-            [_column([item.tree for item, _, _ in rows], path) for path in self._outer]
-            if (self._table.child is not None)
-            else [_column([tree for _, tree, _ in rows], path) for path in self._outer]
-        )
-        columns += [_column([tree for _, tree, _ in rows], path) for path in self._inner]
+        levels = [[row.trees[level] for row in rows] for level in range(len(self._table.shapes))]
+        columns = [_column(levels[level], path) for level, path, _ in self._columns]
         self._check_cells(columns)
-        faults = (
-            [
-                CellFault(record=number, column=at, code=code, sentence=sentence, refuses=refuses)
-                for number, (item, tree, _) in zip(numbers, rows, strict=True)
-                if _has_non_json(item.raw) or _has_doubles(item.tree)
-                for at, code, sentence, refuses in self._faults(item, tree, width)
-            ]
-            if self._has_faults
-            else []
-        )
         labels = self._header
 
         def place(number: int, line: int, column: int | None) -> str:
             where = wheres.get(number, "")
             if column is None or column >= len(labels):
                 return where
-            return _cell_place(where, labels[column], is_xml=bool(self._source.base))
+            return _cell_place(where, labels[column], is_xml=self._is_xml)
 
         return TextBatch(
             columns=columns,
             records=np.array(numbers, dtype=np.int64),
-            lines=np.array([item.line for item, _, _ in rows], dtype=np.int64),
-            raw=lambda at: rows[at][0].raw,
+            lines=np.array([row.item.line for row in rows], dtype=np.int64),
+            raw=lambda at: _raw(rows[at]),
             bad=bad,
             place=place if self._source.places else None,
-            faults=faults,
+            faults=list(self._faults(rows, numbers)) if self._has_faults else [],
         )
 
-    def _faults(
-        self, item: Item, tree: dict[str, Any], width: int
-    ) -> Iterator[tuple[int, RowCode, str, bool]]:
-        paths = [*self._outer, *self._inner]
-        is_child = self._table.child is not None
-        doubles = dict(doubled_names(tree))
-        for at, path in enumerate(paths):
-            whole = item.tree if is_child and at < width else tree
-            if isinstance(value_at(whole, path), NotJson):
-                yield at, RowCode.TYPE_ERROR, _NO_NUMBER, True
-            for double, same in doubles.items():
-                if path[: len(double)] == double and not (is_child and at < width):
-                    sentence = _TWICE_SAME if same else _TWICE
-                    yield at, RowCode.DUPLICATE_NAME, sentence, not same
+    def _faults(self, rows: list[_Row], numbers: list[int]) -> Iterator[CellFault]:
+        """NaN, and names that stand twice; most records have neither."""
+        for number, row in zip(numbers, rows, strict=True):
+            if not (_has_non_json(row.item.raw) or _has_doubles(row.item.tree)):
+                continue
+            doubles = [dict(doubled_names(tree)) for tree in row.trees]
+            for at, (level, path, _) in enumerate(self._columns):
+                if isinstance(value_at(row.trees[level], path), NotJson):
+                    yield _fault(number, at, RowCode.TYPE_ERROR, _NO_NUMBER, refuses=True)
+                for double, same in doubles[level].items():
+                    if path[: len(double)] == double:
+                        why = _TWICE_SAME if same else _TWICE
+                        yield _fault(number, at, RowCode.DUPLICATE_NAME, why, refuses=not same)
 
     def _check_cells(self, columns: list[pa.StringArray]) -> None:
         for column in columns:
@@ -313,23 +326,43 @@ def _column(trees: list[Any], path: Path) -> pa.StringArray:
         return pa.array([text_of(value) for value in values], pa.string())
 
 
+def _fault(number: int, at: int, code: RowCode, sentence: str, *, refuses: bool) -> CellFault:
+    return CellFault(record=number, column=at, code=code, sentence=sentence, refuses=refuses)
+
+
+def _raw(row: _Row) -> str:
+    """A record as it stood; what repeats within one as JSON, lest each repeats the whole record."""
+    return row.item.raw if len(row.trees) == 1 else as_json(row.trees[-1])
+
+
 def _tables(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, _Table]]:
     for path, shape in shapes.items():
         if shape.count:
-            yield path, _Table(path=path, inner=(), shape=shape, child=None)
-        for inner, child in shape.children.items():
-            if shape.lists.get(inner, Several()).most > 1 and child.count:
-                label = ".".join(step for step in inner if isinstance(step, str))
-                name = (
-                    f"{path}[*].{label}" if not shape.base else f"{path}/{label.replace('.', '/')}"
-                )
-                yield name, _Table(path=path, inner=inner, shape=shape, child=child)
+            table = _Table(path=path, steps=(), shapes=(shape,))
+            yield path, table
+            yield from _inner(path, table)
+
+
+def _inner(name: str, table: _Table) -> Iterator[tuple[str, _Table]]:
+    """The tables within one, inwards."""
+    shape = table.shapes[-1]
+    for step, child in shape.children.items():
+        if shape.lists.get(step, Several()).most > 1 and child.count:
+            label = ".".join(one for one in step if isinstance(one, str))
+            below = f"/{label.replace('.', '/')}" if shape.base else f"[*].{label}"
+            inner = _Table(
+                path=table.path, steps=(*table.steps, step), shapes=(*table.shapes, child)
+            )
+            yield name + below, inner
+            yield from _inner(name + below, inner)
 
 
 def _is_likely(table: _Table) -> bool:
     """Inner tables are taken by themselves only if there is nothing around them."""
-    own = [path for path in table.shape.columns() if path not in table.shape.lists]
-    return bool(own) if table.child is None else not own
+    around, *within = [
+        any(path not in shape.lists for path in shape.columns()) for shape in table.shapes
+    ]
+    return around if not within else within[-1] and not any([around, *within[:-1]])
 
 
 def _cell_place(where: str, label: str, *, is_xml: bool) -> str:

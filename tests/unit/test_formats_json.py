@@ -137,6 +137,25 @@ def test_lists_of_objects_are_a_table_of_their_own(reader: Reader) -> None:
     ]
 
 
+def test_what_repeats_within_what_repeats_is_a_table_too(reader: Reader) -> None:
+    visits = [{"id": "V1", "labs": [{"t": "Na"}, {"t": "K"}]}, {"id": "V2", "labs": [{"t": "Cl"}]}]
+    content = json.dumps([{"id": "P1", "visits": visits}, {"id": "P2", "visits": []}])
+    found = reader.read(content, table="$[*].visits[*].labs")
+
+    assert found.header == ("record.id", "id", "t")
+    assert found.rows == [("P1", "V1", "Na"), ("P1", "V1", "K"), ("P1", "V2", "Cl")]
+    assert found.places[2] == "$[0].visits[1].labs[0].record.id"
+    assert json.loads(found.raws[1]) == {"t": "K"}
+
+
+def test_a_name_twice_around_an_inner_table_counts_for_its_rows(reader: Reader) -> None:
+    found = reader.read('[{"id": 1, "id": 2, "labs": [{"t": "a"}, {"t": "b"}]}]', table="$[*].labs")
+    assert [(one.record, one.column, one.refuses) for one in found.faults] == [
+        (1, 0, True),
+        (2, 0, True),
+    ]
+
+
 def test_an_inner_table_is_taken_when_a_contract_asks_for_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path).contract(VITALS)
     content = json.dumps(
