@@ -77,8 +77,16 @@ class Grids(Protocol):
     """A file of grids, opened."""
 
     kind: str
-    sheets: Sequence[Sheet]
-    notes: Sequence[str]
+
+    @property
+    def sheets(self) -> Sequence[Sheet]:
+        """Its grids, in their order."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is told of the file as a whole."""
+        ...
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows of a sheet that have cells, in order."""

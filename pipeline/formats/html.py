@@ -117,7 +117,7 @@ class _Tables(HTMLParser):
         try:
             return super().parse_marked_section(i, report)
         except AssertionError:
-            return self.parse_bogus_comment(i, 0)
+            return self.parse_bogus_comment(i, False)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open what the tag opens, and close what it closes by itself."""

@@ -27,6 +27,7 @@ from pipeline.formats import (
     parquet,
     signatures,
     spreadsheet,
+    spreadsheetml,
     xml,
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
@@ -54,6 +55,7 @@ OURS: tuple[Format, ...] = (
     arrow.FORMAT,
     json_lines.FORMAT,
     json_document.FORMAT,
+    spreadsheetml.FORMAT,
     html.FORMAT,
     xml.FORMAT,
 )

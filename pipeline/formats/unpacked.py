@@ -16,7 +16,7 @@ import weakref
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -71,7 +71,7 @@ class UnpackedFile:
         target = nameless_file(folder)
         weakref.finalize(self, os.close, target)
         with open_source(self.path) as raw:
-            _copy(name, opened(cast(BinaryIO, raw)), raw, target, limits, self.path)
+            _copy(name, opened(raw), raw, target, limits, self.path)
         self.path = Path(f"/proc/self/fd/{target}")
 
 

@@ -96,6 +96,36 @@ class _Known:
             shape.seen[(TEXT,)] = True
 
 
+class XmlText:
+    """The text of a document as UTF-8, whatever it is in."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._codec = _codec_of(path)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The text as UTF-8."""
+        if self._codec is None:
+            yield from utf8_chunks(self._path, detect_encoding(self._path), _CHUNK)
+            return
+        decoder = None if self._codec == "utf-8" else codecs.getincrementaldecoder(self._codec)()
+        with open_source(self._path) as source:
+            while piece := source.read(_CHUNK):
+                yield piece if decoder is None else self._decoded(decoder, piece)
+        if decoder is not None:
+            yield self._decoded(decoder, b"", final=True)
+
+    def _decoded(
+        self, decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False
+    ) -> bytes:
+        try:
+            return decoder.decode(piece, final=final).encode()
+        except UnicodeError:
+            raise ContentError(
+                FileCode.ENCODING, f"the document says that it is {self._codec}, and is not"
+            ) from None
+
+
 class _Document:
     """See `Trees`."""
 
@@ -104,8 +134,8 @@ class _Document:
     places = True
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self._path, self._limits = path, limits
-        self._codec = _codec_of(path)
+        self._limits = limits
+        self._text = XmlText(path)
 
     def survey(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
         """Find the elements that repeat; their shapes follow from what was seen of each path."""
@@ -130,28 +160,6 @@ class _Document:
         """The records at one path."""
         for _, item in self._records(frozenset({table})):
             yield item
-
-    def _pieces(self) -> Iterator[bytes]:
-        """The text as UTF-8."""
-        if self._codec is None:
-            yield from utf8_chunks(self._path, detect_encoding(self._path), _CHUNK)
-            return
-        decoder = None if self._codec == "utf-8" else codecs.getincrementaldecoder(self._codec)()
-        with open_source(self._path) as source:
-            while piece := source.read(_CHUNK):
-                yield piece if decoder is None else self._decoded(decoder, piece)
-        if decoder is not None:
-            yield self._decoded(decoder, b"", final=True)
-
-    def _decoded(
-        self, decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False
-    ) -> bytes:
-        try:
-            return decoder.decode(piece, final=final).encode()
-        except UnicodeError:
-            raise ContentError(
-                FileCode.ENCODING, f"the document says that it is {self._codec}, and is not"
-            ) from None
 
     def _structure(self) -> _Known:
         root = _Known()
@@ -192,12 +200,12 @@ class _Document:
                 texts[-1] = True
 
         events = XmlEvents(start, end, text, encoding="utf-8", is_raw=True)
-        events.feed(self._pieces())
+        events.feed(self._text.pieces())
         return root
 
     def _records(self, wanted: frozenset[str]) -> Iterator[tuple[str, Item]]:
         builder = _Builder(wanted, self._limits)
-        for _ in builder.events.fed(builder.watched(self._pieces())):
+        for _ in builder.events.fed(builder.watched(self._text.pieces())):
             yield from builder.done
             builder.done.clear()
 

@@ -87,6 +87,21 @@ def saved(book: Any) -> bytes:
     return out.getvalue()
 
 
+def as_spreadsheetml(header: Sequence[str], rows: Rows) -> bytes:
+    lines = "".join(
+        "<Row>"
+        + "".join(f'<Cell><Data ss:Type="String">{escape(text)}</Data></Cell>' for text in row)
+        + "</Row>"
+        for row in [header, *rows]
+    )
+    return (
+        '<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>'
+        '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" '
+        'xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">'
+        f'<Worksheet ss:Name="Data"><Table>{lines}</Table></Worksheet></Workbook>'
+    ).encode()
+
+
 def as_ods(header: Sequence[str], rows: Rows) -> bytes:
     lines = "".join(
         "<table:table-row>"
@@ -222,6 +237,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Rows], bytes]] = {
     "html": as_html,
     "xlsx": as_xlsx,
     "xlsb": as_xlsb,
+    "spreadsheetml": as_spreadsheetml,
     "ods": as_ods,
     "parquet": as_parquet,
     "feather": as_feather,

@@ -19,7 +19,7 @@ from pipeline.formats.numberformats import shown
 from pipeline.messages import Limits
 from tests.unit.harmonizing import Desk
 from tests.unit.reading import Reader
-from tests.unit.tables import as_ods, as_zip, saved, unpacked
+from tests.unit.tables import as_ods, as_spreadsheetml, as_zip, saved, unpacked
 
 VITALS = """
 name: vitals
@@ -333,6 +333,27 @@ def test_too_many_columns_and_too_long_cells_are_refused(reader: Reader) -> None
 def test_an_open_document_spreadsheet_is_read(reader: Reader) -> None:
     found = reader.read(as_ods(["id", "v"], [["00123", "é"], ["2", "x"]]))
     assert (found.rows, found.places[0]) == ([("00123", "é"), ("2", "x")], "Data!A2")
+
+
+def test_a_workbook_that_is_one_document_is_read(reader: Reader) -> None:
+    cells = (
+        '<Row ss:Index="3"><Cell><Data ss:Type="String">id</Data></Cell>'
+        '<Cell ss:Index="3"><Data ss:Type="String">v</Data></Cell></Row>'
+        '<Row><Cell ss:MergeDown="1"><Data ss:Type="String">00123</Data></Cell>'
+        '<Cell ss:Index="3"><Data ss:Type="DateTime">1980-02-03T00:00:00.000</Data></Cell></Row>'
+        '<Row><Cell ss:Index="3"><Data ss:Type="Number">80.50</Data></Cell></Row>'
+        '<Row><Cell><Data ss:Type="Number">7</Data></Cell>'
+        '<Cell ss:Index="3"><Data ss:Type="Error">#N/A</Data></Cell></Row>'
+    )
+    whole = as_spreadsheetml([], []).decode()
+    start, end = whole.split("<Row></Row>")
+    found = reader.read(start + cells + end)
+
+    assert found.header == ("id", "", "v")
+    assert found.column("id") == ["00123", "00123", "7"]
+    assert found.column("v") == ["1980-02-03", "80.50", "#N/A"]
+    assert found.places == ["Data!A4", "Data!A5", "Data!A6"]
+    assert [one.code for one in found.faults] == [RowCode.CELL_ERROR]
 
 
 def test_an_old_workbook_is_read(reader: Reader) -> None:

@@ -34,6 +34,7 @@ KINDS = {
     "xml": "an XML document",
     "html": "an HTML page",
     "xlsx": "an Excel workbook (.xlsx)",
+    "spreadsheetml": "an Excel 2003 XML workbook",
     "xlsb": "a binary Excel workbook (.xlsb)",
     "ods": "an OpenDocument spreadsheet (.ods)",
     "parquet": "a Parquet file",
