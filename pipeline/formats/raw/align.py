@@ -16,6 +16,7 @@ from pipeline.formats.raw.quoteways import Quoted
 _MERGE, _DROP, _MISS, _SPLIT, _EXTRA = 2.2, 1.6, 2.0, 2.6, 5.0
 _CLOSING = 0.2  # an empty cell behind the last column: a closing delimiter
 _MERGE_QUOTED = 2.5
+_PROSE = 1.0
 _LONGEST_SPLIT = 300
 _MOST_MERGED = 12
 
@@ -78,13 +79,15 @@ class Aligner:
         if not left:
             yield 0, 1, ("",), self._missing(model)
             return
-        yield 0, 1, ("",), model.fit("") - _MISS
+        yield 0, 1, ("",), max(-3.5, model.fit("")) - _MISS
         yield 1, 1, (cells[i],), model.fit(cells[i])
         if not cells[i].strip():
             yield 1, 0, (), -_DROP
         for size in range(2, min(left, _MOST_MERGED, left - (self.width - j) + 3) + 1):
             whole = joiner.join(cells[i : i + size])
             price = merge * (1 + 0.15 * (size - 2))
+            if joiner.strip():  # a separator within prose has a space behind it
+                price -= _PROSE * sum(cell[:1] == " " for cell in cells[i + 1 : i + size])
             price += _MERGE_QUOTED * sum(isinstance(cell, Quoted) for cell in cells[i : i + size])
             yield size, 1, (whole,), model.fit(whole) - price
         if left < self.width - j and len(cells[i]) <= _LONGEST_SPLIT and j + 1 < self.width:
@@ -100,6 +103,8 @@ class Aligner:
     def _split(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
         """The best place to cut a cell that holds the values of two columns."""
         first, second = self._models[j], self._models[j + 1]
+        if first.conforms(cell) or second.conforms(cell):
+            return None  # a good value is not two
         cuts = [at for at in range(1, len(cell)) if cell[at - 1] != " " != cell[at]]
         if not cuts:
             return None

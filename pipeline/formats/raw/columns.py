@@ -49,6 +49,8 @@ class ColumnModel:
         self.words = Counter(_words(cell) for cell in filled)
         lengths = sorted(map(len, filled))
         self.length = lengths[len(lengths) // 2] if lengths else 0
+        once = sum(count == 1 for count in self.masks.values())
+        self._novel = max(0.03, min(1.0, 3 * (once + 0.5) / (len(short) + 1)))
         self._fits: dict[str, float] = {}
 
     @property
@@ -89,7 +91,7 @@ class ColumnModel:
             best = max(best, _STRAY * math.exp(self.fit(text.strip(_QUOTES))))
         if len(text) <= 40:
             best = max(best, 0.9 * self.masks[mask_of(text)] / total)
-            best = max(best, 0.75 * self.shorts[short_mask(text)] / total)
+            best = max(best, 0.75 * self._novel * self.shorts[short_mask(text)] / total)
         kind = kind_of(text)
         if kind in _TEXTUAL:
             best = max(best, 0.5 * self.textual / total * self._alike(text))

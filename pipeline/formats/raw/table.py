@@ -14,6 +14,7 @@ from pipeline.formats.raw.tableparts import (
     RawTable,
     count_filled,
     gaps,
+    in_place,
     join,
     mended_names,
     names_more,
@@ -171,7 +172,7 @@ class TableFinder:
         models = models_of(rows, self.width) if rows else []
         above = self._header_above(first, models, mender) if self.width > 1 else None
         if above is not None:
-            table.header_lines, table.header = [self._line(first - 1)], _in_place(above, models)
+            table.header_lines, table.header = [self._line(first - 1)], in_place(above, models)
             table.closing = len(self._records[first - 1].cells) == self.width - 1
             return first
         if not self._fits[first]:
@@ -289,8 +290,19 @@ class TableFinder:
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
             end -= 1
+        end = min(end, self._before_notes(data, last))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
         return end
+
+    def _before_notes(self, data: int, last: int) -> int:
+        """Index of the last row before an empty one behind which all records are nearly empty."""
+        usual = self._usual_filled(data, last)
+        at = last
+        while at > data and count_filled(self._records[at].cells) <= 1:
+            if self._gaps[at] and usual >= max(3, 0.5 * self.width):
+                return at - 1
+            at -= 1
+        return last
 
     def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:
         first = next((cell.strip() for cell in cells if cell.strip()), "")
@@ -333,10 +345,3 @@ class TableFinder:
 
     def _line(self, at: int) -> int:
         return self._records[at].line + 1
-
-
-def _in_place(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
-    """Names that are one too few belong to the last columns when the first one numbers the rows."""
-    if names[-1] or not models[-1].filled or len(models[0].values) < models[0].filled:
-        return names
-    return ["", *names[:-1]]
