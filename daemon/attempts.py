@@ -22,6 +22,7 @@ from daemon.holding import Holding
 from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
+from daemon.members import depth_of, expanded
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
@@ -220,7 +221,8 @@ class Attempts:
                 changes={
                     "disposition": Disposition.DUPLICATE,
                     "duplicate_of": twin,
-                    **{"reason_code": None, "reason_note": None},  # of an attempt before
+                    "reason_code": None,
+                    "reason_note": None,  # of an attempt before
                 },
                 detail={"duplicate_of": f"j{twin}"},
             )
@@ -275,6 +277,7 @@ class Attempts:
             siblings=siblings,
             sha256=job.sha256,
             contract=self._contract_of(job),
+            depth=depth_of(self._shell, job),
         )
         self._knew[job.id] = self._holding.answers.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
@@ -311,6 +314,8 @@ class Attempts:
         )
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
+        if result.members:
+            return expanded(self._shell, job, result)
         if result.questions:
             return self._holding.answers.question(job, result)
         return Move(

@@ -22,7 +22,8 @@ def reason_text(job: JobRecord, beside: Sequence[str]) -> str:
     `beside` names the further files in the same folder (rejects.csv, report.json).
     """
     code = job.reason_code or "INTERNAL"
-    again = f" (sent again after j{job.parent_id})" if job.parent_id else ""
+    how = "out of" if b"!" in job.source else "sent again after"
+    again = f" ({how} j{job.parent_id})" if job.parent_id else ""
     lines = [
         "THIS FILE WAS NOT DELIVERED. Nothing was lost: the original is beside this note.",
         "",

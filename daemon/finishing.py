@@ -11,6 +11,7 @@ from typing import Any
 
 from loguru import logger
 
+from daemon import members
 from daemon.db.records import JobRecord, Move
 from daemon.explain import job_document, reason_text
 from daemon.files import FileVanished
@@ -153,7 +154,11 @@ class Finishing:
     def _moved(self, job: JobRecord) -> Move:
         disposition = job.disposition or Disposition.QUARANTINED
         changes: dict[str, Any] = {}
+        if job.contract is None:  # it may be an archive
+            members.take_all(self._shell, job)
         match disposition:
+            case Disposition.DELIVERED if job.contract is None:  # an archive: its members deliver
+                self._retire(job)
             case Disposition.DELIVERED:
                 self._keep_keys(job)
                 report = self._shell.spool.keep_report(job)

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from loguru import logger
 
+from daemon import members
 from daemon.completeness import Along
 from daemon.db.errors import JobUnknown
 from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
@@ -348,8 +349,12 @@ class Intake:
             self._shell.spool.swallow_sidecars(job)
 
     def _retaken(self, job: JobRecord) -> bool:
-        """Repeat the move of a retry whose crash came between its intent and its move."""
-        if job.parent_id is None or not was_asked_for(self._shell.store, job):
+        """Repeat the move of a retry, or of a member, whose crash came between intent and move."""
+        if job.parent_id is None:
+            return False
+        if members.is_member(self._shell, job):
+            return members.take(self._shell, job)
+        if not was_asked_for(self._shell.store, job):
             return False
         return self._shell.spool.reclaim(job, self._shell.store.get(job.parent_id))
 

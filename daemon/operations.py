@@ -131,7 +131,7 @@ class Operations:
                 **summary(job),
                 "meaning": meaning(job.reason_code or "INTERNAL"),
                 "advice": advice(job.reason_code or "INTERNAL"),
-                "sent_again_as": [child.label for child in children[job.id]],
+                **_children(job, children[job.id]),
                 "folder": str(self._error_folder(job)),
             }
             for job in found
@@ -178,12 +178,12 @@ class Operations:
                 attempts=store.attempts_of(job_id),
                 story=store.story(job_id),
             )
-            children = [child.label for child in store.children_of(job_id)]
+            children = store.children_of(job_id)
         return {
             **document,
             **summary(job),
             **_asked(job),
-            "sent_again_as": children,
+            **_children(job, children),
             "where": self._where(job),
         }
 
@@ -222,7 +222,11 @@ class Operations:
             raise Refused(ExitCode.USAGE, f"'{code}' is not a reason code.", f"Known: {known}.")
         with self.reading() as store:
             found = store.jobs(state=JobState.QUARANTINED, reason=code, limit=1_000_000)
-            return [job.id for job in reversed(found) if not store.children_of(job.id)]
+            return [
+                job.id
+                for job in reversed(found)
+                if not _children(job, store.children_of(job.id))["sent_again_as"]
+            ]
 
     def finished_count(self) -> int:
         """How many jobs have an original in the archive."""
@@ -279,7 +283,7 @@ class Operations:
         match job.state:
             case JobState.DELIVERED if job.delivery:
                 return str(self.settings.folder("outbox") / job.delivery)
-            case JobState.DUPLICATE | JobState.CANCELLED:
+            case JobState.DELIVERED | JobState.DUPLICATE | JobState.CANCELLED:
                 return str(self.settings.folder("archive") / utc_day(job.created_at_s) / job.label)
             case JobState.QUARANTINED:
                 return str(self._error_folder(job))
@@ -315,6 +319,8 @@ class Operations:
                 return _question(job)
             case JobState.FINALIZING:
                 return "Its files are being put in place."
+            case JobState.DELIVERED if job.contract is None:
+                return "It is an archive; each file in it became a job of its own."
             case JobState.DELIVERED:
                 return "It was delivered."
             case JobState.DUPLICATE:
@@ -354,6 +360,15 @@ def summary(job: JobRecord) -> dict[str, Any]:
         "changed_at": iso_time(job.updated_at_s),
         "finished_at": iso_time(job.finished_at_s),
         "not_before": iso_time(job.not_before_s) if job.not_before_s else None,
+    }
+
+
+def _children(job: JobRecord, children: Sequence[JobRecord]) -> dict[str, list[str]]:
+    """Jobs that name this one as their parent: its members if it is an archive, or later tries."""
+    inside = job.source + b"!"
+    return {
+        "sent_again_as": [one.label for one in children if not one.source.startswith(inside)],
+        "members": [one.label for one in children if one.source.startswith(inside)],
     }
 
 

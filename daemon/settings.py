@@ -206,6 +206,14 @@ class FileLimits(_Section):
     max_columns: int = Field(2_000, ge=1, description="Most columns.")
     max_cell_bytes: int = Field(1_000_000, ge=1_000, description="Longest cell.")
     max_record_bytes: int = Field(16_000_000, ge=10_000, description="Longest record.")
+    max_unpacked_bytes: int = Field(
+        20_000_000_000, ge=1_000_000, description="Most bytes a compressed file may unpack to."
+    )
+    max_unpacked_ratio: int = Field(
+        250, ge=10, description="Most bytes one compressed byte may become (checked from 64 MB on)."
+    )
+    max_members: int = Field(1_000, ge=1, description="Most files in an archive.")
+    max_archive_depth: int = Field(3, ge=1, le=10, description="Archives within archives.")
 
 
 class Logs(_Section):

@@ -446,6 +446,23 @@ class Spool:
         fsync_dir(self._folders.work)
         return taken
 
+    def take_member(self, job: JobRecord, member: Path) -> bool:
+        """Take a file out of an archive's staging folder as the input of its job. Idempotent.
+
+        False when it is in neither place.
+        """
+        target = self.input_path(job)
+        self.input_dir(job.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.path.lexists(target):
+            try:
+                move_into_place(member, target)
+            except (FileNotFoundError, FileVanished):
+                return False
+        fsync_dir(self.input_dir(job.id))
+        fsync_dir(self.job_dir(job.id))
+        fsync_dir(self._folders.work)
+        return True
+
     def orphans(self, live: Container[int]) -> list[int]:
         """Numbers of the folders in work/ that no live job owns."""
         for debris in self._folders.work.glob(".j*.cleared"):  # the power failed while clearing

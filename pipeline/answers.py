@@ -26,7 +26,7 @@ Document = dict[str, Any]
 
 RESCUE, IGNORE, REJECT, MISSING, KEEP = "rescue", "ignore", "reject", "missing", "keep"
 _CHARACTERS = {"comma": ",", "point": ".", "semicolon": ";", "tab": "\t", "bar": "|"}
-_ABOVE_COLUMNS = ("delimiter", "header", "contract")
+_ABOVE_COLUMNS = ("table", "delimiter", "header", "contract")
 """Other answers than the proposed ones to these make everything said about columns void."""
 
 
@@ -216,6 +216,10 @@ def _delimiter(at: _At, answer: str) -> None:
     at.document.setdefault("dialect", {})["delimiter"] = _CHARACTERS.get(answer, answer)
 
 
+def _table(at: _At, answer: str) -> None:
+    at.document.setdefault("dialect", {})["table"] = answer
+
+
 def _header(at: _At, answer: str) -> None:
     dialect = at.document.setdefault("dialect", {})
     for word in ("header", "headerRows", "unnamed"):
@@ -364,10 +368,11 @@ def _nothing(at: _At, answer: str) -> None:
     """A yes to what stands in the proposal already."""
 
 
-_OF_THE_FILE = frozenset({"contract", "delimiter", "header", "footer", "field", "layout"})
+_OF_THE_FILE = frozenset({"contract", "table", "delimiter", "header", "footer", "field", "layout"})
 _ACTS: dict[str, Callable[[_At, str], None]] = {
     "contract": _contract,
     "delimiter": _delimiter,
+    "table": _table,
     "header": _header,
     "footer": _footer,
     "layout": _nothing,

@@ -26,6 +26,7 @@ from pipeline.columns import ColumnConverter
 from pipeline.contract import CodeEntry, Contract
 from pipeline.contract_rules import formula_columns
 from pipeline.errors import RowCode
+from pipeline.faults import note_faults, without_faults
 from pipeline.formats.base import TextBatch
 from pipeline.formula import parse_check
 from pipeline.formula_eval import Moment
@@ -97,7 +98,9 @@ class Applier:
         records = batch.records[sheet.origin]
         kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
         self._count_marks(sheet, kept)
-        rejects = [*_rejects(batch, sheet, self._contract, self._column_of), *_shape_rejects(batch)]
+        places = {one.field: one.position for one in self._plan.columns}
+        found = _rejects(batch, sheet, self._contract, self._column_of, places)
+        rejects = [*found, *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
         rows = self.rows(batch, sheet, np.ones(sheet.count, dtype=np.bool_))
         return AppliedBatch(
@@ -129,6 +132,7 @@ class Applier:
                 self._words[column.field],
                 self._contract.missing_values_of(described),
             )
+            cells[column.field] = without_faults(cells[column.field], batch, column.position)
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
         sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
         for name, changed in changes.items():
@@ -137,6 +141,8 @@ class Applier:
             for name in sorted({rule.field, *(name for part in rule.into for name in part)}):
                 sheet.change(name, {"row-split": split.rows_split()})
         self._refuse_misfits(split, sheet)
+        if batch.faults:
+            note_faults(sheet, batch, self._plan, split)
         self._converter.convert(sheet)
         self._keep_raw(batch, sheet)
         self._check(sheet, batch.records[sheet.origin])
@@ -315,7 +321,11 @@ def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
 
 
 def _rejects(
-    batch: TextBatch, sheet: Sheet, contract: Contract, where: Callable[[TextBatch, int, str], str]
+    batch: TextBatch,
+    sheet: Sheet,
+    contract: Contract,
+    where: Callable[[TextBatch, int, str], str],
+    positions: Mapping[str, int],
 ) -> list[Reject]:
     """One line for each record and fault; the faults of a record in the contract's field order."""
     order = {name: place for place, name in enumerate((*contract.field_names, ""))}
@@ -335,9 +345,17 @@ def _rejects(
             sentence=sentence,
             raw=batch.raw(at),
             cells=cells[at],
+            place=place_of(batch, at, positions.get(error.field)),
         )
         for (at, _, _, sentence), error in sorted(found.items(), key=lambda item: item[0])
     ]
+
+
+def place_of(batch: TextBatch, at: int, column: int | None = None) -> str:
+    """Where a record of a batch stands, or one of its cells; empty where lines say it."""
+    if batch.place is None:
+        return ""
+    return batch.place(int(batch.records[at]), int(batch.lines[at]), column)
 
 
 def cells_at(batch: TextBatch, positions: list[int]) -> dict[int, tuple[str, ...]]:
@@ -356,6 +374,7 @@ def _shape_rejects(batch: TextBatch) -> list[Reject]:
             code=bad.code,
             sentence=bad.sentence,
             raw=bad.raw,
+            place="" if batch.place is None else batch.place(bad.record, bad.line, None),
         )
         for bad in batch.bad
     ]

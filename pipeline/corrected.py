@@ -24,7 +24,7 @@ from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.messages import Limits
-from pipeline.rejectfile import HEAD_BYTES, JOB, OURS, delimiter_of, our_places
+from pipeline.rejectfile import HEAD_BYTES, JOB, delimiter_of, our_places
 from pipeline.rejects import Source, cells_in
 from pipeline.spreadsheets import as_it_stood
 
@@ -66,7 +66,7 @@ def read_returned(path: Path, source: Source, limits: Limits) -> dict[int, Retur
 def _places(labels: Sequence[str], source: Source) -> list[int]:
     """Where the source's columns stand; their order may have been changed."""
     known = {as_it_stood(label.strip()): place for place, label in enumerate(labels)}
-    wanted = [as_it_stood(label) for label in source.header[len(OURS) :]]
+    wanted = [as_it_stood(label) for label in source.named]
     missing = [at + 1 for at, label in enumerate(wanted) if label not in known]
     if not our_places(labels) or missing:
         columns = ", ".join(map(str, missing))
@@ -216,18 +216,23 @@ class CorrectedReader:
         width = len(self.header)
         rows: dict[int, tuple[int, str, tuple[str, ...]]] = {}  # record: line, raw, cells
         refused: dict[int, BadRecord] = {}
+        mended: set[tuple[int, int]] = set()
         for at in here:
             record, raw = int(batch.records[at]), batch.raw(at)
             shown = tuple(column[at].as_py() for column in batch.columns)
             verdict = _verdict(self._returned[record], shown, raw, self._delimiter)
             place = int(batch.lines[at])
             self._sort_in(record, place, raw, verdict, None, rows, refused)
+            if verdict.cells is not None:
+                pairs = zip(shown, verdict.cells, strict=True)
+                mended |= {(record, at) for at, (old, new) in enumerate(pairs) if old != new}
         for one in bad:
             shown = cells_in(one.raw, self._delimiter, width)
             verdict = _verdict(self._returned[one.record], shown, one.raw, self._delimiter)
             fault = one if verdict.cells == shown else None  # as it was: it is still no row
             self._sort_in(one.record, one.line, one.raw, verdict, fault, rows, refused)
-        return _put_together(batch, rows, refused)
+        faults = [one for one in batch.faults if (one.record, one.column) not in mended]
+        return replace(_put_together(batch, rows, refused), faults=faults)
 
     @staticmethod
     def _sort_in(
@@ -262,6 +267,8 @@ def _narrowed(batch: TextBatch, wanted: np.ndarray[Any, np.dtype[np.int64]]) -> 
         raw=_raw_at(batch.raw, chosen.tolist()),
         bad=[one for one in batch.bad if one.record in set(wanted.tolist())],
         skipped={},
+        place=batch.place,
+        faults=batch.faults,
     )
 
 

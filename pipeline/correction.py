@@ -129,6 +129,7 @@ class _Past:
             job=self.report["job"],
             labels=source_header(original),
             delimiter=original.describe().get("delimiter"),
+            has_places=bool(original.describe().get("places")),
         )
         returned = read_returned(returned_file, source, self.task.limits)
         return open_as_planned(

@@ -38,6 +38,9 @@ from pipeline.proposing import (
 )
 from pipeline.reshape import map_reshaped, offer_to_unpivot
 from pipeline.standardize.base import Question
+from pipeline.tables import open_table_of
+
+READING_KEYS = ("table", "header", "delimiter")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,16 +74,17 @@ def decide(task: HarmonizeTask) -> Decision:
     if task.answer is not None:
         answer = load_mapping(Path(task.answer), contracts)
         told = reading_of(answer)
-        answered = _Case(task=task, contracts=contracts, raw=open_as(task, told), read_as=told)
+        raw = open_table_of(task, told, contracts, [answer])
+        answered = _Case(task=task, contracts=contracts, raw=raw, read_as=told)
         return _by_confirmed(answered, answer, is_answer=True)
     refused: ContentError | None = None
     plain: _Case | None = None
+    mappings = _mappings(task, contracts)
     try:
-        raw = open_as(task, None)
+        raw = open_table_of(task, None, contracts, mappings)
         plain = _Case(task=task, contracts=contracts, raw=raw, contract=task.contract)
     except ContentError as error:  # a mapping may know how such text is read
         refused = error
-    mappings = _mappings(task, contracts)
     for mapping in mappings:
         opened = _opened_by(mapping, plain, task, contracts)
         if opened is not None:
@@ -103,7 +107,7 @@ def decide(task: HarmonizeTask) -> Decision:
 
 def _first_the_reading(decision: Decision) -> Decision:
     """When nothing speaks for a reading, what it leads to is not worth asking about."""
-    about_reading = [one for one in decision.plan.questions if one.key in ("header", "delimiter")]
+    about_reading = [one for one in decision.plan.questions if one.key in READING_KEYS]
     if all(one.proposed is not None for one in about_reading):
         return decision
     plan = replace(decision.plan, questions=tuple(about_reading))
@@ -159,7 +163,7 @@ def _opened_by(
     if plain is not None and agrees(plain.raw, told):
         return plain if _is_of(mapping, plain.raw) else None
     try:
-        raw = open_as(task, told)
+        raw = open_table_of(task, told, contracts, [mapping])
     except ContentError:
         raw = None
     if raw is not None and _is_of(mapping, raw):

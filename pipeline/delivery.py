@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.already import AlreadyDelivered, Taken
-from pipeline.apply import LINE, RECORD, Applier, cells_at
+from pipeline.apply import LINE, RECORD, Applier, cells_at, place_of
 from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, Resolution
@@ -179,6 +179,7 @@ class Delivery:
             job=self.corrects or self.task.job,  # whose records these are
             labels=source_header(self.reader),
             delimiter=self.reader.describe().get("delimiter"),
+            has_places=bool(self.reader.describe().get("places")),
         )
 
     def _apply(
@@ -289,6 +290,7 @@ class Delivery:
                     sentence=why.sentence,
                     raw=batch.raw(at),
                     cells=cells[at],
+                    place=place_of(batch, at),
                 )
 
     def _refusal(self, counts: RowCounts, rejected: RejectTally) -> ContentError | None:

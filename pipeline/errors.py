@@ -24,6 +24,9 @@ class FileCode(StrEnum):
     CHECKSUM = "CHECKSUM"
     INCOMPLETE = "INCOMPLETE"
     UNPAIRED = "UNPAIRED"
+    DAMAGED = "DAMAGED"
+    TABLE_UNCLEAR = "TABLE_UNCLEAR"
+    MEMBERS_REFUSED = "MEMBERS_REFUSED"
     LAYOUT_UNCLEAR = "LAYOUT_UNCLEAR"
     HEADER_MISSING = "HEADER_MISSING"
     HEADER_MISMATCH = "HEADER_MISMATCH"
@@ -102,6 +105,18 @@ FILE_CODES: dict[FileCode, CodeText] = {
     FileCode.UNPAIRED: CodeText(
         "A marker, checksum or manifest came, and the files it belongs to never did.",
         "Send the files it belongs to, and it again; or leave it here.",
+    ),
+    FileCode.DAMAGED: CodeText(
+        "The file is of a known kind, but its bytes are not as that kind must be.",
+        "Open it in the program it comes from; if that succeeds, save and send it again.",
+    ),
+    FileCode.MEMBERS_REFUSED: CodeText(
+        "Files in this archive could not be taken out; the others became jobs of their own.",
+        "Pack the files that are named here anew, or send them without an archive.",
+    ),
+    FileCode.TABLE_UNCLEAR: CodeText(
+        "The file holds several tables, and more than one may be meant.",
+        "Say which of them is to be read, or send each in a file of its own.",
     ),
     FileCode.LAYOUT_UNCLEAR: CodeText(
         "The file can be split into columns in more than one equally good way, or in none.",
@@ -273,6 +288,10 @@ class RowCode(StrEnum):
     PHONE_REPAIRED = "phone-repaired"
     CHECK_DIGIT = "check-digit"
     PRECISION_LOST = "precision-lost"
+    BAD_RECORD = "bad-record"
+    CELL_ERROR = "cell-error"
+    FORMULA_UNCACHED = "formula-uncached"
+    DUPLICATE_NAME = "duplicate-name"
     MIXED_SCRIPT = "mixed-script"
     MOJIBAKE = "mojibake"
     ROW_CONSTRAINT = "row-constraint"
@@ -310,6 +329,10 @@ ROW_CODES: dict[RowCode, str] = {
     RowCode.PHONE_REPAIRED: "The telephone number had become a decimal number; it was turned back.",
     RowCode.CHECK_DIGIT: "The identifier's check digit is wrong.",
     RowCode.PRECISION_LOST: "The number has more digits than a spreadsheet keeps.",
+    RowCode.BAD_RECORD: "The record is not well-formed in the file's own format.",
+    RowCode.CELL_ERROR: "The cell holds an error of the spreadsheet, such as #N/A, and no value.",
+    RowCode.FORMULA_UNCACHED: "The cell is a formula whose result was not saved in the file.",
+    RowCode.DUPLICATE_NAME: "The record says two things under one name.",
     RowCode.MIXED_SCRIPT: "Letters of two alphabets that look alike stand in one identifier.",
     RowCode.MOJIBAKE: "The text was decoded wrongly before it came here.",
     RowCode.ROW_CONSTRAINT: "The row breaks a rule of the contract.",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.apply import RECORD, Applier
+from pipeline.apply import RECORD, Applier, place_of
 from pipeline.changes import reason_of
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, Resolution
@@ -93,20 +93,23 @@ class Explainer:
         batch = self._find(record)
         if batch is None:
             why = _NOT_CORRECTED if self.is_partial else _SKIPPED
-            return {"record": record, "line": None, "raw": None, "outcome": "skipped"} | {
+            return {"record": record, "line": None, "position": None, "raw": None} | {
+                "outcome": "skipped",
                 "why": [why],
                 "rows": [],
                 "rescued": [],
             }
         if batch.bad:
             [bad] = batch.bad
-            return _not_a_row(bad)
+            where = None if batch.place is None else batch.place(bad.record, bad.line, None)
+            return _not_a_row(bad, where)
         applier = Applier(self.contract, self.plan, self.moment, Tally())
         sheet = applier.sheet(batch)
         rows = applier.rows(batch, sheet, np.ones(sheet.count, dtype=np.bool_))
         told: dict[str, Any] = {
             "record": record,
             "line": int(batch.lines[0]),
+            "position": place_of(batch, 0) or None,
             "raw": batch.raw(0),
             "rows": [self._row(sheet, batch, rows, row) for row in range(sheet.count)],
             "rescued": [
@@ -168,6 +171,7 @@ class Explainer:
             "field": name,
             "column": None if origin is None else origin.label,
             "position": None if origin is None or origin.position is None else origin.position + 1,
+            "place": self._cell_place(batch, int(sheet.origin[row]), origin),
             "cell": cell,
             "steps": steps,
         }
@@ -198,6 +202,13 @@ class Explainer:
             cell = batch.columns[place][at].as_py()
             return _Origin(label, place, f"the value in column “{label}”", named, cell)
         return _Origin(label, place, "no value of this record", named, "")
+
+    @staticmethod
+    def _cell_place(batch: TextBatch, at: int, origin: _Origin | None) -> str | None:
+        """The cell or path, for sources whose lines do not tell it."""
+        if origin is None or origin.position is None:
+            return None
+        return place_of(batch, at, origin.position) or None
 
     def _why(self, reason: str, name: str, sheet: Sheet, row: int, values: Texts) -> list[str]:
         column = self.plan.column_of(name)
@@ -338,13 +349,16 @@ def _alone(batch: TextBatch, places: list[int], bad: list[BadRecord]) -> TextBat
         lines=batch.lines[places],
         raw=lambda at: batch.raw(places[at]),
         bad=bad,
+        place=batch.place,
+        faults=batch.faults,
     )
 
 
-def _not_a_row(bad: BadRecord) -> dict[str, Any]:
+def _not_a_row(bad: BadRecord, position: str | None) -> dict[str, Any]:
     return {
         "record": bad.record,
         "line": bad.line,
+        "position": position,
         "raw": bad.raw,
         "outcome": "rejected",
         "why": [f"{bad.sentence} [{bad.code}]"],

@@ -19,6 +19,7 @@ from pipeline.correction import correct_file
 from pipeline.deciding import decide
 from pipeline.delivery import Delivery
 from pipeline.errors import FileCode, TransientError
+from pipeline.expand import expand_file
 from pipeline.hold import hold
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.plan import Plan
@@ -33,7 +34,7 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
 
     On success every output lies there, fsynced, and the counts add up. When something is left to
     ask, nothing is delivered: the result has `questions`, and the questions, the proposed mapping
-    and a page to look at lie there.
+    and a page to look at lie there. Of an archive, its members lie there.
 
     Raises:
         ContentError: the file is refused. With ROWS_REJECTED, rejects.csv and report.json stay in
@@ -51,6 +52,9 @@ def _harmonized(task: HarmonizeTask) -> HarmonizeResult:
         source = _fingerprint(Path(task.source))
         if task.sha256 not in (None, source["sha256"]):
             raise changed()  # between its claim and now
+        expanded = expand_file(task)
+        if expanded is not None:
+            return expanded
         corrects = job_in(Path(task.source))
         if corrects is not None:
             return correct_file(task, corrects, source)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from pipeline.contract import Contract
+from pipeline.faults import without_faults
 from pipeline.footer import LOOKED_AT, tail_of
 from pipeline.formats.base import TableReader, TextBatch
 from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
@@ -94,11 +95,17 @@ def cells_of(
     positions: Mapping[str, int],
     words: Mapping[str, SourceWords],
 ) -> dict[str, pa.StringArray]:
-    """Cleaned cells by field; null where they are missing."""
+    """Cleaned cells by field; null where they are missing or, by their format, no values."""
     return {
-        name: read_cells(
-            batch.columns[position], words[name], contract.missing_values_of(contract.field(name))
-        )[0]
+        name: without_faults(
+            read_cells(
+                batch.columns[position],
+                words[name],
+                contract.missing_values_of(contract.field(name)),
+            )[0],
+            batch,
+            position,
+        )
         for name, position in positions.items()
     }
 

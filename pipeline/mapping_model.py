@@ -85,6 +85,12 @@ class DialectWords(Part):
         "The rows have more cells than the header has names: which columns have none.",
         default=None,
     )
+    table: str | None = words(
+        "Which table of the file: a sheet's name, the path of JSON records such as `$.data`, of "
+        "what repeats within them such as `$.data[*].results`, or of XML elements such as "
+        "`/data/patient`.",
+        default=None,
+    )
 
 
 class Footer(Part):

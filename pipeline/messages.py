@@ -13,11 +13,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one file may cost. Exceeding one refuses the file (LIMIT_EXCEEDED)."""
+    """What one file may cost. Exceeding one refuses the file (LIMIT_EXCEEDED).
+
+    max_unpacked_ratio: bytes that one byte of compressed data may become, once there are many.
+    max_members, max_archive_depth: files in an archive, and archives one in the other.
+    """
 
     max_columns: int = 2_000
     max_cell_bytes: int = 1_000_000
     max_record_bytes: int = 16_000_000
+    max_unpacked_bytes: int = 20_000_000_000
+    max_unpacked_ratio: int = 250
+    max_members: int = 1_000
+    max_archive_depth: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,7 @@ class HarmonizeTask:
     `parent` is the file whose rejects this one corrects, `siblings` what corrected some of them
     before, oldest first; whether a file is such a correction, `rejectfile.job_in` tells.
     `sha256` is what the file's bytes were known to be; other bytes refuse the attempt.
+    `depth` says in how many archives, one in the other, the file lay.
     """
 
     source: str
@@ -67,6 +76,7 @@ class HarmonizeTask:
     parent: PastFile | None = None
     siblings: tuple[PastFile, ...] = ()
     sha256: str | None = None
+    depth: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -91,6 +101,16 @@ class OutputFile:
     """A finished file in the staging directory. `name` is relative to it."""
 
     name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFile:
+    """A file taken out of an archive. `name` is its own, `file` where it lies in staging."""
+
+    name: str
+    file: str
     sha256: str
     size_bytes: int
 
@@ -131,6 +151,9 @@ class HarmonizeResult:
     `question_code` is the code of the first question. `layout` is the fingerprint of labels and
     value shapes, `labels` of the labels alone. `mapping` names the confirmed mapping that was used,
     `lineage` the job whose rejects this file corrects.
+
+    With `members` the file was an archive: each of them lies in staging and is to become a job of
+    its own. `refused_members` says in sentences which ones could not be taken out.
     """
 
     contract: str
@@ -146,6 +169,8 @@ class HarmonizeResult:
     labels: str | None = None
     mapping: str | None = None
     lineage: str | None = None
+    members: tuple[MemberFile, ...] = ()
+    refused_members: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -161,6 +186,8 @@ class HarmonizeResult:
                 "outputs": tuple(OutputFile(**output) for output in document["outputs"]),
                 "decisions": tuple(document["decisions"]),
                 "questions": tuple(document.get("questions", ())),
+                "members": tuple(MemberFile(**one) for one in document.get("members", ())),
+                "refused_members": tuple(document.get("refused_members", ())),
             }
         )
 

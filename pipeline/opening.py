@@ -30,6 +30,7 @@ def reading_of(mapping: Mapping) -> ReadAs:
         comment_rows=dialect.comment_rows,
         unnamed=dialect.unnamed,
         names=() if dialect.header else mapping.labels,
+        table=dialect.table,
     )
 
 
@@ -54,6 +55,7 @@ def agrees(reader: TableReader, told: ReadAs) -> bool:
         and told.header
         and told.header_rows in ((), (found.get("header_line"),))
         and told.unnamed is None
+        and told.table in (None, found.get("table"))
     )
 
 

@@ -57,6 +57,8 @@ def _filled_up(batch: TextBatch, short: list[BadRecord], delimiter: str, width: 
         raw=_raw_of(batch, short, order.tolist()),
         bad=[bad for bad in batch.bad if bad.code is not RowCode.MISSING_CELL],
         skipped=batch.skipped,
+        place=batch.place,
+        faults=batch.faults,
     )
 
 

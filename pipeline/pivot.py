@@ -121,6 +121,8 @@ def _to_wide(
             key=lambda bad: bad.record,
         ),
         skipped=batch.skipped,
+        place=batch.place,
+        faults=batch.faults,
     )
 
 

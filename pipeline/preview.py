@@ -115,6 +115,8 @@ def _taken(batch: TextBatch, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64
         records=batch.records[rows],
         lines=batch.lines[rows],
         raw=lambda at: batch.raw(int(rows[at])),
+        place=batch.place,
+        faults=batch.faults,
     )
 
 

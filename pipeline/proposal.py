@@ -80,6 +80,7 @@ def _dialect(decision: Decision) -> DialectWords:
             "header_rows": told.header_rows,
             "comment_rows": told.comment_rows,
             "unnamed": told.unnamed,
+            "table": told.table,
         }
     )
 

@@ -20,6 +20,8 @@ JOB = "job"
 OURS = (*HEADER, JOB)
 _KNOWN_BY = ("record", JOB)
 _LEAST_OTHERS = 3
+POSITION = "position"
+"""Label of the column behind those, for sources whose lines do not say where a record stands."""
 HEAD_BYTES = 1 << 16
 _SEPARATORS = (",", ";", "\t", "|")
 _JOB = re.compile(r"j[1-9][0-9]{0,17}")

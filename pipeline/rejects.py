@@ -23,7 +23,7 @@ from typing import TextIO
 from pipeline.errors import RowCode
 from pipeline.messages import OutputFile
 from pipeline.outputs import HashingFile, csv_line
-from pipeline.rejectfile import HEADER, JOB
+from pipeline.rejectfile import HEADER, OURS, POSITION
 from pipeline.spreadsheets import spreadsheet_safe
 
 MOST_EXAMPLES = 3
@@ -35,7 +35,8 @@ class Reject:
 
     record, line: as in `formats.base.BadRecord`. field: the contract's field; empty when the whole
     record is meant. raw: the record's text as it stood. cells: the same as cells, by position;
-    empty when the record does not have the table's shape.
+    empty when the record does not have the table's shape. place: where it stands in a file without
+    lines, such as `Results!C17`.
     """
 
     record: int
@@ -45,20 +46,30 @@ class Reject:
     sentence: str
     raw: str
     cells: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the rejects were read from: its job, its columns' labels and its separator, if any."""
+    """What the rejects were read from: its job, its columns' labels and its separator, if any.
+
+    has_places: its records stand at places that a line number does not tell; they get a column.
+    """
 
     job: str
     labels: tuple[str, ...]
     delimiter: str | None = None
+    has_places: bool = False
 
     @property
     def header(self) -> tuple[str, ...]:
         """Header of `rejects.csv`: ours first, then the source's labels, made to differ."""
-        taken = {*HEADER, JOB}
+        return (*OURS, *((POSITION,) if self.has_places else ()), *self.named)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The source's labels as `rejects.csv` has them, made to differ."""
+        taken = {*OURS, POSITION} if self.has_places else {*OURS}
         names = []
         for position, label in enumerate(self.labels):
             name = label.strip()
@@ -68,7 +79,7 @@ class Source:
                 name += "*"
             taken.add(name.casefold())
             names.append(spreadsheet_safe(name))
-        return (*HEADER, JOB, *names)
+        return tuple(names)
 
     def cells_of(self, reject: Reject) -> tuple[str, ...]:
         """A reject's cells, as many as there are labels; cut out of the raw text if need be."""
@@ -103,6 +114,7 @@ class RejectSpool:
                 reject.sentence,
                 reject.raw,
                 reject.cells,
+                reject.place,
             )
             self._file.write(json.dumps(row) + "\n")
 
@@ -110,7 +122,7 @@ class RejectSpool:
         self._file.flush()
         with self._path.open(encoding="utf-8", errors="surrogatepass") as lines:
             for line in lines:
-                record, number, field, code, sentence, raw, cells = json.loads(line)
+                record, number, field, code, sentence, raw, cells, place = json.loads(line)
                 yield Reject(
                     record=record,
                     line=number,
@@ -119,6 +131,7 @@ class RejectSpool:
                     sentence=sentence,
                     raw=raw,
                     cells=tuple(cells),
+                    place=place,
                 )
 
     def remove(self) -> None:
@@ -181,7 +194,10 @@ def write_rejects(
 
 
 def _line(reject: Reject, source: Source | None) -> bytes:
-    cells = () if source is None else (source.job, *source.cells_of(reject))
+    cells: tuple[str, ...] = ()
+    if source is not None:
+        place = (reject.place,) if source.has_places else ()
+        cells = (source.job, *place, *source.cells_of(reject))
     return csv_line(
         (
             reject.record,

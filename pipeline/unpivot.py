@@ -162,4 +162,6 @@ def _to_long(
         raw=lambda at: batch.raw(int(origin[at])),
         bad=batch.bad,
         skipped={**batch.skipped, NO_VALUES: silent} if silent else batch.skipped,
+        place=batch.place,
+        faults=batch.faults,
     )

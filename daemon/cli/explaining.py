@@ -56,6 +56,8 @@ def explain(
 def _print(answer: dict[str, Any]) -> None:
     words, style = _OUTCOMES[answer["outcome"]]
     line = f", line {answer['line']}" if answer["line"] is not None else ""
+    if answer.get("position"):
+        line = f", {answer['position']}"
     out.print(plain(f"{answer['job']}  {answer['source']}"), style="bold")
     out.print(plain(f"Record {answer['record']}{line} {words}."), style=style)
     for sentence in answer["why"]:

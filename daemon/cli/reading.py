@@ -232,6 +232,8 @@ def show(
         add(made, "reason", answer["reason"]["note"] or answer["reason"]["meaning"])
     for name, count in (answer["rows"] or {}).items():
         add(made, name.replace("_", " "), count)
+    if answer["members"]:
+        add(made, "its files", ", ".join(answer["members"]))
     if answer["sent_again_as"]:
         add(made, "sent again as", ", ".join(answer["sent_again_as"]))
     out.print(made)

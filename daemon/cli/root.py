@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from daemon.cli import answering, asking, contracts, explaining, planning, reading, setup, workings
+from daemon.cli import (
+    answering,
+    asking,
+    contracts,
+    explaining,
+    planning,
+    reading,
+    setup,
+    sniffing,
+    workings,
+)
 from daemon.cli.common import ConfigOption, RootOption
 from daemon.errors import ExitCode
 
@@ -66,3 +76,4 @@ asking.register(app)
 planning.register(app)
 explaining.register(app)
 contracts.register(app)
+sniffing.register(app)

@@ -106,6 +106,9 @@ def apply_moves(connection: Connection, moves: Sequence[Move], now_s: float) -> 
     ]
     if outputs:
         _run(connection, _INSERT_OUTPUT, outputs)
+    opened = [intent for move in moves for intent in move.opens]
+    if opened:
+        insert_jobs(connection, opened, now_s)
     return moved
 
 

@@ -94,7 +94,8 @@ class Move:
     `changes` are JobRecord fields to set (sha256, fingerprint, attempts, not_before_s,
     disposition, reason_code, reason_note, reason_details, contract, contract_version, counts,
     delivery, duplicate_of, parent_id). `outputs` are recorded with ATTEMPT_SUCCEEDED. `detail`
-    goes into the event row: numbers and codes, no names, no values.
+    goes into the event row: numbers and codes, no names, no values. `opens` are jobs that come out
+    of this one; they are recorded in the same transaction, each naming it as its parent.
     """
 
     job: JobRecord
@@ -102,6 +103,7 @@ class Move:
     changes: dict[str, Any] = field(default_factory=dict)
     outputs: tuple[OutputFile, ...] = ()
     detail: dict[str, Any] = field(default_factory=dict)
+    opens: tuple[ClaimIntent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

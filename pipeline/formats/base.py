@@ -29,6 +29,26 @@ class BadRecord:
     sentence: str
 
 
+Place = Callable[[int, int, int | None], str]
+"""Where a record stands in a source that has no lines, from its record number, its line and the
+position of a column (None for the record as a whole): `Results!C17`, `$.data[3].dob`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFault:
+    """A cell that its format itself says is no proper value, as a spreadsheet's `#N/A`.
+
+    column: its position. refuses: the record must not be delivered by this cell; else it is only
+    marked. A cell of a column that feeds no field is nobody's fault.
+    """
+
+    record: int
+    column: int
+    code: RowCode
+    sentence: str
+    refuses: bool = True
+
+
 @dataclass(slots=True, kw_only=True)
 class TextBatch:
     """Some records in file order. Every array has `len(records)` entries.
@@ -40,6 +60,8 @@ class TextBatch:
     bad: the records of this stretch that were left out because of their shape.
     skipped: how many records of this stretch were left out on purpose, by reason
         ("blank", "repeated-header").
+    place: where a record stands, of formats in which a line number does not say it.
+    faults: cells that are no proper values, by record.
     """
 
     columns: list[pa.StringArray]
@@ -48,6 +70,8 @@ class TextBatch:
     raw: Callable[[int], str]
     bad: list[BadRecord] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    place: Place | None = None
+    faults: list[CellFault] = field(default_factory=list)
 
     @property
     def read(self) -> int:
@@ -66,7 +90,8 @@ class ReadAs:
     encoding: Python's name of it. header_rows, comment_rows: physical lines, 1 for the first; the
     names of several header lines are joined by `header_join`. header: False for a file without
     one, whose columns are called `names`, or by their position. unnamed: where the columns stand
-    that have no name, when the header has fewer names than the rows have cells.
+    that have no name, when the header has fewer names than the rows have cells. table: which of the
+    tables in the file is meant, by the name its reader gives it: a sheet, a path.
     """
 
     encoding: str | None = None
@@ -77,6 +102,7 @@ class ReadAs:
     comment_rows: tuple[int, ...] = ()
     unnamed: Literal["first", "last"] | None = None
     names: tuple[str, ...] = ()
+    table: str | None = None
 
     @property
     def is_told(self) -> bool:
@@ -96,7 +122,7 @@ class UnclearLayout(ContentError):
         code: FileCode,
         note: str,
         *,
-        key: Literal["delimiter", "header"],
+        key: Literal["delimiter", "header", "table"],
         guess: ReadAs,
         answers: Mapping[str, str],
         proposed: str | None = None,
@@ -111,8 +137,25 @@ class UnclearLayout(ContentError):
         return ContentError, (self.code, self.note)  # what crosses a process is the refusal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableName:
+    """A table that a file holds beside others.
+
+    name: what it is called in `ReadAs.table`. about: what is told of it, such as "hidden".
+    likely: whether it may be what the file was sent for, as far as its format tells.
+    """
+
+    name: str
+    about: str = ""
+    likely: bool = True
+
+
 class TableReader(Protocol):
-    """One table of one file, opened. Iterating twice reads the file twice."""
+    """One table of one file, opened. Iterating twice reads the file twice.
+
+    A reader of a format whose files may hold several tables also has `tables`, a tuple of
+    `TableName`, opens the one that `ReadAs.table` names, and gives another one by `at(name)`.
+    """
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -126,3 +169,19 @@ class TableReader(Protocol):
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order, in batches of bounded size."""
         ...
+
+
+def tables_of(reader: TableReader) -> tuple[TableName, ...]:
+    """The tables a file holds; empty for a format that holds one."""
+    found: tuple[TableName, ...] = getattr(reader, "tables", ())
+    return found
+
+
+def at_table(reader: TableReader, table: str) -> TableReader:
+    """The same file, opened at another of its tables.
+
+    Raises:
+        ContentError: that one cannot be read as a table.
+    """
+    found: TableReader = getattr(reader, "at")(table)  # noqa: B009 - not every reader has it
+    return found

@@ -1,8 +1,8 @@
 """Which encoding a file's text has. Proved by the whole file or refused; never a statistical guess.
 
-The ladder: a byte order mark; strict UTF-8 over every byte; Windows cp1252 when all its characters
-stand where Western text has them. Anything else is refused, for a destroyed µ is worse than a
-question.
+The ladder: a byte order mark; NUL bytes as UTF-16 has them; strict UTF-8 over every byte; Windows
+cp1252 when all its characters stand where Western text has them; another code page when much of the
+text speaks for it. Anything else is refused, for a destroyed µ is worse than a question.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import ContentError, FileCode, TransientError
+from pipeline.formats.raw import codepages
+from pipeline.formats.raw.decoding import wide_codec
 from pipeline.formats.source import chunks, open_source
 from pipeline.formats.western import WesternEvidence
 
 _SCAN_BYTES = 1 << 20
+_WIDE_BYTES = 200
+# A code page that is not marked and not proved needs this much: a destroyed µ is worse than asking.
+_LEGACY_BYTES, _LEGACY_PLACES, _LEGACY_SURE = 1 << 22, 6, 0.85
 
 _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     "utf-32-le": codecs.BOM_UTF32_LE,
@@ -67,6 +72,9 @@ def detect_encoding(path: Path, confirmed: str | None = None) -> TextEncoding:
             return _marked(source, marked, len(_MARKS[marked]), size)
         if confirmed is not None:
             return _confirmed(source, confirmed, size)
+        wide = _wide(source, head, size)
+        if wide is not None:
+            return wide
         _refuse_binary(source, head, size)
         return _unmarked(source, size)
 
@@ -139,8 +147,49 @@ def _unmarked(source: BinaryIO, size: int) -> TextEncoding:
     for chunk in chunks(source, 0, end, _SCAN_BYTES):
         western.observe(chunk)
     western.finish()
+    legacy = _legacy(source, western, scan.failed_at, end, notes)
+    if legacy is not None:
+        return legacy
     _refuse_unless_western(western, scan.failed_at)
     return _cp1252(western, scan.failed_at, end, notes)
+
+
+def _legacy(
+    source: BinaryIO,
+    western: WesternEvidence,
+    failed_at: int,
+    end: int,
+    notes: tuple[str, ...],
+) -> TextEncoding | None:
+    """Another code page than cp1252, when much of the text speaks for it; a little is no proof."""
+    if western.is_western or western.utf8_sequences * 4 > western.high:
+        return None
+    source.seek(0)
+    found = codepages.detect(source.read(min(end, _LEGACY_BYTES)))
+    if found.distinct < _LEGACY_PLACES or found.confidence < _LEGACY_SURE:
+        return None
+    if _scan(source, found.codec, 0, end).failed_at is not None:
+        return None
+    sentence = f"not UTF-8 (near byte {failed_at}); read as {found.codec}: {found.evidence}"
+    return TextEncoding(
+        codec=found.codec,
+        start=0,
+        end=end,
+        confidence=found.confidence,
+        evidence=(sentence, *notes),
+    )
+
+
+def _wide(source: BinaryIO, head: bytes, size: int) -> TextEncoding | None:
+    """UTF-16 or UTF-32 without its mark, when enough text proves it and every byte obeys."""
+    codec = wide_codec(head) if size >= _WIDE_BYTES else None
+    if codec is None:
+        return None
+    end, notes = _content_end(source, codec, 0, size)
+    if _scan(source, codec, 0, end).failed_at is not None:
+        return None
+    sentence = f"its NUL bytes stand as in {codec.upper()} text, and every byte obeys it"
+    return TextEncoding(codec=codec, start=0, end=end, confidence=0.95, evidence=(sentence, *notes))
 
 
 def _cp1252(

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 DELIMITED_TEXT = "delimited text"
+HTML = "an HTML page"
+XML = "an XML document"
 
 HEAD_BYTES = 65_536
 """How much of a file's head the tests below want to see."""
@@ -56,8 +58,14 @@ _ZIP_KINDS = (
 )
 
 _TEXT_KINDS = (
-    (re.compile(r"\s*<(!doctype\s+html|html|table|head|body)\b", re.I), "an HTML page"),
-    (re.compile(r"\s*<(\?xml|!doctype|!--|[A-Za-z_][\w.:-]*[\s/>])", re.I), "an XML document"),
+    (
+        re.compile(
+            r"\s*(<!--.*?-->\s*)*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|table|head|body|meta|style|center|div)\b",
+            re.I,
+        ),
+        HTML,
+    ),
+    (re.compile(r"\s*<(\?xml|!doctype|!--|[A-Za-z_][\w.:-]*[\s/>])", re.I), XML),
     (re.compile(r'\s*\{\s*("|\}\s*$)'), "a JSON document"),
     (re.compile(r'\s*\[\s*([\[{"]|-?\d[\d.eE+-]*\s*[,\]]|(true|false|null)\b|\]\s*$)'), "JSON"),
     (re.compile(r"\x0b?(MSH|FHS|BHS)[|^]"), "an HL7 message"),

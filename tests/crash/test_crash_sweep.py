@@ -11,6 +11,7 @@ import pytest
 
 from daemon.states import JobState
 from tests.support import GOOD, REFUSED, World
+from tests.unit.tables import as_zip
 
 SPOOL_EFFECTS = frozenset(
     {
@@ -22,6 +23,7 @@ SPOOL_EFFECTS = frozenset(
         "quarantine",
         "reclaim",
         "retire",
+        "take_member",
         "unclaim",
         "write_error_index",
     }
@@ -190,3 +192,26 @@ def test_a_retry_is_done_once_wherever_the_power_fails(tmp_path: Path) -> None:
         assert world.store.pending_commands() == []
 
     assert sweep(tmp_path, prepare, check) > 15
+
+
+@pytest.mark.slow
+def test_every_member_of_an_archive_ends_once_wherever_the_power_fails(tmp_path: Path) -> None:
+    other = GOOD.replace("P0000001", "P0000009").replace("1955", "1956")
+    content = as_zip({"a.csv": GOOD, "../c.csv": other, "d.csv": other})
+
+    def prepare(world: World) -> None:
+        (world.spool.folders.inbox / "day.zip").write_bytes(content)
+
+    def check(world: World) -> None:
+        ends: dict[str, list[JobState]] = {}
+        for job in world.store.jobs(limit=None):
+            ends.setdefault(job.shown_source, []).append(job.state)
+        assert JobState.LOST not in {state for states in ends.values() for state in states}
+        assert ends["day.zip!a.csv"].count(JobState.DELIVERED) == 1
+        assert ends["day.zip!d.csv"].count(JobState.DELIVERED) == 1
+        assert not any("c.csv" in source for source in ends)
+        assert len(list((world.root / "outbox").glob("patients/*/patients.csv"))) == 2
+        kept = [path.read_bytes() for path in (world.root / "error").glob("*/*/day.zip")]
+        assert kept == [content]
+
+    assert sweep(tmp_path, prepare, check) > 20

@@ -67,6 +67,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.intake",
         "daemon.latecomers",
         "daemon.lineage",
+        "daemon.members",
     ),
     ("daemon.status",),
     ("daemon.app", "daemon.inbox_view"),

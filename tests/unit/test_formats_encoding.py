@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zipfile
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ContentError, FileCode
@@ -111,30 +108,16 @@ def _zip(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-def _parquet() -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.table({"a": [1]}), buffer)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize(
     ("content", "seen"),
     [
-        (_zip("[Content_Types].xml", "xl/workbook.xml"), "Excel"),
+        (_zip("word/document.xml"), "Word"),
         (_zip("labs.csv"), "ZIP"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 512, "Office"),
-        (_parquet(), "Parquet"),
-        (gzip.compress(b"id,v\n1,2\n", mtime=0), "gzip"),
         (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
-        (b'{"id": 1}', "JSON"),
-        (b'[{"id": 1}]', "JSON"),
-        (b'{"id":1}\n{"id":2}\n', "JSON"),
-        (b'\xef\xbb\xbf<?xml version="1.0"?><a/>', "XML"),
-        (b"<html><table><tr><td>1</td></tr></table>", "HTML"),
         (b"MSH|^~\\&|LAB|X\rPID|1\r", "HL7"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "PNG"),
         (bytes(range(256)) * 20, "binary"),
-        ("<?xml version='1.0'?><a/>".encode("utf-16"), "XML"),
     ],
 )
 def test_other_formats_are_refused_by_name(tmp_path: Path, content: bytes, seen: str) -> None:
@@ -142,3 +125,37 @@ def test_other_formats_are_refused_by_name(tmp_path: Path, content: bytes, seen:
 
     assert error.code is FileCode.UNSUPPORTED
     assert seen in error.note
+
+
+NAMES = {
+    "cp1250": ["Łódź", "Kraków", "Gdańsk", "Żółkiewska", "Święcicki", "Błażej", "Jędrzejów", "Pąk"],
+    "iso-8859-2": ["Ústí", "Šťastný", "Dvořák", "Příbram", "Žďár", "Křížová", "Třeboň", "Plzeň ň"],
+    "cp1251": ["Москва", "Иванов", "Петров", "Казань", "Наталья", "Юлия", "Самара", "Омск"],
+    "koi8-r": ["Москва", "Иванов", "Петров", "Казань", "Наталья", "Юлия", "Самара", "Омск"],
+    "cp866": ["Москва", "Иванов", "Петров", "Казань", "Наталья", "Юлия", "Самара", "Омск"],
+    "cp850": ["Müller", "Größe", "Straße", "Köln", "Übach", "Jäger", "Schön", "Fußball"],
+    "mac-roman": ["Müller", "Größe", "Straße", "Köln", "Übach", "Jäger", "Schön", "Fußball"],
+    "cp1253": ["Αθήνα", "Πάτρα", "Γιώργος", "Μαρία", "Νίκος", "Ελένη", "Βόλος", "Κρήτη"],
+    "cp932": ["東京都", "テスト", "名前です", "患者", "データ", "山田太郎", "大阪の", "すずき"],
+    "gb18030": ["北京市", "上海", "患者编号", "检验结果", "张伟", "李娜", "单位", "姓名"],
+    "cp949": ["서울", "부산", "환자", "번호", "김철수", "이름", "주소", "검사"],
+    "cp950": ["台北市", "姓名", "病患", "編號", "檢驗", "結果", "高雄", "陳小明"],
+}
+
+
+@pytest.mark.parametrize("codec", NAMES)
+def test_a_legacy_code_page_is_read_when_much_of_the_text_speaks_for_it(
+    tmp_path: Path, codec: str
+) -> None:
+    lines = ["id,name,count", *(f"{at},{name},{at * 7}" for at, name in enumerate(NAMES[codec]))]
+    content = "".join(line + "\n" for line in lines * 2).encode(codec)
+
+    assert cells(tmp_path / "t", content)[1][:8] == NAMES[codec]
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_wide_text_without_its_mark_is_read_when_there_is_enough(
+    tmp_path: Path, codec: str
+) -> None:
+    content = "id,name\n" + "".join(f"{at},Zoë {at}\n" for at in range(40))
+    assert cells(tmp_path / "t", content.encode(codec))[1][39] == "Zoë 39"

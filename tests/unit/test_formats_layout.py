@@ -93,9 +93,6 @@ def test_one_column_needs_a_plausible_name(table: Open) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "id   name   born\n1    Ann    1990\n",
-        "id name born\n1 Ann 1990\n2 Bob 1991\n",
-        "a^b^c\n1^2^3\n",
         "v\n1,5\n2,5\n",
         "Report of the ward\nid,name\n1,Ann\n2,Bo\n",
         "# made by Export 3.1\n\nid,name\n1,Ann\n",
@@ -104,6 +101,35 @@ def test_one_column_needs_a_plausible_name(table: Open) -> None:
 )
 def test_what_does_not_split_into_columns_is_refused(table: Open, content: str) -> None:
     assert refused(table, content) is FileCode.LAYOUT_UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [
+        ("id   name   born\n1    Ann    1990\n22   Bob    1991\n", ["1", "Ann", "1990"]),
+        ("id name born\n1 Ann 1990\n2 Bob 1991\n", ["1", "Ann", "1990"]),
+        ("id^name^born\n1^Ann^1990\n2^Bob^1991\n", ["1", "Ann", "1990"]),
+        ("id||name||born\n1||Ann||1990\n2||Bob||1991\n", ["1", "Ann", "1990"]),
+        ("id::name::born\n1::Ann::1990\n2::Bob::1991\n", ["1", "Ann", "1990"]),
+        ("id\x1fname\x1fborn\n1\x1fAnn\x1f1990\n2\x1fBob\x1f1991\n", ["1", "Ann", "1990"]),
+        ("id,name,born\n1,'Lee, Ann',1990\n2,'Bob',1991\n", ["1", "Lee, Ann", "1990"]),
+        (
+            'id,name,born\n1,"Ann \\"A\\" Lee, jr",1990\n2,"Bob",1991\n',
+            ["1", 'Ann "A" Lee, jr', "1990"],
+        ),
+        (
+            "id   name      born\n1    Ann Lee   1990\n22   Bob       1991\n333  Cy Moe    92\n",
+            ["1", "Ann Lee", "1990"],
+        ),
+    ],
+)
+def test_unusual_separators_and_quotes_are_found_by_content(
+    table: Open, content: str, row: list[str]
+) -> None:
+    reader = table(content)
+    batch = next(iter(reader.batches()))
+    assert [column[0].as_py() for column in batch.columns] == row
+    assert [label.strip() for label in reader.header] == ["id", "name", "born"]
 
 
 def test_lines_before_the_header_are_not_taken_for_it(table: Open) -> None:

@@ -8,10 +8,12 @@ docs/hazards.md.
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from daemon.states import JobState
@@ -21,6 +23,7 @@ from pipeline.mapping import map_columns
 from pipeline.standardize.units import normalize_unit
 from tests.support import GOOD, World
 from tests.unit.harmonizing import Delivered, Desk
+from tests.unit.tables import saved
 
 ROOT = Path(__file__).resolve().parents[2]
 HAZARDS = ROOT / "tests" / "data" / "hazards.csv"
@@ -1075,6 +1078,92 @@ def day_and_month_swapped_are_listed_and_never_merged(desk: Desk) -> None:
     assert "birth_date (day and month swapped)" in listed
 
 
+# -- K. JSON, XML, Excel -------------------------------------------------------------------------
+
+PEOPLE = [
+    {"patient_id": f"P{n:03d}", "family_name": "Lee", "birth_date": "1980-01-31"} for n in range(20)
+]
+BOMB = "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 9 if n else 'aaaaaaaaa'}'>" for n in range(9))
+
+
+def workbook(*sheets: tuple[str, list[list[object]]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets:
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    return saved(book)
+
+
+def people(**changed: object) -> list[list[object]]:
+    """The rows of a sheet; `changed` replaces cells of the fourth person."""
+    rows = [dict(one) for one in PEOPLE]
+    rows[3] |= changed
+    return [list(PEOPLE[0]), *(list(row.values()) for row in rows)]
+
+
+@hazard("K166")
+def records_of_a_document_are_at_their_path(desk: Desk) -> None:
+    done = desk.harmonize(json.dumps({"meta": {"count": 20}, "data": PEOPLE}))
+    assert done.column("patient_id") == [one["patient_id"] for one in PEOPLE]
+
+
+@hazard("K167")
+def text_of_a_document_stays_text(desk: Desk) -> None:
+    document = json.dumps([{"n": 1, "x": "02134"}, {"n": 2, "x": "005"}])
+    fields = "name: n, type: integer\nname: x, type: string"
+    assert columns(desk, fields, document).column("x") == ["02134", "005"]
+
+
+@hazard("K169")
+def a_name_twice_is_marked_and_nan_is_rejected(desk: Desk) -> None:
+    rows = [json.dumps({"n": n, "x": n}) for n in range(20)]
+    rows[3], rows[4] = '{"n": 3, "x": 3, "x": 3}', '{"n": 4, "x": NaN}'
+    fields = "name: n, type: integer\nname: x, type: number"
+    done = columns(desk, fields, f"[{','.join(rows)}]")
+    assert done.report["warnings"] == {"duplicate-name": 1}
+    assert done.reasons == [(5, "x", "type-error")]
+
+
+@hazard("K170")
+def one_bad_line_of_json_lines_is_one_reject(desk: Desk) -> None:
+    lines = [json.dumps(one) for one in PEOPLE]
+    lines[7] = lines[7][:20]
+    done = desk.harmonize("\n".join([*lines, ""]))
+    assert done.reasons == [(8, "", "bad-record")]
+    assert len(done.rows) == 19
+
+
+@hazard("K172")
+def entities_are_refused(desk: Desk) -> None:
+    for declared in (BOMB, "<!ENTITY a8 SYSTEM 'file:///etc/passwd'>"):
+        error, _ = desk.refuse(f"<!DOCTYPE e [{declared}]><e><r><x>&a8;</x></r><r/></e>")
+        assert error.code is FileCode.UNSUPPORTED
+        assert "entities" in error.note
+
+
+@hazard("K173")
+def the_sheet_that_fits_is_found(desk: Desk) -> None:
+    cover: list[list[object]] = [["Monthly report"], ["by", "Amy", "on", "Monday"]]
+    done = desk.harmonize(workbook(("Cover", cover), ("Patients", people())))
+    assert len(done.rows) == 20
+
+
+@hazard("K175")
+def formulas_without_result_and_errors_are_flagged(desk: Desk) -> None:
+    for cell, code in {"=A1&B1": "formula-uncached", "#N/A": "cell-error"}.items():
+        done = desk.harmonize(workbook(("Patients", people(family_name=cell))))
+        assert done.reasons == [(4, "family_name", code)]
+
+
+@hazard("K176")
+def text_beside_numbers_stays_text(desk: Desk) -> None:
+    fields = "name: n, type: integer\nname: x, type: string"
+    content = workbook(("t", [["n", "x"], [1, "00123"], [2, 123], [3, 7.5]]))
+    assert columns(desk, fields, content).column("x") == ["00123", "123", "7.5"]
+
+
 # -- J164 needs the daemon: see below --------------------------------------------------------------
 
 
@@ -1111,8 +1200,8 @@ def test_every_hazard_is_tested_or_waits_with_a_reason() -> None:
     assert all(len(reason) > 20 for reason in waiting().values())
 
 
-def test_only_other_formats_and_loading_wait() -> None:
-    assert {number[0] for number in waiting()} == {"K", "L"}
+def test_only_loading_waits() -> None:
+    assert {number[0] for number in waiting()} == {"L"}
 
 
 def test_the_page_lists_every_hazard() -> None:

@@ -1,0 +1,249 @@
+"""Tables of HTML pages: what many programs export under the name .xls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats import signatures
+from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.encoding import detect_encoding, utf8_chunks
+from pipeline.formats.endings import html_ending
+from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.plugin import Format
+from pipeline.formats.source import open_source
+from pipeline.messages import Limits
+
+NAME = "an HTML page"
+_CHUNK = 1 << 16
+_MOST_SPAN = 1_000
+_MOST_BYTES = 512 << 20
+_CHARSET = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?([A-Za-z0-9._-]+)""", re.I)
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+
+
+def open_html(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
+    """Open the tables of a page; see `GridReader`.
+
+    Raises:
+        ContentError: ENCODING or EMPTY (a page without a table) too.
+    """
+    return GridReader(_Page(path, limits, read_as), limits, read_as)
+
+
+class _Page:
+    """See `Grids`. A page is small enough to be looked through once before its rows are read."""
+
+    kind = NAME
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, limits: Limits, read_as: ReadAs | None) -> None:
+        self._path, self._limits = path, limits
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED, f"the page has {size} bytes; {_MOST_BYTES} are allowed"
+            )
+        told = None if read_as is None else read_as.encoding
+        self._encoding = detect_encoding(path, told or _declared(path))
+        self._merges: dict[int, list[Merge]] = {}
+        rows: dict[int, int] = {}
+        for table, _row, merges in self._parsed():
+            rows[table] = rows.get(table, 0) + 1
+            self._merges.setdefault(table, []).extend(merges)
+        if not rows:
+            raise ContentError(FileCode.UNSUPPORTED, "the content is an HTML page without a table")
+        self._names = {f"table {number}": number for number in sorted(rows)}
+        self.sheets = [Sheet(name=name) for name in self._names]
+
+    def place(self, sheet: str, row: int, column: int | None) -> str:
+        """`table 1, row 17, column 3`."""
+        return f"{sheet}, row {row}" + ("" if column is None else f", column {column + 1}")
+
+    def merges(self, sheet: str) -> list[Merge]:
+        """Cells that span others."""
+        return self._merges.get(self._names[sheet], [])
+
+    def rows(self, sheet: str) -> Iterator[GridRow]:
+        """The rows of one table."""
+        wanted = self._names[sheet]
+        for table, row, _ in self._parsed():
+            if table == wanted and row.cells:
+                yield row
+
+    def _parsed(self) -> Iterator[tuple[int, GridRow, list[Merge]]]:
+        parser = _Tables()
+        for piece in utf8_chunks(self._path, self._encoding, _CHUNK):
+            parser.take(piece)
+            yield from parser.done
+            parser.done.clear()
+        parser.finish()
+        yield from parser.done
+
+
+class _Tables(HTMLParser):
+    """Collects the rows of every table; a table in a cell is text of that cell's table no more."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.done: list[tuple[int, GridRow, list[Merge]]] = []
+        self._rest = b""
+        self._tables: list[_Table] = []
+        self._count = 0
+        self._hidden = 0
+
+    def take(self, piece: bytes) -> None:
+        """Parse a piece of UTF-8 text, which may end within a character."""
+        self._rest += piece
+        end = len(self._rest)
+        while end > 0 and end > len(self._rest) - 4 and self._rest[end - 1] >= 0x80:
+            end -= 1
+        self.feed(self._rest[:end].decode(errors="replace"))
+        self._rest = self._rest[end:]
+
+    def finish(self) -> None:
+        """The page has ended; so has whatever was left open."""
+        self.feed(self._rest.decode(errors="replace"))
+        self._rest = b""
+        self.close()
+        while self._tables:
+            self.handle_endtag("table")
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Pass over `<![if …]>` of Office; the parser gives up on any it does not know."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i, False)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open what the tag opens, and close what it closes by itself."""
+        if tag == "table":
+            self._count += 1
+            self._tables.append(_Table(self._count))
+        elif tag in ("script", "style"):
+            self._hidden += 1
+        elif self._tables:
+            table = self._tables[-1]
+            if tag == "tr":
+                self._end_row()
+                table.begin_row()
+            elif tag in ("td", "th"):
+                named = dict(attrs)
+                table.begin_cell(_span(named.get("colspan")), _span(named.get("rowspan")))
+            elif tag == "br" and table.text is not None:
+                table.text.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close what the tag closes."""
+        if tag in ("script", "style"):
+            self._hidden = max(0, self._hidden - 1)
+        elif self._tables:
+            if tag in ("td", "th"):
+                self._tables[-1].end_cell()
+            elif tag in ("tr", "thead", "tbody", "tfoot"):
+                self._end_row()
+            elif tag == "table":
+                self._end_row()
+                self._tables.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Text belongs to the innermost open cell."""
+        if self._tables and not self._hidden and self._tables[-1].text is not None:
+            self._tables[-1].text.append(_SPACE.sub(" ", data))
+
+    def _end_row(self) -> None:
+        table = self._tables[-1]
+        found = table.end_row()
+        if found is not None:
+            self.done.append((table.number, *found))
+
+
+class _Table:
+    """One table while it is read. spans: columns that cells of earlier rows still cover."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.text: list[str] | None = None
+        self._row: GridRow | None = None
+        self._rows = 0
+        self._at = 0
+        self._span = (1, 1)
+        self._covered: dict[int, int] = {}
+        self._merges: list[Merge] = []
+
+    def begin_row(self) -> None:
+        self._rows += 1
+        self._row = GridRow(number=self._rows, cells={})
+        self._at = 0
+
+    def begin_cell(self, columns: int, rows: int) -> None:
+        if self._row is None:
+            self.begin_row()
+        self.end_cell()
+        while self._covered.get(self._at, 0) >= self._rows:
+            self._at += 1
+        self.text, self._span = [], (columns, rows)
+
+    def end_cell(self) -> None:
+        if self.text is None or self._row is None:
+            return
+        text = "\n".join(line.strip(" ") for line in "".join(self.text).split("\n")).strip("\n")
+        columns, rows = self._span
+        if text:
+            self._row.cells[self._at] = text
+        if columns > 1 or rows > 1:
+            last = self._rows + rows - 1
+            self._merges.append(
+                Merge(
+                    first_row=self._rows,
+                    last_row=last,
+                    first_column=self._at,
+                    last_column=self._at + columns - 1,
+                )
+            )
+            self._covered.update(dict.fromkeys(range(self._at, self._at + columns), last))
+        self._at += columns
+        self.text = None
+
+    def end_row(self) -> tuple[GridRow, list[Merge]] | None:
+        self.end_cell()
+        if self._row is None:
+            return None
+        found, self._row = (self._row, self._merges), None
+        self._merges = []
+        return found
+
+
+def _span(text: str | None) -> int:
+    return min(max(int(text), 1), _MOST_SPAN) if text is not None and text.isdigit() else 1
+
+
+def _declared(path: Path) -> str | None:
+    """The encoding the page names, if its bytes are in it."""
+    import codecs
+
+    with open_source(path) as source:
+        head = source.read(4096)
+    found = _CHARSET.search(head)
+    if found is None or head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        return None
+    try:
+        codec = codecs.lookup(found[1].decode()).name
+    except LookupError:
+        return None
+    return None if codec.startswith(("utf-16", "utf-32")) else codec
+
+
+FORMAT = Format(
+    name=NAME,
+    recognises=lambda head: (
+        head.text is not None and signatures.name_text(head.text) == signatures.HTML
+    ),
+    open=open_html,
+    extensions=("html", "htm", "xhtml"),
+    ends=html_ending,
+)

@@ -1,0 +1,60 @@
+"""Which of the two readers of delimited text opens a file: the fast one, if it knows its dialect.
+
+Both find out for themselves; here only the marks that the fast one does not know are looked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.csv import DelimitedReader
+from pipeline.formats.dialect import CANDIDATES
+from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
+from pipeline.formats.lenient import LenientReader
+from pipeline.formats.raw.reading import RawReading, read_decoded
+from pipeline.formats.sample import SAMPLE_BYTES, take_sample
+from pipeline.messages import Limits
+
+_SURE = 0.6
+
+
+def open_delimited(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
+    """Open the table in a delimited text.
+
+    Raises:
+        ContentError, TransientError: as `DelimitedReader`.
+    """
+    told = ReadAs() if read_as is None else read_as
+    if told.delimiter in CANDIDATES:
+        return DelimitedReader(path, limits, read_as=told)
+    encoding = detect_encoding(path, told.encoding)
+    reading = _reading(path, limits, encoding, told.delimiter)
+    if reading is None:
+        return DelimitedReader(path, limits, read_as=told)
+    return LenientReader(path, limits, encoding, reading, told)
+
+
+def _whole(lines: list[str]) -> str:
+    """The lines without a quoted text at their end that goes on behind them."""
+    odd = [at for at, line in enumerate(lines) if line.count('"') % 2]
+    return "".join(lines[: odd[-1]] if len(odd) % 2 else lines)
+
+
+def _reading(
+    path: Path, limits: Limits, encoding: TextEncoding, delimiter: str | None
+) -> RawReading | None:
+    """How the file is read when its marks are unusual ones, beyond doubt; else None."""
+    sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
+    text = sample.text.decode() if sample.complete else _whole(sample.lines)
+    reading = read_decoded(text, delimiter)
+    if delimiter is not None:
+        return reading
+    dialect = reading.dialect
+    unusual = (
+        reading.fixed is not None
+        or dialect.delimiter not in (*CANDIDATES, None)
+        or dialect.quote not in ('"', None)
+        or dialect.escape is not None
+    )
+    return reading if unusual and reading.sure >= _SURE else None

@@ -1,0 +1,152 @@
+"""Which delimiters, quotes and escapes are worth a try, told from the counts of marks per line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline.formats.raw.dialect import RawDialect
+
+USUAL = (",", ";", "\t", "|")
+_NEVER = set("\"'`.-_\\()[]{}\r\n /\u00a0\ufeff\ufffd\x00")
+_BEYOND_ASCII = set("¦§¬¶│║•¤·")
+_SOME = 0.25  # a delimiter stands in at least this share of the lines
+_MOST_MARKS = 7
+_QUOTED = re.compile(r'"[^"]*"')
+_BAR = re.compile(r"(?:^| )\|(?= |$)")
+_RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
+_AT_EDGE = {
+    quote: re.compile(rf"(?:^|[,;\t|:^~ ]) ?{quote}[^{quote}]*{quote} ?(?=[,;\t|:^~ ]|$)")
+    for quote in "\"'`"
+}
+
+
+def delimiters(lines: Sequence[str]) -> list[str]:
+    """Marks that may be the delimiter of `lines` (not blank ones), the likeliest first."""
+    bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
+    chars = Counter(char for line in bare for char in set(line))
+    least = max(1, int(_SOME * len(lines)))
+    marks = {
+        char
+        for char, count in chars.items()
+        if count >= least
+        and not char.isalnum()
+        and char not in _NEVER
+        and (char.isascii() or char in _BEYOND_ASCII)
+    }
+    marks |= {mark for mark in USUAL if chars[mark] >= 1}
+    ranked = sorted(marks | _runs(bare, least), key=lambda mark: (-_evenness(bare, mark), mark))
+    found = ranked[:_MOST_MARKS]
+    found += [mark for mark in USUAL if mark in marks and mark not in found]
+    blanks = [len(line.split()) for line in bare]
+    if sum(width > 1 for width in blanks) * 2 > len(blanks):
+        found += [" ", ""] if any("  " in line for line in bare) else [" "]
+    return found
+
+
+def even_marks(lines: Sequence[str]) -> list[str]:
+    """Marks that stand equally often, and not just once in some, in nearly all lines."""
+    bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
+    found = []
+    for mark in (",", ";", "\t", "|", "^", "~", "#", "\x1f", "¦", "§", "\x01"):
+        counts = Counter(line.count(mark) for line in bare)
+        usual, times = counts.most_common(1)[0] if counts else (0, 0)
+        if usual and times >= 0.85 * len(bare):
+            found.append(mark)
+    return found
+
+
+def _runs(lines: Sequence[str], least: int) -> set[str]:
+    """Marks of several characters: `||`, `~|~`, ` | `, `::`."""
+    counts: Counter[str] = Counter()
+    for line in lines[:60]:
+        counts.update({run for run in _RUN.findall(line) if len(run) > 1})
+    enough = max(2, min(least, 60 * _SOME))
+    found = {
+        run
+        for run, count in counts.most_common(12)
+        if count >= enough
+        and run.strip(" ") not in (",", ";", "-", ":", ".", "&", "")
+        and not set(run) <= set(".-_/ ")
+    }
+    if any("\t\t" in line for line in lines):
+        found.add("\t\t")
+    spaced = {
+        mark + " "
+        for mark in ",;"
+        if sum(line.count(mark) for line in lines) > sum(line.count(mark + " ") for line in lines)
+        and _evenness(lines, mark + " ") >= 1.2
+    }
+    return {run for run in found if _is_whole(lines, run)} | spaced
+
+
+def _is_whole(lines: Sequence[str], run: str) -> bool:
+    """True when the characters of a run stand nearly nowhere without each other."""
+    core = run.strip(" ") or run
+    whole = sum(line.count(run) for line in lines) * core.count(core[0])
+    return whole >= 0.9 * sum(line.count(core[0]) for line in lines)
+
+
+def _evenness(lines: Sequence[str], mark: str) -> float:
+    """How alike the counts per line are, more for marks that stand in more lines."""
+    counts = Counter(line.count(mark) for line in lines)
+    present = len(lines) - counts.pop(0, 0)
+    if not present:
+        return 0.0
+    return max(counts.values()) / len(lines) + 0.3 * present / len(lines) + 0.05 * len(mark)
+
+
+def quotes(lines: Sequence[str]) -> list[str | None]:
+    """Quote characters that stand at the edges of cells; None always is a candidate."""
+    found: list[str | None] = []
+    for quote, pattern in _AT_EDGE.items():
+        with_it = [line for line in lines if quote in line]
+        edged = sum(bool(pattern.search(line)) for line in with_it)
+        if (quote == '"' and with_it) or (edged and _edges(with_it, quote) >= 0.6):
+            found.append(quote)
+    return [*found, None]
+
+
+def _edges(lines: Sequence[str], quote: str) -> float:
+    """Share of the quotes that stand at the edge of a cell."""
+    edge = re.compile(rf"(?:^|[,;\t|:^~]) ?{quote}|{quote} ?(?=[,;\t|:^~]|$)")
+    return sum(len(edge.findall(line)) for line in lines) / sum(line.count(quote) for line in lines)
+
+
+def escapes(lines: Sequence[str], delimiter: str | None, quote: str | None) -> list[str | None]:
+    """The backslash, when it stands before a quote or a delimiter."""
+    if quote is not None and any(f"\\{quote}" in line for line in lines):
+        return [None, "\\"]
+    if quote is None and delimiter and any(f"\\{delimiter}" in line for line in lines):
+        return [None, "\\"]
+    return [None]
+
+
+def dialects(lines: Sequence[str], declared: str | None = None) -> list[RawDialect]:
+    """Every dialect worth a try; only those with the `declared` delimiter when there is one."""
+    found: list[RawDialect] = []
+    marks = quotes(lines)
+    for delimiter in delimiters(lines) if declared is None else [declared]:
+        skips = delimiter not in (" ", "", "\t") and _spaced(lines, delimiter)
+        for quote in marks:
+            for escape in escapes(lines, delimiter, quote):
+                found.append(RawDialect(delimiter, quote, escape, skips))
+                if delimiter == "|" and skips and _padded(lines):
+                    found.append(RawDialect(delimiter, quote, escape, skips, padded=True))
+    if declared is None:
+        found.extend(RawDialect(None, quote) for quote in marks)
+    return found
+
+
+def _padded(lines: Sequence[str]) -> bool:
+    """True for bars with space on both sides, as programs draw tables."""
+    total = sum(line.count("|") for line in lines)
+    return sum(len(_BAR.findall(line)) for line in lines) >= 0.9 * total
+
+
+def _spaced(lines: Sequence[str], mark: str) -> bool:
+    """True when a space follows nearly every delimiter."""
+    total = sum(line.count(mark) - line.endswith(mark) for line in lines)
+    spaced = sum(line.count(mark + " ") for line in lines)
+    return total > 0 and spaced >= 0.9 * total

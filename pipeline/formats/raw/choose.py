@@ -1,0 +1,46 @@
+"""Which dialect reads a sample best, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.formats.raw.candidates import dialects, even_marks
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.scoring import Score, score
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best reading and the best one that makes another table. confidence: 0 to 1."""
+
+    best: Score
+    rival: Score | None
+    confidence: float
+
+    @property
+    def dialect(self) -> RawDialect:
+        """The dialect chosen."""
+        return self.best.dialect
+
+
+def choose(lines: Lines, declared: str | None = None) -> Choice:
+    """Try every candidate on the sample `lines`; of delimiters only the `declared` one if any."""
+    full = [text for text in lines.texts if text.strip()]
+    rivals = even_marks(full)
+    scores = sorted(
+        (score(dialect, lines, rivals) for dialect in dialects(full, declared)),
+        key=lambda one: (-one.total, one.dialect.quote is None, one.dialect.escape is not None),
+    )
+    best = scores[0]
+    rival = next((one for one in scores if _differs(one.dialect, best.dialect)), None)
+    lead = 1 - rival.total / best.total if rival and best.total else 1.0
+    quality = min(1.0, best.even) * best.legal * best.typed
+    return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.35 + 1.3 * lead)), 3))
+
+
+def _differs(other: RawDialect, best: RawDialect) -> bool:
+    """True when `other` has another delimiter, and not just a piece of the same one."""
+    if other.delimiter is None or best.delimiter is None:
+        return other.delimiter != best.delimiter
+    return other.delimiter.strip(" ") not in best.delimiter

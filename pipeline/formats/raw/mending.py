@@ -1,0 +1,99 @@
+"""Rows that do not have the table's shape, read in the likeliest way, or left as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.formats.raw.align import Aligner
+from pipeline.formats.raw.columns import models_of
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
+from pipeline.formats.raw.quoteways import Way, ways
+
+_OTHER_DELIMITER = 3.0
+_OTHER_MERGE = 0.5
+_LEAD = 1.0
+_SLACK = 7.0
+_MOST_TRIED = 10
+_OTHERS = (" ", ";", ",", "\t", "|")
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A row as it was read. changed: it was more than filled up at its end."""
+
+    cells: list[str]
+    changed: bool
+
+
+class Mender:
+    """Reads the damaged rows of one table; `rows` are good ones."""
+
+    def __init__(self, dialect: RawDialect, rows: Sequence[Sequence[str]], width: int) -> None:
+        self._dialect = dialect
+        self._lexer = Lexer(dialect)
+        self.width = width
+        self.models = models_of(rows, width)
+        self._aligner = Aligner(self.models)
+        fits = sorted(self._aligner.plain(row) for row in rows[:200])
+        self._low = fits[len(fits) // 20] if fits else 0.0
+        typed = sum(model.strong is not None for model in self.models)
+        self.can_align = typed > 0 and len(rows) >= 3
+
+    def doubts(self, record: RawRecord) -> bool:
+        """True when a row of the right width is less likely than nearly all others."""
+        return self.can_align and self._aligner.plain(record.cells) < self._low
+
+    def mend(self, record: RawRecord, lines: Lines) -> Mended:
+        """Read one record that is broken or not as wide as the table."""
+        last = record.line + record.lines - 1
+        text = lines.joined(record.line, last)
+        tried: list[tuple[float, list[str], str, float]] = []
+        if not record.broken:
+            tried.append((0.0, record.cells, self._dialect.delimiter or "", 2.2))
+        tried += self._ways(text, self._dialect, 0.0)
+        if self.can_align and len(record.cells) < self.width:
+            for other in _OTHERS:
+                if other != self._dialect.delimiter and other in text:
+                    dialect = replace(self._dialect, delimiter=other, skip_space=False)
+                    tried += self._ways(text, dialect, _OTHER_DELIMITER)
+        if not tried:
+            return Mended(record.cells, changed=False)
+        return self._best(record, tried)
+
+    def _best(
+        self, record: RawRecord, tried: Sequence[tuple[float, list[str], str, float]]
+    ) -> Mended:
+        if not self.can_align:
+            near = min(tried, key=lambda one: (abs(len(one[1]) - self.width), one[0]))
+            return Mended(near[1], changed=record.broken)
+        best, cells = float("-inf"), record.cells
+        for price, found, joiner, merge in tried:
+            made = self._aligner.align(found, joiner, merge)
+            if made.fit - price > best:
+                best, cells = made.fit - price, made.cells
+        if record.broken:
+            return Mended(cells if best > self._low - 60 else record.cells, changed=True)
+        plain = self._aligner.plain(record.cells)
+        if best < plain + _LEAD or best < self._low - _SLACK:
+            return Mended(record.cells, changed=False)
+        return Mended(cells, changed=True)
+
+    def _gap(self, cells: Sequence[str], price: float) -> int:
+        """How many cells are amiss; pieces of another separator may be too many."""
+        missing = self.width - len(cells)
+        return max(0, missing) if price else abs(missing)
+
+    def _ways(
+        self, text: str, dialect: RawDialect, price: float
+    ) -> list[tuple[float, list[str], str, float]]:
+        """Ways to read the line, those nearest to the table's width first."""
+        quote, delimiter = dialect.quote, dialect.delimiter or ""
+        merge = 2.2 if price == 0 else _OTHER_MERGE
+        if quote is None or quote not in text:
+            found: list[Way] = [(0.0, Lexer(dialect).split(text))]
+        else:
+            found = ways(text, dialect)
+        found = sorted(found, key=lambda way: (self._gap(way[1], price), way[0]))[:_MOST_TRIED]
+        return [(price + extra, cells, delimiter, merge) for extra, cells in found]

@@ -1,0 +1,105 @@
+"""The ways to read one line whose quotes do not follow the grammar, each with its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count
+
+from pipeline.formats.raw.dialect import RawDialect
+
+_MOST_WAYS = 40
+_MOST_STEPS = 1_500
+_MOST_CLOSINGS = 8
+_BAD_INNER, _LITERAL, _GLUED, _STRAY = 0.8, 1.5, 2.2, 0.2
+
+Way = tuple[float, list[str]]
+
+
+class Quoted(str):
+    """A cell that stood in quotes: whole by itself."""
+
+    __slots__ = ()
+
+
+def ways(text: str, dialect: RawDialect) -> list[Way]:
+    """Readings of one line, cheapest first."""
+    quote, delimiter = dialect.quote, dialect.delimiter
+    if quote is None or not delimiter:
+        return []
+    order = count()
+    heap: list[tuple[float, int, int, tuple[str, ...]]] = [(0.0, next(order), 0, ())]
+    found: list[Way] = []
+    seen: set[tuple[str, ...]] = set()
+    for _ in range(_MOST_STEPS):
+        if not heap or len(found) >= _MOST_WAYS:
+            break
+        price, _, at, cells = heappop(heap)
+        if at < 0:
+            if cells not in seen:
+                seen.add(cells)
+                found.append((price, list(cells)))
+            continue
+        for extra, cell, behind in _cells_at(text, at, dialect):
+            heappush(heap, (price + extra, next(order), behind, (*cells, cell)))
+    return found
+
+
+def _cells_at(text: str, at: int, dialect: RawDialect) -> Iterator[tuple[float, str, int]]:
+    """Each way to read the cell at `at`: its price, its text, where the next one begins or -1."""
+    quote, delimiter = dialect.quote or "", dialect.delimiter or ""
+    start = at
+    if delimiter != " ":
+        while start < len(text) and text[start] == " ":
+            start += 1
+    if text.startswith(quote, start):
+        yield from _closings(text, start, dialect)
+    end = text.find(delimiter, at)
+    behind = end + len(delimiter) if end >= 0 else -1
+    cell = text[at:end] if end >= 0 else text[at:]
+    if dialect.skip_space:
+        cell = cell.lstrip(" ")
+    literal = cell.lstrip(" ").startswith(quote)
+    yield (_LITERAL if literal else _STRAY * cell.count(quote)), cell, behind
+    inside = text.find(quote, max(at + 1, start + 1), end if end >= 0 else len(text))
+    if inside > at and not literal:
+        yield _GLUED, text[at:inside], inside
+
+
+def _closings(text: str, start: int, dialect: RawDialect) -> Iterator[tuple[float, str, int]]:
+    quote, delimiter = dialect.quote or "", dialect.delimiter or ""
+    at = start
+    for _ in range(_MOST_CLOSINGS):
+        at = text.find(quote, at + 1)
+        if at < 0:
+            return
+        if dialect.escape and text[at - 1] == dialect.escape:
+            continue
+        inner = text[start + 1 : at]
+        behind = at + 1
+        while behind < len(text) and text[behind] == " " and delimiter != " ":
+            behind += 1
+        well = _well_formed(inner, dialect)
+        price = 0.0 if well else _BAD_INNER
+        cell = _plain(inner, dialect)
+        if behind >= len(text):
+            yield price, Quoted(cell), -1
+        elif text.startswith(delimiter, behind):
+            yield price, Quoted(cell), behind + len(delimiter)
+        elif well and inner and len(inner) > 1:
+            yield _GLUED, Quoted(cell), at + 1
+
+
+def _well_formed(inner: str, dialect: RawDialect) -> bool:
+    quote = dialect.quote or ""
+    bare = inner.replace(quote + quote, "")
+    if dialect.escape:
+        bare = bare.replace(dialect.escape + quote, "")
+    return quote not in bare
+
+
+def _plain(inner: str, dialect: RawDialect) -> str:
+    quote = dialect.quote or ""
+    if dialect.escape:
+        inner = inner.replace(dialect.escape + quote, quote)
+    return inner.replace(quote + quote, quote)

@@ -1,0 +1,250 @@
+"""A whole text file read for itself: how it is written, and the table it holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipeline.formats.raw.choose import Choice, choose
+from pipeline.formats.raw.decoding import Encoding, detect_encoding
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns
+from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.table import TableFinder
+from pipeline.formats.raw.tableparts import RawTable
+
+_SAMPLE_LINES = 300
+_SAMPLE_CHARS = 60_000
+_LONG_TEXT, _LONGEST_TEXT = 20, 50_000
+_SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space", "": "blanks"}
+
+
+@dataclass(frozen=True)
+class RawReading:
+    """What a text file holds and how it was read. Nothing is refused here."""
+
+    encoding: Encoding
+    lines: Lines
+    dialect: RawDialect
+    choice: Choice | None
+    fixed: FixedWidth | None
+    table: RawTable
+    declared: bool
+
+    @cached_property
+    def confidence(self) -> float:
+        """How sure the reading is, 0 to 1: no surer than its least sure part."""
+        if not self.table.rows and self.table.header is None:
+            return self.encoding.confidence
+        return round(min(self.encoding.confidence, self.sure, _of_header(self.table)), 3)
+
+    @property
+    def sure(self) -> float:
+        """How sure the way cells are split is, whatever the header may be."""
+        return 1.0 if self.declared else self.fixed.confidence if self.fixed else _of(self.choice)
+
+    def scores(self) -> dict[str, float]:
+        """How good a table the best delimiter and the next best make."""
+        found = [self.choice.best, self.choice.rival] if self.choice else []
+        return {one.dialect.delimiter or "": round(one.total, 4) for one in found if one}
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data, without cells but the names of the columns."""
+        table = self.table
+        preamble = (min(table.header_lines) if table.header_lines else table.first_line) - 1
+        return {
+            "format": "fixed width" if self.fixed else "delimited text",
+            "encoding": self.encoding.name,
+            **self._marks(),
+            "line_ending": self._line_ending,
+            "header_rows": len(table.header_lines),
+            "header_lines": table.header_lines,
+            "header": table.header,
+            "columns": table.width,
+            "rows": len(table.rows),
+            "preamble": preamble if table.rows or table.header else 0,
+            "preamble_lines": table.preamble,
+            "footer": self._last_line - table.last_line if table.footer else 0,
+            "footer_lines": table.footer,
+            "comment_lines": table.comments,
+            "repeated_header_lines": table.repeated,
+            "other_tables": table.others,
+            "repaired_lines": table.mended,
+            "ragged_rows": table.ragged,
+            "confidence": self.confidence,
+            "evidence": self._evidence(),
+        }
+
+    def _marks(self) -> dict[str, Any]:
+        marks = self.dialect.describe()
+        if self.fixed:
+            marks |= {"delimiter": None, "spans": [list(span) for span in self.fixed.spans]}
+        quote = self.dialect.quote
+        if quote is None or not any(quote in text for text in self.lines.texts):
+            marks["quotechar"] = None
+        marks["doublequote"] = marks["quotechar"] is not None and marks["escapechar"] is None
+        return marks
+
+    @cached_property
+    def _line_ending(self) -> str:
+        names = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}
+        found = {names[end] for end in self.lines.ends if end}
+        return found.pop() if len(found) == 1 else "mixed" if found else "none"
+
+    @property
+    def _last_line(self) -> int:
+        texts = self.lines.texts
+        last = len(texts)
+        while last and not texts[last - 1].strip():
+            last -= 1
+        return last
+
+    def _evidence(self) -> list[str]:
+        notes = list(self.encoding.evidence)
+        if self.fixed:
+            notes.append(f"{len(self.fixed.spans)} columns line up in nearly all lines")
+        elif self.declared:
+            notes.append("a first line declares the separator")
+        elif self.choice is not None:
+            notes += _about_choice(self.choice)
+        return [*notes, *_about_table(self.table)]
+
+
+def read_text(data: bytes) -> RawReading:
+    """Read the bytes of a whole text file."""
+    encoding = detect_encoding(data)
+    return _read(encoding, Lines.of(encoding.decode(data)), None)
+
+
+def read_decoded(text: str, delimiter: str | None = None) -> RawReading:
+    """Read text whose encoding is settled; by this `delimiter` when one is given."""
+    return _read(Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",)), Lines.of(text), delimiter)
+
+
+def read_head(encoding: Encoding, text: str) -> RawReading:
+    """Read the head of a text that goes on behind it."""
+    return _read(encoding, Lines.of(text), None)
+
+
+def _read(encoding: Encoding, lines: Lines, told: str | None) -> RawReading:
+    if not any(text and not text.isspace() for text in lines.texts):
+        return RawReading(encoding, lines, RawDialect(None), None, None, RawTable(0, None, [], []),
+                          declared=False)  # fmt: skip
+    declared = _declared(lines)
+    start = 0 if declared is None else 1
+    declared = declared if told is None else told
+    choice = choose(_sample(lines, start), declared)
+    fixed = _fixed(lines, choice) if declared is None else None
+    if fixed is not None:
+        split = Lines(["\x1f".join(fixed.split(text.expandtabs(8))) if text.strip() else ""
+                       for text in lines.texts], lines.ends)  # fmt: skip
+        table = TableFinder(split, RawDialect("\x1f"), start).find()
+        return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
+    table = TableFinder(lines, choice.dialect, start).find()
+    return RawReading(encoding, lines, choice.dialect, choice, None, table, declared is not None)
+
+
+def _declared(lines: Lines) -> str | None:
+    """The separator that a first line `sep=;` declares, as Excel understands it."""
+    match = _SEP.fullmatch(lines.texts[0])
+    return match[1] if match else None
+
+
+def _sample(lines: Lines, start: int) -> Lines:
+    """The head of the text, and some lines of its middle."""
+    texts: list[str] = []
+    ends: list[str] = []
+    at, chars = start, 0
+    while at < len(lines.texts) and len(texts) < _SAMPLE_LINES and chars < _SAMPLE_CHARS:
+        text = lines.texts[at]
+        texts.append(text)
+        ends.append(lines.ends[at])
+        chars += len(text)
+        at = _behind(lines, at) if text.count('"') % 2 else at + 1
+    return Lines(texts, ends)
+
+
+def _behind(lines: Lines, at: int) -> int:
+    """The next line to look at behind one that opens a quote: of a long text only its end."""
+    for last in range(at + 1, min(at + _LONGEST_TEXT, len(lines.texts))):
+        if lines.texts[last].count('"') % 2:
+            return last if last - at > _LONG_TEXT else at + 1
+    return at + 1
+
+
+def _fixed(lines: Lines, choice: Choice) -> FixedWidth | None:
+    """Columns of fixed width, where blanks or nothing would part the cells otherwise."""
+    best = choice.best
+    if best.dialect.delimiter not in (None, " ", "") and best.total > 0.12:
+        return None
+    full = [text for text in lines.texts[:_SAMPLE_LINES] if text.strip()]
+    if best.dialect.delimiter in (" ", "") and best.even > 0.97 and best.typed > 0.9:
+        return None
+    if best.dialect.delimiter is None and not any("  " in text for text in full):
+        return None
+    found = find_columns(full)
+    if found is None:
+        return None
+    widths = [sum(bool(cell) for cell in found.split(text)) for text in full]
+    usual = sum(width > len(found.spans) / 2 for width in widths)
+    return found if usual > 0.7 * len(widths) else None
+
+
+def _of(choice: Choice | None) -> float:
+    return 1.0 if choice is None else choice.confidence
+
+
+def _of_header(table: RawTable) -> float:
+    """How sure it is that the first record does or does not name the columns."""
+    return min(1.0, 0.55 + 0.3 * abs(table.header_lead)) if table.rows else 0.5
+
+
+def _about_choice(choice: Choice) -> list[str]:
+    best = choice.best
+    mark = best.dialect.delimiter
+    if mark is None:
+        return ["no separator makes a table of several columns"]
+    notes = [
+        f"separated by {_NAMES.get(mark, repr(mark))}: {best.even:.0%} of {best.rows} records have"
+        f" {best.width} cells (score {best.total:.2f})"
+    ]
+    if choice.rival is not None and choice.rival.total > 0.05:
+        other = choice.rival.dialect.delimiter
+        name = "no separator" if other is None else _NAMES.get(other, repr(other))
+        notes.append(f"the next best is {name} (score {choice.rival.total:.2f})")
+    if best.dialect.quote is not None:
+        notes.append(f"cells are quoted by {best.dialect.quote}")
+    return notes
+
+
+def _about_table(table: RawTable) -> list[str]:
+    counts = {
+        "the names of the columns stand in line {}": table.header_lines,
+        "lines that stand before the table: {}": table.preamble,
+        "lines that stand behind it: {}": table.footer,
+        "comments among its rows: {}": table.comments,
+        "lines that repeat the header: {}": table.repeated,
+        "another table begins in line {}": table.others,
+        "damaged lines, read as the other rows suggest: {}": table.mended,
+    }
+    notes = [text.format(_list(lines)) for text, lines in counts.items() if lines]
+    if table.rows and table.header is None:
+        notes.append("the first record looks like the others: there is no header")
+    if table.ragged:
+        notes.append(f"{table.ragged} rows are not as wide as the table")
+    return notes
+
+
+def _list(lines: list[int]) -> str:
+    shown = ", ".join(map(str, lines[:6]))
+    return shown if len(lines) <= 6 else f"{shown} and {len(lines) - 6} more"
+
+
+def plain_rows(reading: RawReading, *, with_header: bool = True) -> list[list[str]]:
+    """The table as rows of text, the names of the columns first when there are any."""
+    table = reading.table
+    names = [table.header] if with_header and table.header is not None else []
+    return [*names, *table.rows]

@@ -1,0 +1,192 @@
+"""How good a table one dialect makes of a sample of lines.
+
+Five things, multiplied: rows as wide as the table, quotes that follow the grammar, cells that look
+like one value each, columns whose cells look alike, and how usual the delimiter is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.formats.raw.celltypes import CODE, EMPTY, NUMBER, OTHER, TEXT, TYPED, WORD, kind_of
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
+
+_JUDGED_ROWS = 60
+_JUDGED_COLUMNS = 40
+_USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.55}
+_RARE = set("#*&!@%$+<>?=/")
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
+_ONE = 0.14
+_QUOTES = "\"'`"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good a reading is. `width` is how many cells most rows have."""
+
+    dialect: RawDialect
+    total: float
+    width: int
+    even: float
+    legal: float
+    typed: float
+    alike: float
+    rows: int
+    records: tuple[tuple[str, ...], ...] = ()
+
+
+def score(dialect: RawDialect, lines: Lines, rivals: Sequence[str] = ()) -> Score:
+    """Judge one dialect on a sample; `rivals` are marks that stand evenly in its lines."""
+    records = [record for record in Lexer(dialect).records(lines) if not record.blank]
+    if not records:
+        return Score(dialect, 0.0, 1, 0.0, 0.0, 0.0, 0.0, 0)
+    width = _width(records)
+    even = _evenness(records, width)
+    legal = _legality(records, dialect, lines)
+    rows = [record.cells for record in records if len(record.cells) == width and not record.broken]
+    judged = rows if len(rows) <= _JUDGED_ROWS else rows[:: len(rows) // _JUDGED_ROWS + 1]
+    marks = [mark for mark in rivals if mark not in (dialect.delimiter or "")]
+    typed, alike, hollow = _cells(judged, width, marks)
+    several = (width - 1) / width if width > 1 else _alone(judged)
+    total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
+    total *= _prior(dialect.delimiter) * (1 - 0.05 * _spaced(judged))
+    sample = tuple(tuple(row) for row in judged[:30])
+    return Score(dialect, total, width, even, legal, typed, alike, len(records), sample)
+
+
+def _width(records: Sequence[RawRecord]) -> int:
+    counts = Counter(len(record.cells) for record in records if not record.broken)
+    if not counts:
+        return 1
+    most = max(counts.values())
+    wide = [width for width, count in counts.items() if width > 1 and count >= 0.6 * most]
+    return max(wide, key=lambda width: (counts[width] * (width - 1) / width, width), default=1)
+
+
+def _evenness(records: Sequence[RawRecord], width: int) -> float:
+    """Share of rows as wide as the table, between the first and the last of them."""
+    fits = [len(record.cells) == width for record in records]
+    if True not in fits:
+        return 0.0
+    first, last = fits.index(True), len(fits) - 1 - fits[::-1].index(True)
+    inside = sum(fits) / (last + 1 - first)
+    outside = sum(fits) / len(fits)
+    near = sum(abs(len(record.cells) - width) <= 1 for record in records) / len(records)
+    even = 0.55 * inside + 0.35 * outside + 0.1 * near
+    above = len(records[first - 1].cells) if first else width
+    return even if above in (1, width) else 0.93 * even  # the header has another width
+
+
+def _legality(records: Sequence[RawRecord], dialect: RawDialect, lines: Lines) -> float:
+    """Falls with rows whose quotes break the grammar, and with lines swallowed by quoted cells."""
+    quote = dialect.quote
+    if quote is None:
+        return 1.0
+    count = len(records)
+    broken = sum(record.broken for record in records)
+    stray = sum(record.stray for record in records)
+    quoted = sum(record.quoted for record in records)
+    if not quoted:
+        return 0.6
+    swallowed = sum(record.lines - 1 for record in records if record.lines > 1)
+    clean = 1 - 0.7 * min(1.0, broken / count) - 0.1 * min(1.0, stray / (quoted + stray))
+    if swallowed:
+        clean -= 0.15 * swallowed / max(1, len(lines.texts))
+    if quote != '"':
+        clean *= 0.97
+    return max(0.02, clean)
+
+
+def _cells(
+    rows: Sequence[Sequence[str]], width: int, rivals: Sequence[str]
+) -> tuple[float, float, float]:
+    """Shares of cells like one value, of cells alike in their column, of empty columns."""
+    if not rows:
+        return 0.0, 0.0, 1.0
+    known = total = 0.0
+    alike: list[float] = []
+    hollow = 0
+    columns = range(min(width, _JUDGED_COLUMNS))
+    for at in columns:
+        kinds = Counter(_judge(row[at], rivals) for row in rows)
+        empty = kinds.pop(EMPTY, 0)
+        filled = len(rows) - empty
+        if not filled:
+            hollow += 1
+            continue
+        total += filled
+        known += filled - kinds[OTHER] - 0.08 * kinds[TEXT]
+        alike.append(_likeness(kinds, filled))
+    if not total:
+        return 0.1, 0.0, 1.0
+    share = max(0.0, known / total)
+    return 0.02 + 0.98 * share * share, sum(alike) / len(alike), hollow / len(columns)
+
+
+def _likeness(kinds: Counter[str], filled: int) -> float:
+    typed = max((kinds[kind] for kind in TYPED), default=0)
+    textual = filled - sum(kinds[kind] for kind in TYPED) - kinds[OTHER]
+    header = 1 if filled > 3 else 0  # the header is no value
+    return min(1.0, (max(typed, textual) + header) / filled)
+
+
+def _judge(cell: str, rivals: Sequence[str]) -> str:
+    """The kind of a cell; one that holds a mark that stands evenly in the lines is not whole."""
+    text = cell.strip()
+    if not text:
+        return EMPTY
+    if text[0] in _QUOTES or (text[-1] in _QUOTES and text.count(text[-1]) % 2):
+        return OTHER
+    kind = kind_of(text)
+    if kind == TEXT and len(text) < 200 and not _whole(text):
+        return OTHER
+    if kind not in TYPED and any(mark in text for mark in rivals) and len(text) < 500:
+        return OTHER
+    return kind
+
+
+def _as_row(rows: Sequence[Sequence[str]]) -> bool:
+    """True when the first row, were it a header, is of another number of words than the rows."""
+    words = [len(row[0].split()) for row in rows]
+    return words.count(words[0]) < 0.8 * len(words) or kind_of(rows[0][0]) in TYPED
+
+
+def _whole(text: str) -> bool:
+    """False when brackets open in one cell and close in another."""
+    return all(text.count(left) == text.count(right) for left, right in _BRACKETS)
+
+
+def _alone(rows: Sequence[Sequence[str]]) -> float:
+    """What stands for the number of columns when there is one: values prove more than text."""
+    kinds = Counter(kind_of(row[0]) for row in rows[1:] or rows)
+    count = sum(kinds.values())
+    if not count or (len(rows[0][0].split()) > 1 and not _as_row(rows)):
+        return _ONE
+    if sum(kinds[kind] for kind in TYPED) >= 0.9 * count:
+        return 0.55
+    return 0.3 if kinds[WORD] + kinds[CODE] >= 0.9 * count else _ONE
+
+
+def _spaced(rows: Sequence[Sequence[str]]) -> float:
+    """Share of cells with space around them."""
+    cells = [cell for row in rows[:20] for cell in row if cell]
+    return sum(cell[0] == " " or cell[-1] == " " for cell in cells) / len(cells) if cells else 0.0
+
+
+def _prior(delimiter: str | None) -> float:
+    if delimiter is None:
+        return 1.0
+    if delimiter in _USUAL:
+        return _USUAL[delimiter]
+    bare = delimiter.strip(" ")
+    if len(bare) == 1 and bare in _RARE:
+        return 0.5
+    return 0.95 if len(delimiter) == 1 else 1.0
+
+
+def is_number(cell: str) -> bool:
+    """True for a cell that is a number."""
+    return kind_of(cell) == NUMBER

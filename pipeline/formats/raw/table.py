@@ -1,0 +1,347 @@
+"""The table among the lines of a text: what stands before it, its header, its rows, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
+from pipeline.formats.raw.columns import ColumnModel, models_of
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.headers import could_be_names, is_series, judge
+from pipeline.formats.raw.lexer import Lexer, Lines
+from pipeline.formats.raw.mending import Mender
+from pipeline.formats.raw.tableparts import (
+    RawTable,
+    count_filled,
+    gaps,
+    in_place,
+    join,
+    mended_names,
+    names_more,
+    share_of,
+    sums,
+    trim,
+    usual_width,
+)
+
+_COMMENT = ("#", "//", "--", "%", "!", "*")
+_AHEAD = 8
+_MOST_HEADER_ROWS = 4
+
+
+class TableFinder:
+    """Finds the table in the records of a text under one dialect."""
+
+    def __init__(
+        self, lines: Lines, dialect: RawDialect, start: int = 0, width: int | None = None
+    ) -> None:
+        self._lines = lines
+        self._dialect = dialect
+        every = list(Lexer(dialect).records(lines, start))
+        self._blank = sum(record.blank for record in every)
+        self._records = [record for record in every if not record.blank]
+        self._gaps = gaps(every)
+        self.width = usual_width(self._records) if width is None else width
+        self._fits = [
+            len(record.cells) == self.width and not record.broken for record in self._records
+        ]
+
+    def find(self, *, headed: bool = True) -> RawTable:
+        """The table; every record of the text is accounted for in it.
+
+        headed: whether it may have a header; the middle of a text has none.
+        """
+        if not self._records:
+            return RawTable(0, None, [], [], blank=self._blank)
+        first, last = self._extent()
+        first = self._without_sparse_head(first, last)
+        last, others = self._cut(first, last)
+        body = [
+            self._records[at].cells
+            for at in range(first, last + 1)
+            if self._fits[at] and not self._records[at].stray
+        ] or [self._records[at].cells for at in range(first, last + 1) if self._fits[at]]
+        learn = body[1:] if len(body) > 1 else body
+        mender = Mender(self._dialect, learn[-400:] if len(learn) > 3 else learn, self.width)
+        table = RawTable(self.width, None, [], [], blank=self._blank, others=others)
+        data = self._header(table, first, last, mender) if headed else 0
+        table.first_line = self._line(min(data, len(self._records) - 1))
+        table.preamble += [self._line(at) for at in range(data) if not self._is_named(table, at)]
+        end = self._rows(table, data, last, mender)
+        self._after(table, end, mender, others)
+        trim(table)
+        return table
+
+    # where the table begins and ends
+
+    def _extent(self) -> tuple[int, int]:
+        fits = self._fits
+        if True not in fits:
+            return 0, len(fits) - 1
+        firsts = [
+            at for at, fit in enumerate(fits) if fit and share_of(fits[at : at + _AHEAD]) >= 0.5
+        ]
+        lasts = [
+            at
+            for at, fit in enumerate(fits)
+            if fit and share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
+        ]
+        first = firsts[0] if firsts else fits.index(True)
+        last = lasts[-1] if lasts else len(fits) - 1 - fits[::-1].index(True)
+        return first, max(first, last)
+
+    def _without_sparse_head(self, first: int, last: int) -> int:
+        """Leave out leading records that are as wide as the table and nearly empty."""
+        if self.width < 3:
+            return first
+        usual = self._usual_filled(first, last)
+        while first < last:
+            filled = count_filled(self._records[first].cells)
+            if filled > 1 or usual < 2.5 or not self._fits[first]:
+                break
+            first += 1
+        return first
+
+    def _usual_filled(self, first: int, last: int) -> float:
+        counts = sorted(count_filled(self._records[at].cells) for at in range(first, last + 1))
+        return counts[len(counts) // 2] if counts else 0
+
+    def _cut(self, first: int, last: int) -> tuple[int, list[int]]:
+        """Find where a second table begins below the first: the last record before it."""
+        at = first + 2
+        while at <= last:
+            if not self._fits[at] and not self._records[at].broken:
+                size = self._block(at, last)
+                if size >= 3 and self._is_new_table(at, size):
+                    return self._before(first, at)
+                at += max(1, size)
+            elif self._gaps[at] and at + 1 <= last and self._starts_anew(first, at, last):
+                return self._before(first, at)
+            else:
+                at += 1
+        return last, []
+
+    def _before(self, first: int, at: int) -> tuple[int, list[int]]:
+        start = at
+        while at - 1 > first and not self._fits[at - 1]:
+            at -= 1  # titles of the second table
+        return at - 1, [self._line(start)]
+
+    def _block(self, at: int, last: int) -> int:
+        """How many records from `at` on have the same width, other than the table's."""
+        width, size = len(self._records[at].cells), 0
+        while at + size <= last and len(self._records[at + size].cells) == width:
+            if self._records[at + size].broken:
+                break
+            size += 1
+        return size
+
+    def _is_new_table(self, at: int, size: int) -> bool:
+        records = self._records[at : at + size]
+        if len(records[0].cells) < 2:
+            return False
+        rows = [record.cells for record in records[1:]]
+        names = could_be_names(records[0].cells)
+        verdict = judge(records[0].cells, models_of(rows, len(rows[0])))
+        return names and verdict.is_header and verdict.names >= 1
+
+    def _starts_anew(self, first: int, at: int, last: int) -> bool:
+        """Tell whether a record behind a gap names other columns than the table has."""
+        cells = self._records[at].cells
+        if cells == self._records[first].cells or not self._fits[at] or not could_be_names(cells):
+            return False
+        above = [self._records[i].cells for i in range(first + 1, at) if self._fits[i]]
+        below = [self._records[i].cells for i in range(at + 1, last + 1) if self._fits[i]]
+        if len(above) < 2 or len(below) < 2:
+            return False
+        old = judge(cells, models_of(above, self.width))
+        new = judge(cells, models_of(below, self.width))
+        return old.data == 0 and old.names >= 2 and new.is_header and new.names >= 1
+
+    # the header
+
+    def _header(
+        self,
+        table: RawTable,
+        first: int,
+        last: int,
+        mender: Mender,
+    ) -> int:
+        """Settle the header; returns the index of the first record of data."""
+        rows = self._learned(first, last)
+        models = models_of(rows, self.width) if rows else []
+        above = self._header_above(first, models, mender) if self.width > 1 else None
+        if above is not None:
+            table.header_lines, table.header = [self._line(first - 1)], in_place(above, models)
+            table.closing = len(self._records[first - 1].cells) == self.width - 1
+            return first
+        if not self._fits[first]:
+            return first
+        cells = self._records[first].cells
+        if not rows:
+            named = could_be_names(cells)
+            table.header_lead = 0.4
+            if named:
+                table.header, table.header_lines = list(cells), [self._line(first)]
+            return first + named
+        verdict = judge(cells, models, in_series=all(map(is_series, rows[:3])))
+        table.header_lead = verdict.names - verdict.data
+        if not (verdict.is_header or (verdict.data == 0 and could_be_names(cells))):
+            return first
+        count = self._header_rows(first, last)
+        group = [first - 1] if self._is_group_row(first - 1) else []
+        places = [*group, *range(first, first + count)]
+        table.header_lines = [self._line(at) for at in places]
+        table.header = join([self._records[at].cells for at in places], self.width)
+        return first + count
+
+    def _learned(self, first: int, last: int) -> list[list[str]]:
+        head = self._records[first].cells
+        rows = [self._records[at].cells for at in range(first + 1, last + 1) if self._fits[at]]
+        rows = [row for row in rows if row != head]
+        return rows[3:] if len(rows) > 8 else rows
+
+    def _header_above(
+        self, first: int, models: Sequence[ColumnModel], mender: Mender
+    ) -> list[str] | None:
+        """The header in a damaged line right above the first good row."""
+        if first == 0 or self._gaps[first] or not models:
+            return None
+        record = self._records[first - 1]
+        here = judge(self._records[first].cells, models)
+        if here.is_header and here.names >= 1 and here.data == 0:
+            return None
+        names = mended_names(record, self._lines, self._dialect, self.width)
+        if names is None or count_filled(names) < 0.6 * self.width or not could_be_names(names):
+            return None
+        verdict = judge(names, models)
+        return names if verdict.is_header or verdict.data == 0 else None
+
+    def _header_rows(self, first: int, last: int) -> int:
+        """How many records from `first` on are header lines."""
+        count = 1
+        while count < _MOST_HEADER_ROWS and first + count < last and self._fits[first + count]:
+            cells = self._records[first + count].cells
+            if [c.strip() for c in cells] == [c.strip() for c in self._records[first].cells]:
+                count += 1
+                continue
+            rest = range(first + count + 1, last + 1)
+            rows = [self._records[at].cells for at in rest if self._fits[at]]
+            if not rows or not names_more(cells, models_of(rows, self.width)):
+                break
+            count += 1
+        return count
+
+    def _is_group_row(self, at: int) -> bool:
+        """A line above the header that names groups of columns: `,,Blood,,Urine`."""
+        if at < 0 or not self._fits[at]:
+            return False
+        cells = self._records[at].cells
+        return count_filled(cells) >= 2 and could_be_names(cells) and not self._gaps[at + 1]
+
+    def _is_named(self, table: RawTable, at: int) -> bool:
+        return self._line(at) in table.header_lines
+
+    # the rows
+
+    def _rows(self, table: RawTable, data: int, last: int, mender: Mender) -> int:
+        """Collect the rows; returns the index behind the last one."""
+        names = None if table.header is None else [name.strip() for name in table.header]
+        last = self._without_footer(table, data, last, mender.models)
+        for at in range(data, last + 1):
+            record = self._records[at]
+            if self._fits[at] and not (record.stray and mender.doubts(record)):
+                if names and [cell.strip() for cell in record.cells] == names:
+                    table.repeated.append(self._line(at))
+                else:
+                    table.rows.append(record.cells)
+                    table.last_line = record.line + record.lines
+            else:
+                self._odd_row(table, at, mender)
+        return last + 1
+
+    def _odd_row(self, table: RawTable, at: int, mender: Mender) -> None:
+        record = self._records[at]
+        text = self._lines.texts[record.line].lstrip()
+        if text.startswith(_COMMENT) and len(record.cells) != self.width:
+            table.comments.append(self._line(at))
+            return
+        made = mender.mend(record, self._lines)
+        if made.changed:
+            table.mended.append(self._line(at))
+        self._add(table, made.cells)
+        table.last_line = record.line + record.lines
+
+    def _add(self, table: RawTable, cells: list[str]) -> None:
+        while len(cells) > self.width and not cells[-1].strip():
+            cells = cells[:-1]
+        if len(cells) != self.width:
+            table.ragged += 1
+        table.rows.append([*cells, *[""] * (self.width - len(cells))])
+
+    def _without_footer(
+        self, table: RawTable, data: int, last: int, models: Sequence[ColumnModel]
+    ) -> int:
+        """Leave out closing records as wide as the table that are no rows of it."""
+        if self.width < 2 or last <= data:
+            return last
+        rows = range(data, last + 1)
+        least = sorted(count_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
+        end = last
+        while end > data and self._is_footer(self._records[end].cells, models, least):
+            end -= 1
+        end = min(end, self._before_notes(data, last))
+        table.footer += [self._line(at) for at in range(end + 1, last + 1)]
+        return end
+
+    def _before_notes(self, data: int, last: int) -> int:
+        """Index of the last row before an empty one behind which all records are nearly empty."""
+        usual = self._usual_filled(data, last)
+        at = last
+        while at > data and count_filled(self._records[at].cells) <= 1:
+            if self._gaps[at] and usual >= max(3, 0.5 * self.width):
+                return at - 1
+            at -= 1
+        return last
+
+    def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:
+        first = next((cell.strip() for cell in cells if cell.strip()), "")
+        if sums(first):
+            return True
+        if count_filled(cells) > 1 or least < 2:
+            return False
+        return self.width > 2 and kind_of(first) in (TEXT, WORD) and cells[0].strip() == first
+
+    def _after(self, table: RawTable, at: int, mender: Mender, others: Sequence[int]) -> None:
+        """Tell rows from footnotes behind the last row that has the table's shape."""
+        goes_on = not others and not table.footer
+        for index in range(at, len(self._records)):
+            line = self._line(index)
+            if line in table.footer:
+                continue
+            if goes_on and not self._gaps[index] and self._is_row(index, mender):
+                self._odd_row(table, index, mender)
+                continue
+            goes_on = False
+            if others and line >= others[0]:
+                continue
+            table.footer.append(line)
+
+    def _is_row(self, at: int, mender: Mender) -> bool:
+        record = self._records[at]
+        if self.width < 2 or sums(record.cells[0].strip()):
+            return False
+        cells = mender.mend(record, self._lines).cells
+        if len(cells) < 2 or count_filled(cells) < 2:
+            return False
+        pairs = [
+            model.conforms(cell)
+            for cell, model in zip(cells, mender.models, strict=False)
+            if model.strong is not None and cell.strip() and kind_of(cell) != EMPTY
+        ]
+        if pairs:
+            return sum(pairs) * 2 > len(pairs)
+        return abs(len(cells) - self.width) <= 1 and len(cells) > 1
+
+    def _line(self, at: int) -> int:
+        return self._records[at].line + 1

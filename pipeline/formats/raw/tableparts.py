@@ -1,0 +1,144 @@
+"""What the search for a table is made of: its outcome, and what tells its parts apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.formats.raw.celltypes import CODE, EMPTY, NUMBER, TYPED, kind_of
+from pipeline.formats.raw.columns import ColumnModel
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.headerline import names_in
+from pipeline.formats.raw.headers import could_be_names
+from pipeline.formats.raw.lexer import Lines, RawRecord
+
+_SUM_WORDS = """
+total totals subtotal sum count average mean summe gesamt gesamtsumme insgesamt anzahl
+durchschnitt mittelwert zwischensumme totale totaal somme moyenne suma promedio eof
+"""
+_SUMS = frozenset(_SUM_WORDS.split())
+_SUM_STARTS = ("grand total", "sub total", "sub-total", "end of ", "record count", "number of r",
+               "total records", "total rows", "row count", "source:", "note:", "notes:",
+               "footnote")  # fmt: skip
+
+
+@dataclass(slots=True)
+class RawTable:
+    """The table that a text holds. Line numbers are physical, 1 for the file's first.
+
+    header: names by position, None when the table has none. Everything else of the file is in
+    `preamble`, `footer`, `comments`, `repeated` and `others` (first lines of further tables).
+    """
+
+    width: int
+    header: list[str] | None
+    header_lines: list[int]
+    rows: list[list[str]]
+    first_line: int = 1
+    preamble: list[int] = field(default_factory=list)
+    footer: list[int] = field(default_factory=list)
+    comments: list[int] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
+    others: list[int] = field(default_factory=list)
+    mended: list[int] = field(default_factory=list)
+    ragged: int = 0
+    blank: int = 0
+    header_lead: float = 0.0
+    closing: bool = False
+    last_line: int = 0
+
+
+def trim(table: RawTable) -> None:
+    """Take off a last column that only closing delimiters made: no name, no cell."""
+    last = table.width - 1
+    if table.header is None or last < 2 or not table.closing or not table.rows:
+        return
+    if "".join(table.header[last:]).strip() or any(row[last].strip() for row in table.rows):
+        return
+    table.header = table.header[:last]
+    table.rows = [[*row[:last], *row[last + 1 :]] for row in table.rows]
+    table.width = last
+
+
+def gaps(records: Sequence[RawRecord]) -> list[bool]:
+    """For each record that is not blank, whether a blank one stands right above it."""
+    gaps: list[bool] = []
+    blank = False
+    for record in records:
+        if not record.blank:
+            gaps.append(blank)
+        blank = record.blank
+    return gaps
+
+
+def usual_width(records: Sequence[RawRecord]) -> int:
+    """How many cells most records have, one cell counting little."""
+    counts = Counter(len(record.cells) for record in records if not record.broken)
+    if not counts:
+        return max((len(record.cells) for record in records), default=1)
+    wide = {width: count for width, count in counts.items() if width > 1}
+    if not wide or max(wide.values()) * 3 < counts[1]:
+        return max(counts, key=lambda width: (counts[width], width))
+    return max(wide, key=lambda width: (wide[width], width))
+
+
+def share_of(flags: Sequence[bool]) -> float:
+    """Share of the flags that are set."""
+    return sum(flags) / len(flags) if flags else 0.0
+
+
+def count_filled(cells: Sequence[str]) -> int:
+    """How many cells hold more than space."""
+    return sum(bool(cell.strip()) for cell in cells)
+
+
+def sums(text: str) -> bool:
+    """True for a cell that sums up what stands above it, or ends the file."""
+    folded = text.lower().rstrip(" :.=").strip()
+    return folded in _SUMS or text.lower().startswith(_SUM_STARTS)
+
+
+def names_more(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
+    """True when a record below the header still names columns: units, a second line of names."""
+    misfits = conforming = typed = 0
+    for cell, model in zip(cells, models, strict=False):
+        if model.strong is None:
+            continue
+        typed += 1
+        if cell.strip() and kind_of(cell) != EMPTY:
+            conforming += model.conforms(cell)
+            misfits += not model.conforms(cell) and kind_of(cell) not in TYPED
+    return not conforming and misfits >= max(2, 0.6 * typed) and could_be_names(cells)
+
+
+def join(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """One name a column from several header lines; a group's name goes on to its right."""
+    if len(rows) == 1:
+        return list(rows[0])
+    filled: list[list[str]] = []
+    for row in rows[:-1]:
+        last, cells = "", []
+        spans = count_filled(row) < len(row)
+        for cell in row:
+            last = cell.strip() or (last if spans else "")
+            cells.append(last)
+        filled.append(cells)
+    filled.append([cell.strip() for cell in rows[-1]])
+    return [" ".join(dict.fromkeys(row[at] for row in filled if row[at])) for at in range(width)]
+
+
+def mended_names(
+    record: RawRecord, lines: Lines, dialect: RawDialect, width: int
+) -> list[str] | None:
+    """The names in a damaged header line, when one way to read it has the right count."""
+    return names_in(lines.joined(record.line, record.line + record.lines - 1), dialect, width)
+
+
+def in_place(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
+    """Names that are one too few belong to the last columns when the first one numbers the rows."""
+    first = models[0]
+    numbers = first.strong in (None, NUMBER, CODE) and len(first.values) == first.filled
+    if names[-1] or not models[-1].filled or not numbers:
+        return names
+    return ["", *names[:-1]]

@@ -1,0 +1,142 @@
+"""The raw view of any file that can be read: plain rows of original text, and how they were found.
+
+Text is read by the raw view's own rules and never refused. Workbooks, JSON and the rest are read by
+their readers; what those cannot open is refused as it is anywhere else.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats import signatures
+from pipeline.formats.raw.decoding import detect_encoding
+from pipeline.formats.raw.large import LargeText
+from pipeline.formats.raw.reading import RawReading, read_text
+from pipeline.formats.registry import open_table, recognised
+from pipeline.formats.source import open_source
+from pipeline.formats.unpacked import UnpackedFile
+from pipeline.messages import Limits
+
+_WHOLE_BYTES = 12 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RawView:
+    """A file's table. header: None when the table has none. described: plain data."""
+
+    described: dict[str, Any]
+    header: list[str] | None
+    rows: Iterable[list[str]]
+
+
+def view_file(path: Path, limits: Limits) -> RawView:
+    """Read `path` for itself, without any contract.
+
+    Raises:
+        ContentError: UNSUPPORTED for binary content that no reader knows, and what its reader
+            refuses about another format.
+        TransientError: the file cannot be read now.
+    """
+    if not _size_of(path):
+        return _of_text(read_text(b""))
+    unpacked = UnpackedFile(path, limits)
+    found = recognised(unpacked.path)
+    if found.format is None or found.kind == signatures.DELIMITED_TEXT:
+        if found.format is None and _is_binary(unpacked.path):
+            raise ContentError(FileCode.UNSUPPORTED, f"the content is {found.kind}")
+        return _text_view(unpacked.path)
+    try:
+        return _of_reader(path, limits)
+    except ContentError:
+        if _is_binary(unpacked.path):
+            raise
+        return _text_view(unpacked.path)
+
+
+def write_plain(view: RawView, target: TextIO, *, with_header: bool = True) -> int:
+    """Write one plain CSV (RFC 4180) to `target`; returns the number of rows below the header."""
+    writer = csv.writer(target, lineterminator="\r\n")
+    if with_header and view.header is not None:
+        writer.writerow(view.header)
+    count = 0
+    for row in view.rows:
+        writer.writerow(row)
+        count += 1
+    return count
+
+
+def _size_of(path: Path) -> int:
+    with open_source(path) as source:
+        return source.seek(0, 2)
+
+
+def _bytes_of(path: Path) -> bytes:
+    with open_source(path) as source:
+        pieces = []
+        while piece := source.read(1 << 22):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _is_binary(path: Path) -> bool:
+    """True for bytes that are no text in any encoding."""
+    with open_source(path) as source:
+        head = source.read(signatures.HEAD_BYTES)
+    if signatures.name_binary(head) is None:
+        return False
+    return detect_encoding(head).codec not in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+def _text_view(path: Path) -> RawView:
+    if _size_of(path) <= _WHOLE_BYTES:
+        return _of_text(read_text(_bytes_of(path)))
+    large = LargeText(path)
+    described = large.reading.describe()
+    described["rows"] = None
+    described["footer"] = None
+    described["evidence"].append("a large file: told by its first 2 MB")
+    return RawView(described, large.header, large)
+
+
+def _of_text(reading: RawReading) -> RawView:
+    return RawView(reading.describe(), reading.table.header, reading.table.rows)
+
+
+def _of_reader(path: Path, limits: Limits) -> RawView:
+    reader = open_table(path, limits)
+    told = reader.describe()
+    header = list(reader.header)
+    described = {
+        "format": told.get("format"),
+        "encoding": told.get("encoding"),
+        "delimiter": None,
+        "quotechar": None,
+        "escapechar": None,
+        "header_rows": 1,
+        "header": header,
+        "columns": len(header),
+        "preamble": 0,
+        "footer": 0,
+        "confidence": told.get("confidence", 1.0),
+        "evidence": list(told.get("evidence", ())),
+    }
+    return RawView(described, header, _Rows(reader))
+
+
+class _Rows:
+    """The rows of an opened table, read when they are asked for."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for batch in self._reader.batches():
+            columns = [column.to_pylist() for column in batch.columns]
+            yield from (
+                ["" if cell is None else cell for cell in row] for row in zip(*columns, strict=True)
+            )

@@ -1,0 +1,170 @@
+"""Spreadsheets as one XML document (Excel 2003 XML), exported by many programs as .xls or .xml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.endings import xml_ending
+from pipeline.formats.excel import ERROR, UNCACHED, place_of_cell
+from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.plugin import Format, Head
+from pipeline.formats.xml import XmlText
+from pipeline.formats.xmlpull import Attributes, XmlEvents
+from pipeline.messages import Limits
+
+NAME = "an Excel 2003 XML workbook"
+_NAMESPACE = "urn:schemas-microsoft-com:office:spreadsheet"
+_MIDNIGHT = re.compile(r"T00:00:00(\.0*)?$")
+_DAY_ZERO = re.compile(r"^1899-12-31T")
+_MOST_ROWS = 1 << 20
+_MOST_COLUMNS = 1 << 14
+
+
+def open_spreadsheetml(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
+    """Open a workbook; see `GridReader`.
+
+    Raises:
+        ContentError: ENCODING, DAMAGED, TRUNCATED or UNSUPPORTED (entities) too.
+    """
+    return GridReader(_Book(path), limits, read_as)
+
+
+class _Book:
+    """See `Grids`."""
+
+    kind = NAME
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self._text = XmlText(path)
+        self._merges: dict[str, list[Merge]] = {}
+        self.sheets: list[Sheet] = []
+        for parser in self._parsed():
+            self.sheets = parser.sheets
+            self._merges = parser.merges
+        if not self.sheets:
+            raise ContentError(FileCode.EMPTY, "the workbook has no sheet")
+
+    def place(self, sheet: str, row: int, column: int | None) -> str:
+        """As in any spreadsheet: `Results!C17`."""
+        return place_of_cell(sheet, row, column)
+
+    def merges(self, sheet: str) -> list[Merge]:
+        """Merged cells."""
+        return self._merges.get(sheet, [])
+
+    def rows(self, sheet: str) -> Iterator[GridRow]:
+        """The rows of a sheet that have cells."""
+        for parser in self._parsed():
+            yield from (row for name, row in parser.done if name == sheet)
+            parser.done.clear()
+
+    def _parsed(self) -> Iterator[_Parser]:
+        """The parser, after each piece of the document."""
+        parser = _Parser()
+        events = XmlEvents(parser.start, parser.end, parser.text, encoding="utf-8")
+        try:
+            for _ in events.fed(self._text.pieces()):
+                yield parser
+                parser.done.clear()
+        except ValueError:
+            raise ContentError(FileCode.DAMAGED, "a cell of the workbook is damaged") from None
+
+
+class _Parser:
+    """Turns the events of the document into rows."""
+
+    def __init__(self) -> None:
+        self.sheets: list[Sheet] = []
+        self.merges: dict[str, list[Merge]] = {}
+        self.done: list[tuple[str, GridRow]] = []
+        self._row = GridRow(number=0, cells={})
+        self._at = -1
+        self._kind: str | None = None
+        self._formula = False
+        self._across = self._down = 0
+        self._parts: list[str] = []
+
+    def start(self, tag: str, attributes: Attributes) -> None:
+        """Open an element."""
+        told = {name.rpartition(":")[2]: value for name, value in attributes.items()}
+        if tag == "Data":
+            self._kind = told.get("Type", "String")
+            self._parts.clear()
+        elif tag == "Cell":
+            self._at = int(told["Index"]) - 1 if "Index" in told else self._at + 1
+            self._across = int(told.get("MergeAcross", 0))
+            self._down = int(told.get("MergeDown", 0))
+            self._formula, self._kind = "Formula" in told, None
+            self._merge()
+        elif tag == "Row":
+            number = int(told.get("Index", self._row.number + 1))
+            if not self._row.number < number <= _MOST_ROWS:
+                raise ValueError("rows are out of order")
+            self._row = GridRow(number=number, cells={})
+            self._at = -1
+        elif tag == "Worksheet":
+            self.sheets.append(Sheet(name=told.get("Name", f"sheet {len(self.sheets) + 1}")))
+            self._row = GridRow(number=0, cells={})
+
+    def text(self, piece: str) -> None:
+        """Text counts within `Data` alone."""
+        if self._kind is not None:
+            self._parts.append(piece)
+
+    def end(self, tag: str) -> None:
+        """Close an element."""
+        if tag == "Data" and self._kind is not None:
+            text = _text("".join(self._parts), self._kind)
+            if text:
+                self._row.cells[self._at] = text
+                if self._kind == "Error":
+                    self._row.faults[self._at] = ERROR
+            elif self._formula and self._kind != "String":
+                self._row.cells[self._at] = "="
+                self._row.faults[self._at] = UNCACHED
+            self._kind = None
+        elif tag == "Cell":
+            self._at += self._across
+        elif tag == "Row" and self._row.cells and self.sheets:
+            self.done.append((self.sheets[-1].name, self._row))
+
+    def _merge(self) -> None:
+        if not 0 <= self._at < _MOST_COLUMNS or not 0 <= self._across < _MOST_COLUMNS:
+            raise ValueError("a cell is outside of any sheet")
+        if (self._across or self._down) and self.sheets:
+            self.merges.setdefault(self.sheets[-1].name, []).append(
+                Merge(
+                    first_row=self._row.number,
+                    last_row=self._row.number + self._down,
+                    first_column=self._at,
+                    last_column=self._at + self._across,
+                )
+            )
+
+
+def _text(text: str, kind: str) -> str:
+    """Moments lose a time of day that is none, and times the day before all days."""
+    if kind == "DateTime":
+        return _MIDNIGHT.sub("", _DAY_ZERO.sub("", text)).removesuffix(".000")
+    if kind == "Boolean":
+        return "true" if text == "1" else "false"
+    return text
+
+
+def _is_spreadsheetml(head: Head) -> bool:
+    text = head.text
+    return text is not None and text.lstrip().startswith("<") and _NAMESPACE in text[:4096]
+
+
+FORMAT = Format(
+    name=NAME,
+    recognises=_is_spreadsheetml,
+    open=open_spreadsheetml,
+    extensions=("xls", "xml"),
+    ends=xml_ending,
+)

@@ -1,0 +1,109 @@
+"""`harmonizer read` and `harmonizer sniff`, from outside."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from daemon.cli.root import app
+from daemon.errors import ExitCode
+
+POLLUTED = (
+    'Report of May\n\nid;name;qty\n1;Ann;2,5\n2;"Lee; Bob";3,5\n3;Cy;4,5\nTotal;;10,5\n'
+).encode("utf-8-sig")
+
+
+def give(*words: str | Path, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words], input=text)
+
+
+@pytest.fixture
+def polluted(tmp_path: Path) -> Path:
+    path = tmp_path / "anything.dat"
+    path.write_bytes(POLLUTED)
+    return path
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as source:
+        return list(csv.reader(source))
+
+
+def test_read_writes_the_table_as_plain_csv(polluted: Path, tmp_path: Path) -> None:
+    done = give("read", polluted, "--raw", "--header", "keep", "-o", tmp_path / "out.csv")
+
+    assert done.exit_code == ExitCode.OK
+    assert "confidence" in done.stderr
+    assert (tmp_path / "out.csv").read_bytes() == (
+        b'id,name,qty\r\n1,Ann,"2,5"\r\n2,Lee; Bob,"3,5"\r\n3,Cy,"4,5"\r\n'
+    )
+    assert polluted.read_bytes() == POLLUTED
+
+
+def test_read_leaves_the_header_out_on_request(polluted: Path, tmp_path: Path) -> None:
+    give("read", polluted, "--header", "none", "-o", tmp_path / "out.csv")
+    assert rows_of(tmp_path / "out.csv")[0] == ["1", "Ann", "2,5"]
+
+
+def test_sniff_tells_how_a_file_is_written(polluted: Path) -> None:
+    told = json.loads(give("sniff", polluted, "--json").stdout)
+
+    assert told["encoding"] == "utf-8-sig"
+    assert (told["delimiter"], told["quotechar"], told["escapechar"]) == (";", '"', None)
+    assert (told["preamble"], told["header_rows"], told["footer"]) == (2, 1, 1)
+    assert told["header"] == ["id", "name", "qty"]
+    assert 0 < told["confidence"] <= 1
+    assert told["evidence"]
+
+
+def test_sniff_prints_for_people_too(polluted: Path) -> None:
+    shown = give("sniff", polluted).stdout
+    assert "delimiter" in shown
+    assert "';'" in shown
+
+
+def test_a_batch_is_one_json_line_a_file_and_survives_bad_ones(
+    polluted: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "x.csv"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50)
+    (tmp_path / "empty.csv").write_bytes(b"")
+    names = [polluted, picture, tmp_path / "empty.csv", tmp_path / "gone.csv"]
+    done = give("sniff", "--batch", text="".join(f"{name}\n" for name in names))
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.exit_code == ExitCode.OK
+    assert [one["file"] for one in told] == [str(name) for name in names]
+    assert told[0]["delimiter"] == ";"
+    assert told[1]["error"] == "UNSUPPORTED"
+    assert told[2]["columns"] == 0
+    assert told[3]["error"] == "INPUT_MISSING"
+    assert give("sniff", "--batch", *names).stdout == done.stdout
+
+
+def test_read_writes_a_batch_into_a_folder(polluted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    other = tmp_path / "b.csv"
+    other.write_text("a||b\n1||x\n2||y\n")
+    done = give("read", "--batch", "-o", out, polluted, other)
+
+    assert [json.loads(line)["written_rows"] for line in done.stdout.splitlines()] == [3, 2]
+    assert rows_of(out / "b.csv") == [["a", "b"], ["1", "x"], ["2", "y"]]
+
+
+def test_other_formats_have_a_raw_view_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('[{"id": "007", "n": 1.50}, {"id": "008", "n": 2}]')
+    give("read", path, "-o", tmp_path / "out.csv")
+    assert rows_of(tmp_path / "out.csv") == [["id", "n"], ["007", "1.50"], ["008", "2"]]
+
+
+def test_a_missing_file_ends_with_what_to_do(tmp_path: Path) -> None:
+    done = give("read", tmp_path / "gone.csv")
+    assert done.exit_code == ExitCode.NOT_FOUND
+    assert "Check the path." in done.stderr

@@ -1,0 +1,308 @@
+"""Which format a file is, pages and columns, packing, ends, and other people's readers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import gzip
+import io
+import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import ContentError, FileCode
+from pipeline.formats import open_table, registry
+from pipeline.formats.registry import end_probe, recognise
+from pipeline.messages import Limits
+from tests.unit.reading import Reader
+from tests.unit.tables import FORMATS, PACKED, as_csv, as_zip, zstd
+
+HEADER = ["patient_id", "name", "weight"]
+ROWS = [["P1", "Zoë", "80.50"], ["P2", "Bob", "72"]]
+KINDS = {
+    "csv": "delimited text",
+    "tsv": "delimited text",
+    "json": "a JSON document",
+    "json-rows": "a JSON document",
+    "jsonl": "JSON lines",
+    "xml": "an XML document",
+    "html": "an HTML page",
+    "xlsx": "an Excel workbook (.xlsx)",
+    "spreadsheetml": "an Excel 2003 XML workbook",
+    "xlsb": "a binary Excel workbook (.xlsb)",
+    "ods": "an OpenDocument spreadsheet (.ods)",
+    "parquet": "a Parquet file",
+    "feather": "an Arrow file",
+    "arrow": "an Arrow file",
+}
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    return Reader(tmp_path)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_format_is_known_by_its_content_whatever_its_name(tmp_path: Path, kind: str) -> None:
+    for name in ("table", f"table.{kind}", "table.pdf", "table.csv"):
+        path = tmp_path / name
+        path.write_bytes(FORMATS[kind](HEADER, ROWS))
+        assert recognise(path) == KINDS[kind]
+        assert open_table(path, Limits()).header == tuple(HEADER)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "told"),
+    [
+        ("labs.xls", "html", "ends in .xls"),
+        ("labs.xlsx", "csv", "ends in .xlsx"),
+        ("labs.csv", "xlsx", "ends in .csv"),
+        ("labs.csv.gz", "parquet", "ends in .csv"),
+        ("labs.json", "jsonl", ""),
+        ("labs.txt", "csv", ""),
+        ("labs.weird", "json", ""),
+        ("labs", "xml", ""),
+    ],
+)
+def test_a_wrong_ending_is_told_and_survived(
+    tmp_path: Path, name: str, kind: str, told: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(FORMATS[kind](HEADER, ROWS))
+    evidence = " ".join(open_table(path, Limits()).describe()["evidence"])
+
+    assert ("the name ends in" in evidence) is bool(told)
+    assert told in evidence
+
+
+# --- pages ---------------------------------------------------------------------------------------
+
+
+def test_a_page_of_several_tables_is_read_at_the_widest_one(reader: Reader) -> None:
+    page = (
+        "<html><script>var x = '<table><tr><td>no';</script><table><tr><td>Report</table>"
+        "<table><thead><tr><th>id<th>name<th>v</thead>"
+        "<tbody><tr><td>1</td><td>A&amp;B<br>C</td><td> 5 </td></tr>"
+        "<tr><td rowspan=2>2<td>x<td>6<tr><td>y<td>7</table>"
+    )
+    found = reader.read(page)
+
+    assert found.header == ("id", "name", "v")
+    assert found.rows == [("1", "A&B\nC", "5"), ("2", "x", "6"), ("2", "y", "7")]
+    assert found.places[0] == "table 2, row 2, column 1"
+    assert "table 1" in found.told
+
+
+def test_conditions_of_office_in_a_page_are_passed_over(reader: Reader) -> None:
+    table = "<table><tr><td>id<td>n<tr><td>1<td>a</table>"
+    page = f"<html><![if !mso]><p>x</p><![endif]><![\u00ab x]>{table}"
+    assert reader.read(page).rows == [("1", "a")]
+
+
+def test_a_page_in_its_declared_encoding(reader: Reader) -> None:
+    page = "<meta charset=windows-1252><table><tr><td>id<td>n<tr><td>1<td>é€</table>"
+    assert reader.read(page.encode("cp1252")).rows == [("1", "é€")]
+
+
+def test_a_page_without_a_table_is_no_table(reader: Reader) -> None:
+    error = reader.refusal("<html><body><p>Hello</p></body></html>")
+    assert error.code is FileCode.UNSUPPORTED
+
+
+# --- typed columns -------------------------------------------------------------------------------
+
+TYPED = {
+    "text": (pa.array(["00123", None]), ["00123", ""]),
+    "whole": (pa.array([2**62, None], pa.int64()), [str(2**62), ""]),
+    "unsigned": (pa.array([2**64 - 1, 0], pa.uint64()), [str(2**64 - 1), "0"]),
+    "double": (pa.array([0.1, 72.0]), ["0.1", "72"]),
+    "big": (pa.array([1e20, 1e-7]), ["100000000000000000000", "0.0000001"]),
+    "single": (pa.array([0.1, 37.2], pa.float32()), ["0.1", "37.2"]),
+    "nan": (pa.array([float("nan"), float("inf")]), ["NaN", "Infinity"]),
+    "decimal": (
+        pa.array([decimal.Decimal("1.10"), None], pa.decimal128(10, 2)),
+        ["1.10", ""],
+    ),
+    "yes": (pa.array([True, False]), ["true", "false"]),
+    "day": (pa.array([dt.date(1980, 2, 3), None]), ["1980-02-03", ""]),
+    "moment": (
+        pa.array([dt.datetime(2025, 3, 4, 10, 30), None], pa.timestamp("us")),  # noqa: DTZ001
+        ["2025-03-04T10:30:00", ""],
+    ),
+    "zoned": (
+        pa.array([dt.datetime(2025, 3, 4, 10, 30, tzinfo=dt.UTC)] * 2, pa.timestamp("ms", "UTC")),
+        ["2025-03-04T10:30:00Z"] * 2,
+    ),
+    "clock": (pa.array([dt.time(10, 30), None], pa.time64("us")), ["10:30:00", ""]),
+    "words": (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
+    "bytes": (pa.array([b"abc", b"\xff"]), ["abc", "/w=="]),
+    "list": (pa.array([[1, 2], None]), ["[1,2]", ""]),
+    "nothing": (pa.nulls(2), ["", ""]),
+}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+@pytest.mark.parametrize("name", sorted(TYPED))
+def test_types_become_the_text_they_stand_for(reader: Reader, kind: str, name: str) -> None:
+    column, texts = TYPED[name]
+    out = io.BytesIO()
+    table = pa.table({"id": ["1", "2"], "v": column})
+    if kind == "parquet":
+        pq.write_table(table, out)
+    else:
+        feather.write_feather(table, out)
+
+    assert reader.read(out.getvalue()).column("v") == texts
+
+
+def test_structs_are_flattened_by_path(reader: Reader) -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"id": ["1"], "name": [{"first": "A", "of": {"x": 2}}]}), out)
+    found = reader.read(out.getvalue())
+
+    assert found.header == ("id", "name.first", "name.of.x")
+    assert found.rows == [("1", "A", "2")]
+    assert found.places == ["row 1, id"]
+
+
+def test_an_empty_or_damaged_column_file_says_so(reader: Reader) -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"id": pa.array([], pa.string())}), out)
+    assert reader.code(out.getvalue()) is FileCode.EMPTY
+    whole = FORMATS["parquet"](HEADER, ROWS)
+    assert reader.code(whole[:-20]) is FileCode.TRUNCATED
+    assert reader.code(whole[:4] + b"\xff" * 40 + whole[44:]) is FileCode.DAMAGED
+    assert reader.code(FORMATS["feather"](HEADER, ROWS)[:-20]) is FileCode.TRUNCATED
+
+
+# --- packing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", sorted(PACKED))
+def test_packed_files_are_read_and_told(reader: Reader, ending: str) -> None:
+    plain = as_csv(HEADER, ROWS * 500)
+    found = reader.read(PACKED[ending](plain))
+
+    assert len(found.rows) == 1000
+    assert "unpacked from" in found.told
+
+
+@pytest.mark.parametrize("ending", sorted(PACKED))
+def test_cut_and_damaged_packed_files_are_refused(reader: Reader, ending: str) -> None:
+    rows = [[f"P{number * 7919 % 10007}", "x", str(number)] for number in range(3000)]
+    packed = PACKED[ending](as_csv(HEADER, rows))
+
+    assert reader.code(packed[: len(packed) // 2]) is FileCode.TRUNCATED
+    assert reader.code(packed[:-3]) is FileCode.TRUNCATED
+
+
+def test_packed_twice_is_read_and_packed_without_end_is_refused(reader: Reader) -> None:
+    content = as_csv(HEADER, ROWS)
+    assert len(reader.read(gzip.compress(zstd(content))).rows) == 2
+    for _ in range(6):
+        content = gzip.compress(content)
+    assert reader.code(content) is FileCode.LIMIT_EXCEEDED
+
+
+@pytest.mark.parametrize("ending", sorted(PACKED))
+def test_bombs_are_refused(reader: Reader, ending: str) -> None:
+    bomb = PACKED[ending](b"\0" * 80_000_000)
+    error = reader.refusal(bomb)
+    assert (error.code, "times its size" in error.note) == (FileCode.LIMIT_EXCEEDED, True)
+    few = Limits(max_unpacked_bytes=1_000_000)
+    assert reader.code(PACKED[ending](b"x" * 2_000_000), few) is FileCode.LIMIT_EXCEEDED
+
+
+def test_nothing_is_left_beside_a_packed_file(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "a.csv.gz"
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(as_csv(HEADER, ROWS)))
+    opened = open_table(path, Limits())
+
+    assert [batch.read for batch in opened.batches()] == [2]
+    assert [one.name for one in path.parent.iterdir()] == ["a.csv.gz"]
+
+
+# --- ends ----------------------------------------------------------------------------------------
+
+WITH_END = ["json", "json-rows", "jsonl", "xml", "html", "xlsx", "ods", "parquet", "feather"]
+WITH_END += ["arrow", "xlsb", "csv.bz2", "csv.xz", "csv.zst"]
+
+
+@pytest.mark.parametrize("kind", WITH_END)
+def test_an_end_that_has_arrived_is_seen(tmp_path: Path, kind: str) -> None:
+    whole = FORMATS[kind](HEADER, ROWS)
+    path = tmp_path / "t"
+    path.write_bytes(whole)
+    assert end_probe(path) == "complete"
+    for cut in (1, 9, len(whole) // 2) if kind != "jsonl" else (2, 9):
+        path.write_bytes(whole[:-cut])
+        expected = {"html": ("unknown",)}.get(kind, ("incomplete", "unknown"))
+        assert end_probe(path) in expected, cut
+        assert end_probe(path) != "complete"
+
+
+def test_formats_without_end_mark_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    for content in (as_csv(HEADER, ROWS), b"", b"%PDF-1.7", gzip.compress(as_csv(HEADER, ROWS))):
+        path.write_bytes(content)
+        assert end_probe(path) == "unknown"
+    path.unlink()
+    assert end_probe(path) == "unknown"
+
+
+def test_a_zip_archive_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    whole = as_zip({"a.csv": "id,v\n1,2\n"})
+    path.write_bytes(whole)
+    assert end_probe(path) == "complete"
+    path.write_bytes(whole[:-5])
+    assert end_probe(path) == "incomplete"
+
+
+# --- other people's readers ----------------------------------------------------------------------
+
+
+def test_a_reader_of_another_package_plugs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug(monkeypatch, "fixed", "examples.reader_plugin:FORMAT")
+    path = tmp_path / "visits.kv"
+    path.write_text("#kv1\nid=1;name=Zoë\nid=2;name=Bob\n", encoding="utf-8")
+    opened = open_table(path, Limits())
+
+    assert recognise(path) == "a key-value list"
+    assert opened.header == ("id", "name")
+    [batch] = opened.batches()
+    assert [column.to_pylist() for column in batch.columns] == [["1", "2"], ["Zoë", "Bob"]]
+    assert batch.lines.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("target", ["no.such.module:X", "json:dumps"])
+def test_a_broken_package_stops_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    plug(monkeypatch, "broken", target)
+    path = tmp_path / "t"
+    path.write_text(json.dumps([{"id": 1}]))
+    assert open_table(path, Limits()).header == ("id",)
+    path.write_bytes(b"%PDF-1.7")
+    with pytest.raises(ContentError, match="a PDF document"):
+        open_table(path, Limits())
+
+
+def plug(monkeypatch: pytest.MonkeyPatch, name: str, target: str) -> None:
+    point = EntryPoint(name, target, registry.ENTRY_POINTS)
+
+    def points(**_group: Any) -> list[EntryPoint]:
+        return [point]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+    registry._others.cache_clear()
+    monkeypatch.setattr(registry, "_others", registry._others.__wrapped__)

@@ -1,0 +1,145 @@
+"""XML: the repeating element, its attributes and children by path; nothing from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import FileCode
+from pipeline.messages import Limits
+from tests.unit.reading import Reader
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    return Reader(tmp_path)
+
+
+def test_the_repeating_element_is_the_record(reader: Reader) -> None:
+    found = reader.read(
+        "<export date='2025-01-01'><head><by>x</by></head><list>\n"
+        "<p id='1'><name>Zoë</name><note/></p>\n<p id='2'><name>A&amp;B &#233;</name></p>"
+        "</list></export>"
+    )
+
+    assert found.header == ("@id", "name", "note")
+    assert found.rows == [("1", "Zoë", ""), ("2", "A&B é", "")]
+    assert found.places == ["/export/list/p[1]/@id", "/export/list/p[2]/@id"]
+    assert found.lines == [2, 3]
+    assert found.raws[1] == "<p id='2'><name>A&amp;B &#233;</name></p>"
+
+
+def test_a_path_can_be_set(reader: Reader) -> None:
+    content = "<a><b><x>1</x></b><b><x>2</x></b><c><y>9</y></c><c><y>8</y></c><c><y>7</y></c></a>"
+
+    assert reader.read(content).header == ("y",)
+    assert reader.read(content, table="/a/b").rows == [("1",), ("2",)]
+
+
+def test_one_record_is_found_by_its_values(reader: Reader) -> None:
+    found = reader.read("<export><patient><id>1</id><name>A</name></patient></export>")
+    assert (found.header, found.rows) == (("id", "name"), [("1", "A")])
+
+
+def test_namespaces_do_not_change_names(reader: Reader) -> None:
+    found = reader.read(
+        "<e xmlns='urn:a' xmlns:b='urn:b' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+        "xsi:schemaLocation='x y'><b:row b:k='1'><b:v>2</b:v><b:w xsi:nil='true'/></b:row>"
+        "<b:row b:k='3'><b:v>4</b:v></b:row></e>"
+    )
+    assert (found.header, found.rows) == (("@k", "v", "w"), [("1", "2", ""), ("3", "4", "")])
+
+
+def test_attributes_of_a_value_stand_beside_it(reader: Reader) -> None:
+    found = reader.read("<e><r><w unit='kg'>80</w></r><r><w>79</w></r></e>")
+    assert (found.header, found.rows) == (("w", "w.@unit"), [("80", "kg"), ("79", "")])
+
+
+def test_repeated_children_are_kept_by_path(reader: Reader) -> None:
+    found = reader.read("<e><r><t>1</t><t>2</t></r><r><t>3</t></r><r/></e>")
+    assert found.header == ("t", "t[2]")
+    assert found.rows == [("1", "2"), ("3", ""), ("", "")]
+
+
+def test_repeated_elements_within_a_record_are_a_table_of_their_own(reader: Reader) -> None:
+    content = (
+        "<e><p><id>P1</id><lab><t>Na</t><v u='x'>1</v></lab><lab><t>K</t><v>2</v></lab></p>"
+        "<p><id>P2</id><lab><t>Na</t><v>3</v></lab></p></e>"
+    )
+    inner = reader.read(content, table="/e/p/lab")
+
+    assert inner.header == ("id", "t", "v", "v.@u")
+    assert inner.rows == [("P1", "Na", "1", "x"), ("P1", "K", "2", ""), ("P2", "Na", "3", "")]
+    assert inner.places[1] == "/e/p[1]/lab[2]/id"
+
+
+def test_nested_elements_and_mixed_text_are_kept(reader: Reader) -> None:
+    found = reader.read(
+        "<e><r><n><f>A</f><l>B</l></n>free</r><r><n><f>C</f></n><![CDATA[<x>]]></r></e>"
+    )
+    assert found.header == ("n.f", "n.l", "#text")
+    assert found.rows == [("A", "B", "free"), ("C", "", "<x>")]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-15", "windows-1252"])
+def test_declared_encodings_are_read(reader: Reader, codec: str) -> None:
+    declared = "utf-8" if codec == "utf-8-sig" else codec
+    text = f"<?xml version='1.0' encoding='{declared}'?><e><r><n>é€</n></r><r><n>ü</n></r></e>"
+    assert reader.read(text.encode(codec)).column("n") == ["é€", "ü"]
+
+
+def test_an_undeclared_encoding_is_found_out(reader: Reader) -> None:
+    content = "<e><r><n>José</n></r><r><n>Müller</n></r></e>".encode("cp1252")
+    assert reader.read(content).column("n") == ["José", "Müller"]
+
+
+BOMB = (
+    "<?xml version='1.0'?><!DOCTYPE e [<!ENTITY a 'aaaaaaaaaa'>"
+    + "".join(f"<!ENTITY a{n} '{'&a' + (str(n - 1) if n else '') + ';'}'>" for n in range(9))
+    + "]><e><r><n>&a8;</n></r><r/></e>"
+)
+OUTSIDE = (
+    "<?xml version='1.0'?><!DOCTYPE e [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>"
+    "<e><r><n>&x;</n></r><r/></e>"
+)
+PARAMETER = (
+    "<!DOCTYPE e [<!ENTITY % x SYSTEM 'http://127.0.0.1:1/x.dtd'> %x;]><e><r><n>1</n></r><r/></e>"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (BOMB, FileCode.UNSUPPORTED),
+        (OUTSIDE, FileCode.UNSUPPORTED),
+        (PARAMETER, FileCode.UNSUPPORTED),
+        ("<e><r><n>1</n></r><r>", FileCode.TRUNCATED),
+        ("<e><r><n>1</n></r><r", FileCode.TRUNCATED),
+        ("<e><r><n>1</m></r></e>", FileCode.DAMAGED),
+        ("<e><r><n>&what;</n></r></e>", FileCode.DAMAGED),
+        ("<a>" * 100_000, FileCode.LIMIT_EXCEEDED),
+        ("<e><r/>" + "<r>" * 100_000, FileCode.LIMIT_EXCEEDED),
+        ("<e></e>", FileCode.EMPTY),
+    ],
+    ids=[
+        *("entity bomb", "external entity", "external declarations", "cut", "cut in a tag"),
+        *("tags do not match", "unknown entity", "deep", "deep record", "empty"),
+    ],
+)
+def test_what_is_dangerous_or_broken_is_refused(
+    reader: Reader, content: str, code: FileCode
+) -> None:
+    error = reader.refusal(content)
+    assert error.code is code
+    assert "passwd" not in error.note
+
+
+def test_a_document_type_that_declares_nothing_is_no_matter(reader: Reader) -> None:
+    content = '<!DOCTYPE e SYSTEM "e.dtd"><e><r><n>1</n></r><r><n>2</n></r></e>'
+    assert reader.read(content).rows == [("1",), ("2",)]
+
+
+def test_a_record_longer_than_the_limit_is_refused(reader: Reader) -> None:
+    content = "<e><r><n>1</n></r><r><n>" + "x" * 2_000_000 + "</n></r></e>"
+    assert reader.code(content, Limits(max_record_bytes=100_000)) is FileCode.LIMIT_EXCEEDED
