@@ -302,7 +302,6 @@ def rows_of_any(clean: Clean, random: Random) -> Iterator[Polluted]:
         yield replace(draft.truth("row-unclosed", data=draft.bytes_of(bad)), rows=rows)
     if clean.name in ("patients", "labs"):
         rows = [*clean.rows]
-        line = lines[at].split(",", 1)
         rows[at - 1] = [rows[at - 1][0], '5"', *rows[at - 1][2:]]
         pieces = [draft.cell(text, col) for col, text in enumerate(clean.rows[at - 1])]
         pieces[1] = '5"'

@@ -255,7 +255,8 @@ def test_every_key_and_column_that_is_written_is_documented(day: World) -> None:
         with only(day, path).open(encoding="utf-8-sig", newline="") as stream:
             header_line = next(csv.reader(stream))
             own = header_line[: header_line.index("job") + 1] if "rejects" in path else header_line
-            assert table_after(page, mark) == own, path
+            written = [name for name in table_after(page, mark) if name != "position"]
+            assert written == own, path  # a CSV's lines tell the position
     changes = only(day, "outbox/*/*/changes.csv").read_text(encoding="utf-8").splitlines()[0]
     page_of_changes = text_of("docs/corrections.md")
     assert table_after(page_of_changes, "one line for each changed cell") == changes.split(",")

@@ -56,7 +56,7 @@ VITALS = "patient_id,observed_at,vital,value,unit\n"
 MEDICATIONS = "patient_id,medication,start_date,dose,frequency,route\n"
 
 
-def columns(desk: Desk, fields: str, content: str, more: str = "") -> Delivered:
+def columns(desk: Desk, fields: str, content: str | bytes, more: str = "") -> Delivered:
     """Harmonize with a contract of these fields (lines of YAML)."""
     lines = "".join(f"  - {{{line.strip()}}}\n" for line in fields.strip().splitlines())
     return desk.contract(f"name: t\n{more}\nfields:\n{lines}").harmonize(content)
@@ -1098,9 +1098,9 @@ def workbook(*sheets: tuple[str, list[list[object]]]) -> bytes:
 
 def people(**changed: object) -> list[list[object]]:
     """The rows of a sheet; `changed` replaces cells of the fourth person."""
-    rows = [dict(one) for one in PEOPLE]
+    rows: list[dict[str, object]] = [dict(one) for one in PEOPLE]
     rows[3] |= changed
-    return [list(PEOPLE[0]), *(list(row.values()) for row in rows)]
+    return [[*PEOPLE[0]], *([*row.values()] for row in rows)]
 
 
 @hazard("K166")
