@@ -144,7 +144,7 @@ class Delivery:
                 plan=self.plan,
                 tally=tally,
                 kept_out=np.array(sorted(kept_out), dtype=np.int64),
-                keys=KeyCollector(self.key_groups),
+                keys=KeyCollector(() if self.task.keys_dir is None else self.key_groups),
                 changes=self._changes_file(staging),
             )
             written = writer.write(store, resolution)

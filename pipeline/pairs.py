@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from pipeline.contract_model import DuplicateReview
 from pipeline.dedupe import Batches
 from pipeline.keyfilter import matching_form
 from pipeline.likeness import similarity
+from pipeline.likeness_bound import LetterCounts
 from pipeline.messages import OutputFile
 from pipeline.outputs import HashingFile, csv_line
 from pipeline.rowhash import hash_rows
@@ -40,6 +40,8 @@ MOST_PAIRS_COMPARED = 250_000
 MOST_PAIRS_LISTED = 10_000
 
 _Mask = npt.NDArray[np.bool_]
+_Places = npt.NDArray[np.int64]
+_NOWHERE: _Places = np.empty(0, dtype=np.int64)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,10 +101,7 @@ class PairSearch:
     def find(self, batches: Batches, kept: _Mask) -> list[Pair]:
         """The pairs, the most alike first. `kept`: which rows, by position, are delivered."""
         wanted = self._wanted(batches, kept)
-        blocks: dict[tuple[Any, ...], list[_Row]] = {}
-        for row in self._rows(batches, wanted):
-            blocks.setdefault(row.block, []).append(row)
-        found = [pair for rows in blocks.values() for pair in self._compared(rows)]
+        found = list(self._compared(list(self._rows(batches, wanted))))
         found.sort(key=lambda pair: (-round(pair.least, 6), pair.rows))
         self.tally.listed = min(len(found), MOST_PAIRS_LISTED)
         self.tally.not_listed = len(found) - self.tally.listed
@@ -166,15 +165,24 @@ class PairSearch:
         )
 
     def _compared(self, rows: Sequence[_Row]) -> Iterator[Pair]:
-        for one, other in combinations(rows, 2):
-            if one.record == other.record:
-                continue
-            self.tally.pairs_compared += 1
-            alike = self._alike(one.texts, other.texts)
+        """All pairs within a block; only those that may be alike are looked at closely."""
+        ones, others = _pairs_in_blocks([row.block for row in rows])
+        records = np.array([row.record for row in rows], dtype=np.int64)
+        differ = records[ones] != records[others]
+        ones, others = ones[differ], others[differ]
+        self.tally.pairs_compared += len(ones)
+        may = np.ones(len(ones), dtype=bool)
+        for place, least in enumerate(self._rules.similar.values()):
+            may &= _may_be_alike([row.texts[place] for row in rows], ones, others, least)
+        for one, other in zip(ones[may].tolist(), others[may].tolist(), strict=True):
+            alike = self._alike(rows[one].texts, rows[other].texts)
             if alike:
                 yield Pair(
-                    rows=((one.record, one.line), (other.record, other.line)),
-                    agree_in=tuple(self._agreements(one, other)),
+                    rows=(
+                        (rows[one].record, rows[one].line),
+                        (rows[other].record, rows[other].line),
+                    ),
+                    agree_in=tuple(self._agreements(rows[one], rows[other])),
                     similar=alike,
                 )
 
@@ -196,6 +204,30 @@ class PairSearch:
         for name, mine, theirs in zip(self._rules.block, one.dates, other.dates, strict=True):
             is_swapped = hasattr(mine, "month") and mine != theirs
             yield f"{name} (day and month swapped)" if is_swapped else name
+
+
+def _pairs_in_blocks(blocks: Sequence[tuple[Any, ...]]) -> tuple[_Places, _Places]:
+    """Places of every two rows of one block."""
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for place, block in enumerate(blocks):
+        members.setdefault(block, []).append(place)
+    ones, others = [_NOWHERE], [_NOWHERE]
+    for several in members.values():
+        places = np.array(several, dtype=np.int64)
+        one, other = np.triu_indices(len(places), 1)
+        ones.append(places[one])
+        others.append(places[other])
+    return np.concatenate(ones), np.concatenate(others)
+
+
+def _may_be_alike(
+    texts: Sequence[str | None], ones: _Places, others: _Places, least: float
+) -> _Mask:
+    """Which pairs of texts may be alike enough. A text that is missing says nothing against it."""
+    is_known = np.array([text is not None for text in texts], dtype=bool)
+    counts = LetterCounts([text or "" for text in texts])
+    may: _Mask = counts.most_alike(ones, others) >= least
+    return may | ~is_known[ones] | ~is_known[others]
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> OutputFile:
