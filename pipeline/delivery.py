@@ -19,7 +19,7 @@ from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.formats.base import TableReader
+from pipeline.formats.base import TableReader, batches_with
 from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
 from pipeline.merged import check_merged
@@ -249,7 +249,7 @@ class Delivery:
         if not kept_out:
             return
         wanted = np.array(sorted(kept_out), dtype=np.int64)
-        for batch in self.reader.batches():
+        for batch in batches_with(self.reader, wanted):
             first = batch.first_rows()
             places = first[np.isin(batch.records[first], wanted)].tolist()
             cells = cells_at(batch, places)

@@ -45,7 +45,7 @@ class LetterCounts:
 
 
 def _heads(letters: npt.NDArray[np.uint32], lengths: Places) -> npt.NDArray[np.uint32]:
-    """The first letters of each text; 0 behind its end, which can only make two texts more alike."""
+    """The first letters of each text; 0 behind its end, which only makes two texts more alike."""
     heads = np.zeros((len(lengths), _PREFIX), dtype=np.uint32)
     starts = np.cumsum(lengths) - lengths
     for place in range(_PREFIX):

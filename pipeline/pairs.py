@@ -226,8 +226,9 @@ def _may_be_alike(
     """Which pairs of texts may be alike enough. A text that is missing says nothing against it."""
     is_known = np.array([text is not None for text in texts], dtype=bool)
     counts = LetterCounts([text or "" for text in texts])
-    may: _Mask = counts.most_alike(ones, others) >= least
-    return may | ~is_known[ones] | ~is_known[others]
+    is_alike = counts.most_alike(ones, others) >= least
+    may: _Mask = is_alike | ~is_known[ones] | ~is_known[others]
+    return may
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> OutputFile:

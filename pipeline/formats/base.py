@@ -126,3 +126,13 @@ class TableReader(Protocol):
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order, in batches of bounded size."""
         ...
+
+
+def batches_with(reader: TableReader, wanted: npt.NDArray[np.int64]) -> Iterator[TextBatch]:
+    """Batches that hold at least the rows of these records, by their ascending numbers.
+
+    A reader that can find records without parsing the others has a method of this name.
+    """
+    find = getattr(reader, "batches_with", None)
+    batches: Iterator[TextBatch] = reader.batches() if find is None else find(wanted)
+    return batches
