@@ -20,6 +20,8 @@ CONVERTED = frozenset(
      "postal-code-reformatted", "converted"}
 )  # fmt: skip
 
+CLEANED = frozenset({"trimmed", "nfc", "zero-width", "control-removed"})
+
 
 class Disagreement(AssertionError):
     """An engine's output differs from the truth; says where first."""
@@ -144,7 +146,9 @@ def counts_of(folder: Path) -> dict[str, Any]:
     changed: dict[str, Counter[str]] = {}
     for one in report["changes"]:
         if one["reason"] != "merged":
-            reason = "converted" if one["reason"] in CONVERTED else one["reason"]
+            reason = one["reason"]
+            reason = "converted" if reason in CONVERTED else reason
+            reason = "cleaned" if reason in CLEANED else reason
             changed.setdefault(one["field"], Counter())[reason] += one["cells"]
     return counts | {"changed": {name: dict(counted) for name, counted in changed.items()}}
 

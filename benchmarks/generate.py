@@ -106,6 +106,7 @@ _POOLS: dict[str, tuple[str, ...]] = {
     "insurance_type": words.INSURANCE,
     **{name: tuple(spellings) for name, spellings in CODED.items()},
 }
+_DECOMPOSED = frozenset({"given_name", "family_name", "city", "provider_name"})
 _EPOCH = np.datetime64("1970-01-01")
 _FIRST_BIRTH, _LAST_BIRTH = (
     int((np.datetime64(day) - _EPOCH).astype(int)) for day in ("1920-01-01", "2022-01-01")
@@ -370,7 +371,7 @@ def _chunk(chance: np.random.Generator, first: int, rows: int, line: int) -> Chu
 def _worn(
     name: str, fact: Ints, clean: pa.Array, written: pa.Array, chance: np.random.Generator
 ) -> tuple[pa.Array, pa.Array]:
-    """Take out what is missing, and pad some cells with space."""
+    """Take out what is missing; wear some cells as their way here does."""
     rows = len(fact)
     stated = pc.not_equal(clean, "")
     missing = chance.integers(0, len(words.MISSING), rows)
@@ -379,8 +380,17 @@ def _worn(
         half = pa.array(fact < -1)
         written = pc.if_else(is_out, _taken(words.MISSING, missing), written)
         stated = pc.and_(stated, pc.or_(pc.invert(is_out), half))
-    padded = pa.array(chance.random(rows) < 0.02)
-    written = pc.if_else(padded, _joined(" ", written, "  "), written)
+    written = _choose(
+        chance,
+        rows,
+        {
+            0.020: _joined(" ", written, "  "),
+            0.024: _joined(written, "\u00a0"),  # as it comes out of web pages
+            0.027: _joined("\u200b", written),  # as it comes out of chat programs
+            0.060: pc.utf8_normalize(written, "NFD") if name in _DECOMPOSED else written,
+            1.000: written,
+        },
+    )
     return pc.if_else(stated, clean, pa.scalar(None, pa.string())), written
 
 

@@ -1,6 +1,7 @@
 """The job every engine does, as plain facts of the shipped contract `patients`.
 
-Cells are trimmed; words for no value become empty; dates become ISO, codes the contract's, phones
+Cells are trimmed of all Unicode space, composed (NFC) and rid of what nobody sees; words for no
+value become empty; dates become ISO, codes the contract's, phones
 E.164, ZIP codes hyphened, mail domains lower-case. A row with a fault is kept out and listed with
 its record, line, field and code. Rows of one number that agree are one row, filled from the others;
 rows that disagree about the person are kept out. Everything is counted.
@@ -12,6 +13,10 @@ from benchmarks.generate import CODED, FIELDS
 
 TODAY = "2027-01-15"
 FIRST_BIRTH = "1900-01-01"
+INVISIBLE = "[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00-\x08\x0e-\x1f\x7f]"
+"""Characters nobody sees; they are taken out of every cell."""
+SPACE = " \t\n\r\x0b\x0c\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""Characters that are taken away around every cell."""
 NULL_WORDS = ("", "N/A", "n/a", "NULL", "null", "-", "--")
 MORE_NULL_WORDS = {"blood_type": (*NULL_WORDS, "Unknown", "unknown", "UNKNOWN")}
 NAMES = frozenset({"family_name", "given_name", "middle_name"})  # Null is a real surname

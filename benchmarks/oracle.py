@@ -9,6 +9,7 @@ import csv
 import json
 import re
 import sys
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -95,8 +96,8 @@ def _row(record: int, line: int, cells: list[str], outcome: Outcome) -> None:
     row: Row = dict.fromkeys(FIELDS)
     faults: list[tuple[str, str]] = []
     for name, raw in zip(LABELS, cells, strict=True):
-        text = raw.strip()
-        outcome.changed[name]["trimmed"] += text != raw
+        text = unicodedata.normalize("NFC", re.sub(job.INVISIBLE, "", raw).strip())
+        outcome.changed[name]["cleaned"] += text != raw
         if text in job.null_words(name):
             outcome.changed[name]["missing-word"] += text != ""
             if name in ("patient_id", "family_name", "birth_date"):

@@ -110,12 +110,13 @@ def main(source: str, folder: str) -> None:
     raw = raw[raw["patient_id"] != LABELS["patient_id"]]
     words, rows, changed = pd.DataFrame(index=raw.index), raw[["record", "line"]].copy(), {}
     for name in LABELS:
-        text = raw[name].str.strip()
+        text = raw[name].str.replace(job.INVISIBLE, "", regex=True).str.strip()
+        text = text.str.normalize("NFC")
         words[name] = text.where(~text.isin(job.null_words(name)))
         rows[name] = converted(name, words[name])
         both = words[name].notna() & rows[name].notna()
         changed[name] = {
-            "trimmed": int((raw[name] != text).sum()),
+            "cleaned": int((raw[name] != text).sum()),
             "missing-word": int((words[name].isna() & (text != "")).sum()),
             "converted": int((words[name] != rows[name])[both].sum()),
         }

@@ -13,6 +13,7 @@ from benchmarks.generate import FIELDS, LABELS
 
 FAULT = "fault_"
 CLEAN = "clean_"
+TEXT = "text_"
 
 
 def read(source: str) -> pl.LazyFrame:
@@ -28,8 +29,14 @@ def read(source: str) -> pl.LazyFrame:
 
 
 def cleaned(name: str) -> pl.Expr:
-    """Trimmed text, null for words that mean no value."""
-    text = pl.col(name).str.strip_chars()
+    """Text without what nobody sees, trimmed and composed."""
+    visible = pl.col(name).str.replace_all(job.INVISIBLE, "")
+    return visible.str.strip_chars(job.SPACE).str.normalize("NFC")
+
+
+def stated(name: str) -> pl.Expr:
+    """Cleaned text, null for words that mean no value."""
+    text = pl.col(TEXT + name)
     return pl.when(~text.is_in(job.null_words(name))).then(text)
 
 
@@ -94,16 +101,15 @@ def faults() -> dict[str, pl.Expr]:
 def main(source: str, folder: str) -> None:
     """Do the job and write its three files."""
     words = read(source).with_columns(
-        *(cleaned(name).alias(CLEAN + name) for name in LABELS),
-    )
+        cleaned(name).alias(TEXT + name) for name in LABELS
+    ).with_columns(stated(name).alias(CLEAN + name) for name in LABELS)
     rows = words.with_columns(converted(name).alias("new_" + name) for name in LABELS)
     changed = [
         expression
         for name in LABELS
         for expression in (
-            (pl.col(name).str.len_bytes() != pl.col(name).str.strip_chars().str.len_bytes())
-            .sum().alias(f"{name}/trimmed"),
-            (pl.col(CLEAN + name).is_null() & (pl.col(name).str.strip_chars() != ""))
+            (pl.col(name) != pl.col(TEXT + name)).sum().alias(f"{name}/cleaned"),
+            (pl.col(CLEAN + name).is_null() & (pl.col(TEXT + name) != ""))
             .sum().alias(f"{name}/missing-word"),
             (pl.col(CLEAN + name) != pl.col("new_" + name).cast(pl.String))
             .sum().alias(f"{name}/converted"),
