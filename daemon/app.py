@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import signal
 import threading
@@ -9,16 +10,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 
 from daemon import logs, notify
 from daemon.coordinator import Coordinator
-from daemon.db.errors import StateError, StateUnavailable
+from daemon.db.errors import StaleJob, StateError, StateUnavailable, refusal
 from daemon.db.store import JobStore, ReadStore
-from daemon.errors import ExitCode, Refused
+from daemon.errors import ExitCode, Refused, may_pass
 from daemon.executors.base import Executor
 from daemon.executors.inline import InlineExecutor
 from daemon.executors.pool import WorkerPool
@@ -36,9 +38,10 @@ from pipeline.contract import ContractError, load_contracts
 from pipeline.errors import PipelineError
 from pipeline.mapping_file import load_mapping, load_mappings
 
-_STATE_PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database cannot be written
+_PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database, or the system, refuses
 
 Observer = Callable[[dict[str, Any]], None]
+T = TypeVar("T")
 
 
 def folders_of(settings: Settings) -> SpoolFolders:
@@ -83,16 +86,23 @@ class Daemon:
         ignore_lease_signals()
         check_contracts(self._settings)
         check_mappings(self._settings)
-        with _locked(self._settings), self._state() as store, self._signals_caught():
-            spool, places = _ready_spool(store, self._settings, adopt=self._adopt)
+        logs.configure(self._settings.logs)
+        with (
+            _locked(self._settings),
+            self._signals_caught(),
+            self._state(patient=not until_idle) as store,
+            _told_plainly(),
+        ):
+            spool, places = self._when_possible(
+                lambda: _ready_spool(store, self._settings, adopt=self._adopt),
+                patient=not until_idle,
+            )
             return self._serve(store, spool, places, until_idle=until_idle)
 
     @contextmanager
-    def _state(self) -> Iterator[JobStore]:
-        try:
-            store = JobStore(self._settings.state_path, time.time)
-        except StateError as error:
-            raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
+    def _state(self, *, patient: bool) -> Iterator[JobStore]:
+        path = self._settings.state_path
+        store = self._when_possible(lambda: JobStore(path, time.time), patient=patient)
         try:
             database = logs.configure(self._settings.logs, write=store.add_logs)
         except SettingsError:
@@ -103,6 +113,22 @@ class Daemon:
         finally:
             database.close()
             store.close()
+
+    def _when_possible(self, act: Callable[[], T], *, patient: bool) -> T:
+        """Do what a start needs; a service waits for a lock, a full or a failing disk to pass."""
+        for failures in count():
+            try:
+                return act()
+            except (StateError, Refused) as error:
+                refused = error if isinstance(error, Refused) else refusal(error)
+            is_told_to_stop = any(number != signal.SIGHUP for number in self._signals)
+            if not patient or is_told_to_stop or refused.code is not ExitCode.UNAVAILABLE:
+                raise refused
+            if not failures:
+                logger.bind(why=refused.sentence).warning("cannot start yet; it is tried again")
+            notify.status(str(refused))
+            self._pause(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+        raise AssertionError("unreachable")
 
     def _serve(
         self, store: JobStore, spool: Spool, places: Places, *, until_idle: bool
@@ -130,11 +156,7 @@ class Daemon:
         timers = Timers(self._settings, self._post)
         page = StatusPage(spool.state_dir, shell, coordinator, executor, watcher, self._observe)
         try:
-            coordinator.recover(progress=page.recovering)
-            if self._settings.intake.use_watcher:
-                watcher.start(time.monotonic())
             timers.start()
-            logger.bind(workers=executor.capacity).info("daemon started")
             self._loop(shell, coordinator, watcher, page, until_idle=until_idle)
             self._drain(coordinator, page)
         finally:
@@ -170,24 +192,28 @@ class Daemon:
         until_idle: bool,
     ) -> None:
         failures = 0
-        was_idle = False
+        was_idle = has_begun = False
         while not self._stop_is_asked(shell, coordinator):
             try:
+                if failures:
+                    shell.store.probe()  # before files are moved that could not be recorded
+                    coordinator.attempts.take_back()
                 self._keep_state(shell)
+                if not has_begun:
+                    self._begin(coordinator, watcher, page)
+                    has_begun = True
                 self._pass_on(coordinator, watcher)
                 coordinator.step()
                 page.refresh()
                 is_idle = coordinator.is_idle
-            except StateUnavailable as error:
-                shell.troubles.note("state", str(error), shell.monotonic())
-                with suppress(StateUnavailable):
-                    page.refresh()
-                self._pause(_STATE_PAUSES_S[min(failures, len(_STATE_PAUSES_S) - 1)])
+            except (StateUnavailable, StaleJob, OSError) as error:
+                self._sit_out(error, failures, shell, coordinator, page)
                 failures += 1
                 continue
             if failures:
-                shell.troubles.over("state")
                 failures = 0
+                for key in ("state", "system"):
+                    shell.troubles.over(key)
             if coordinator.is_broken:  # a fresh process can work again; this one cannot
                 raise Refused(
                     ExitCode.CRASHED,
@@ -200,6 +226,38 @@ class Daemon:
                 coordinator.look_soon()  # one more look: something may have come meanwhile
             was_idle = is_idle
             self._pause(0.0 if until_idle and is_idle else coordinator.wait_s())
+
+    def _begin(self, coordinator: Coordinator, watcher: InboxWatcher, page: StatusPage) -> None:
+        coordinator.recover(progress=page.recovering)
+        if self._settings.intake.use_watcher:
+            watcher.start(time.monotonic())
+        logger.bind(workers=self._settings.worker_count).info("daemon started")
+
+    def _sit_out(
+        self,
+        error: StateUnavailable | StaleJob | OSError,
+        failures: int,
+        shell: Shell,
+        coordinator: Coordinator,
+        page: StatusPage,
+    ) -> None:
+        """A turn was broken off. Every step may be repeated, so it is, after a pause.
+
+        Meanwhile the inbox is looked at, so that people see what waits, and nothing is claimed.
+        """
+        if isinstance(error, OSError):
+            what = (
+                f"the system refuses: {error.strerror or type(error).__name__}; it is tried again"
+            )
+            shell.troubles.note("system", what, shell.monotonic())
+        else:
+            shell.troubles.note("state", str(error), shell.monotonic())
+        if not failures:
+            logger.bind(error=logs.describe_failure(error)).warning("turn broken off")
+        with suppress(OSError, StateError):
+            coordinator.intake.look()
+            page.refresh()
+        self._pause(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
 
     def _keep_state(self, shell: Shell) -> None:
         """Hands in work/state: a deleted database is put back, another one needs a new start."""
@@ -214,7 +272,7 @@ class Daemon:
         """Let open attempts finish; a second signal, or the time limit, ends the wait."""
         coordinator.draining = True
         patience_s = time.monotonic() + self._settings.service.drain_s
-        with suppress(StateUnavailable):  # what cannot be recorded now is found at the next start
+        with suppress(StateUnavailable, StaleJob, OSError):  # the next start finds what is undone
             while coordinator.attempts.in_flight and time.monotonic() < patience_s:
                 if any(number != signal.SIGHUP for number in self._signals):
                     break
@@ -232,8 +290,15 @@ class Daemon:
         while self._chores:
             chore = self._chores.popleft()
             if chore in (Chore.CANARY, Chore.HEARTBEAT) and self._settings.intake.use_watcher:
-                watcher.check(time.monotonic())
+                self._look_after(coordinator, watcher)
             coordinator.do(chore)
+
+    def _look_after(self, coordinator: Coordinator, watcher: InboxWatcher) -> None:
+        """Test the watcher; what it cannot see is said, and is found by the scan all the same."""
+        now_s = time.monotonic()
+        health = watcher.check(now_s)
+        watcher.compare(coordinator.intake.scan.folders, now_s)
+        coordinator.watcher_says(health.state, health.why, len(watcher.unwatched))
 
     def _stop_is_asked(self, shell: Shell, coordinator: Coordinator) -> bool:
         while self._signals:
@@ -290,6 +355,15 @@ class Daemon:
 
 
 @contextmanager
+def _told_plainly() -> Iterator[None]:
+    """What the state database refuses for good ends the program in words, not in a trace."""
+    try:
+        yield
+    except StateError as error:
+        raise refusal(error) from None
+
+
+@contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
     work = settings.folder("work")
     try:
@@ -304,9 +378,9 @@ def _locked(settings: Settings) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise Refused(
-            ExitCode.CONFIG,
+            ExitCode.UNAVAILABLE if may_pass(error) else ExitCode.CONFIG,
             f"The work folder {work} cannot be used: {error.strerror}.",
-            "Check its permissions with 'harmonizer doctor'.",
+            "Check its disk and its permissions with 'harmonizer doctor'.",
         ) from None
     try:
         yield
@@ -321,7 +395,7 @@ def check_contracts(settings: Settings) -> list[str]:
         Refused: one of them has a mistake.
     """
     try:
-        return sorted(load_contracts(settings.contracts_dir))
+        names = sorted(load_contracts(settings.contracts_dir))
     except ContractError as error:
         mistakes = "\n".join(f"  - {mistake}" for mistake in error.details)
         raise Refused(
@@ -329,6 +403,16 @@ def check_contracts(settings: Settings) -> list[str]:
             f"The contracts cannot be used:\n{mistakes}",
             "Correct them, then run 'harmonizer config check'.",
         ) from None
+    for source in settings.sources:
+        if source.contract is not None and source.contract not in names:
+            nearest = difflib.get_close_matches(source.contract, names, n=1, cutoff=0.5)
+            raise Refused(
+                ExitCode.CONFIG,
+                f"The source '{source.path}' names the contract '{source.contract}'; "
+                "there is none of that name.",
+                f"Did you mean '{nearest[0]}'?" if nearest else f"Known: {', '.join(names)}.",
+            )
+    return names
 
 
 def check_mappings(settings: Settings) -> list[str]:
@@ -374,11 +458,8 @@ def prepare(settings: Settings, *, adopt: bool = False) -> None:
     Raises:
         Refused: the inbox holds somebody's files and `adopt` is off, or a folder cannot be made.
     """
-    with _locked(settings):
-        try:
-            store = JobStore(settings.state_path, time.time)
-        except StateError as error:
-            raise Refused(ExitCode.UNAVAILABLE, f"{error.problem}.", error.hint) from None
+    with _locked(settings), _told_plainly():
+        store = JobStore(settings.state_path, time.time)
         try:
             _ready_spool(store, settings, adopt=adopt)
         finally:
@@ -409,7 +490,7 @@ def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> tuple[S
         settings.mappings_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(
-            ExitCode.CONFIG,
+            ExitCode.UNAVAILABLE if may_pass(error) else ExitCode.CONFIG,
             f"The folder {error.filename} cannot be made: {error.strerror}.",
             "Remove what is in its way, or correct 'folders' in the settings.",
         ) from None

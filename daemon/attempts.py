@@ -6,27 +6,32 @@ still used up one of its attempts.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from loguru import logger
 
 from daemon.answers import Asked
+from daemon.db.errors import StateUnavailable
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
-from daemon.files import FileVanished
 from daemon.holding import Holding
+from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
+from daemon.profiles import Profiles
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
-from pipeline.errors import ContentError, FileCode, PipelineError
+from pipeline.errors import ContentError, FileCode, PipelineError, TransientError
 from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits
 
 _MOST_UNMARKED = 10  # attempts of one job that may be lost with the daemon before they began
+_TAKEN_BACK_AT_ONCE = 500
+_SETBACKS = (FileCode.STORAGE, FileCode.INPUT_MISSING)
 _SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for one
 
 
@@ -39,6 +44,7 @@ class Attempts:
         self._shell = shell
         self._executor = executor
         self._holding = holding
+        self._inputs = Inputs(shell)
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
         self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
@@ -69,26 +75,35 @@ class Attempts:
         """How many more attempts could start now."""
         return max(0, _SUBMITTED_PER_WORKER * self._executor.capacity - len(self._in_flight))
 
-    def take_back(self) -> None:
-        """After a start: decide about attempts that were open when the daemon was lost."""
-        moves = [
-            self._judged(
-                job, after_daemon_loss(job.attempts, self._policy, begun=self._has_begun(job))
-            )
-            for job in self._shell.store.in_state(JobState.RUNNING)
-            if job.id not in self._in_flight
-        ]
-        if moves:
-            self._shell.store.advance_all(moves)
+    def take_back(self, tell: Callable[[], None] = lambda: None) -> None:
+        """Decide about attempts that are recorded as open and are not: the daemon was lost.
 
-    def _has_begun(self, job: JobRecord) -> bool:
-        """Whether a worker began the open attempt, by its mark.
-
-        A power failure may cost the mark; so after many tries without one, they count.
+        `tell` is called after every few of them.
         """
-        if self._shell.spool.has_begun(job.id, job.attempts):
+        running = self._shell.store.in_state(JobState.RUNNING)
+        lost = [job for job in running if job.id not in self._in_flight]
+        for start in range(0, len(lost), _TAKEN_BACK_AT_ONCE):
+            self._shell.store.advance_all(
+                [
+                    self._judged(
+                        job,
+                        after_daemon_loss(job.attempts, self._policy, counts=self._counts(job)),
+                    )
+                    for job in lost[start : start + _TAKEN_BACK_AT_ONCE]
+                ]
+            )
+            tell()
+
+    def _counts(self, job: JobRecord) -> bool:
+        """Whether the lost attempt may have been the end of the daemon, by the worker's marks.
+
+        A power failure may cost the marks; so after many tries without one, they count.
+        """
+        if len(self._shell.store.attempts_of(job.id)) > _MOST_UNMARKED:
             return True
-        return len(self._shell.store.attempts_of(job.id)) > _MOST_UNMARKED
+        spool = self._shell.spool
+        begun = spool.has_begun(job.id, job.attempts)
+        return begun and not spool.was_outlived(job.id, job.attempts)
 
     def start(self) -> None:
         """Give the workers the oldest jobs that are due, a few more than there are workers."""
@@ -112,14 +127,22 @@ class Attempts:
                 hashes.add(job.sha256 or "")
         for job in self._shell.store.advance_all(moves) if moves else ():
             if job.state is JobState.RUNNING:
-                self._submit(job)
+                self._submit_or_refuse(job)
+            elif job.state is JobState.WITHDRAWN:
+                with contextlib.suppress(OSError):  # the next start removes it
+                    self._shell.spool.clear(job.id)
 
     def collect(self) -> None:
         """Record what became of every attempt that has ended."""
         done = {job_id: f for job_id, f in self._in_flight.items() if f.done()}
         if not done:
             return
-        moves = [self._outcome(self._shell.store.get(job_id), f) for job_id, f in done.items()]
+        jobs = {job_id: self._shell.store.get(job_id) for job_id in done}
+        for job_id in [number for number, job in jobs.items() if job.state is not JobState.RUNNING]:
+            # a commit that seemed to fail had been made: it is recorded already
+            del self._in_flight[job_id], done[job_id]
+            self._knew.pop(job_id, None)
+        moves = [self._outcome(jobs[job_id], future) for job_id, future in done.items()]
         asked = {move.job.id: Asked.of(move.detail) for move in moves}
         for job in self._shell.store.advance_all(moves):
             del self._in_flight[job.id]
@@ -150,14 +173,9 @@ class Attempts:
 
     def _next_move(self, job: JobRecord, now_s: float) -> Move | None:
         """What to do with a due job: start it, or see that it needs no worker. None: not now."""
-        known = self._shell.spool.stat_input(job)
-        if known is None:
-            return self._lost(job)
-        fingerprint, mode = known
-        if not stat.S_ISREG(mode):
-            return self._refused(job, FileCode.SYMLINK if stat.S_ISLNK(mode) else FileCode.SPECIAL)
-        if fingerprint != job.fingerprint:
-            return self._changed(job, now_s)
+        finding = self._inputs.before(job, now_s)
+        if not finding.is_fit:
+            return finding.move
         twin = self._shell.store.delivered_with(job.sha256) if job.sha256 else None
         if twin is not None and not was_asked_for(self._shell.store, job):
             return Move(
@@ -185,6 +203,16 @@ class Attempts:
             changes={"attempts": job.attempts + 1, "reason_code": None, "reason_note": None},
         )
 
+    def _submit_or_refuse(self, job: JobRecord) -> None:
+        """A job that is recorded as running is in flight, or is told that it is not."""
+        try:
+            self._submit(job)
+        except (OSError, StateUnavailable) as error:
+            what = error.strerror if isinstance(error, OSError) else None
+            refused: Future[HarmonizeResult] = Future()
+            refused.set_exception(TransientError(FileCode.STORAGE, what or "not started"))
+            self._in_flight[job.id] = refused
+
     def _submit(self, job: JobRecord) -> None:
         settings = self._shell.settings
         staging = self._shell.spool.staging_dir(job.id, job.attempts)
@@ -205,23 +233,42 @@ class Attempts:
             keys_dir=str(written_beside(staging)),
             parent=parent,
             siblings=siblings,
+            sha256=job.sha256,
+            contract=self._contract_of(job),
         )
         self._knew[job.id] = self._holding.answers.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
+    def _contract_of(self, job: JobRecord) -> str | None:
+        """The contract that the file's source is bound to; a file that came back keeps its own."""
+        profiles = Profiles(self._shell.settings.sources)
+        sources = [job.source]
+        if job.parent_id is not None:
+            sources.append(self._shell.store.get(job.parent_id).source)
+        return next((found for one in sources if (found := profiles.of(one).contract)), None)
+
     def _outcome(self, job: JobRecord, future: Future[HarmonizeResult]) -> Move:
-        known = self._shell.spool.stat_input(job)
-        if known is None:
-            return self._lost(job)
-        if known[0] != job.fingerprint:  # whatever was read is not what lies there now
-            return self._changed(job, self._shell.clock()) or Move(
-                job=job, event=JobEvent.ATTEMPT_INTERRUPTED
-            )
+        instead = self._inputs.after(job)
+        if instead is not None:  # whatever was read is not what lies there now
+            return instead
         error = future.exception()
         if error is None:
             return self._succeeded(job, future.result())
-        return self._judged(job, judge(_failure(error), job.attempts, self._policy))
+        failure = _failure(error)
+        if failure.code is FileCode.INPUT_CHANGED:
+            return self._inputs.read_again(job)
+        if failure.code is FileCode.TRUNCATED and self._inputs.may_go_back(job):
+            return self._goes_back(job, failure)
+        setbacks = self._setbacks(job) if failure.kind is FailureKind.TRANSIENT else 0
+        return self._judged(job, judge(failure, job.attempts, self._policy, setbacks=setbacks))
+
+    def _setbacks(self, job: JobRecord) -> int:
+        """How many attempts the surroundings have spoiled so far."""
+        tries = self._shell.store.attempts_of(job.id)
+        return sum(
+            one.outcome == JobEvent.ATTEMPT_FAILED and one.code in _SETBACKS for one in tries
+        )
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
         if result.questions:
@@ -258,48 +305,15 @@ class Attempts:
             },
         )
 
-    def _changed(self, job: JobRecord, now_s: float) -> Move | None:
-        """Somebody still writes: drop what was read, hash anew after another quiet period.
-
-        None while not even a hash can be had, because he writes at this very moment.
-        """
-        key = ("hash", job.id)
-        if self._shell.troubles.is_pausing(key, self._shell.monotonic()):
-            return None
-        try:
-            sha256, fingerprint = self._shell.spool.digest(job)
-        except FileVanished:
-            return self._lost(job)
-        except OSError as error:
-            what = f"a claimed file cannot be read: {error.strerror or type(error).__name__}"
-            self._shell.troubles.note(key, what, self._shell.monotonic())
-            return None
-        self._shell.troubles.over(key)
+    def _goes_back(self, job: JobRecord, failure: Failure) -> Move:
+        """The intent to return it to the inbox; `Inputs` does so before anything else."""
         return Move(
             job=job,
-            event=JobEvent.INPUT_CHANGED,
+            event=JobEvent.ATTEMPT_FAILED,
             changes={
-                "sha256": sha256,
-                "fingerprint": fingerprint,
-                "not_before_s": now_s + self._shell.settings.intake.no_lease_quiet_period_s,
-            },
-        )
-
-    def _refused(self, job: JobRecord, code: FileCode) -> Move:
-        return Move(
-            job=job,
-            event=JobEvent.INPUT_REFUSED,
-            changes={"disposition": Disposition.QUARANTINED, "reason_code": code},
-        )
-
-    def _lost(self, job: JobRecord) -> Move:
-        return Move(
-            job=job,
-            event=JobEvent.INPUT_LOST,
-            changes={
-                "disposition": Disposition.LOST,
-                "reason_code": FileCode.TAMPERED,
-                "reason_note": "the claimed file was removed from the work folder",
+                "reason_code": failure.code,
+                "reason_note": failure.note,
+                "not_before_s": self._shell.clock(),
             },
         )
 
@@ -317,6 +331,8 @@ def _failure(error: BaseException) -> Failure:
             kinds = {"killed": FailureKind.CRASHED}
             kind = kinds.get(error.kind) or FailureKind(error.kind)
             return Failure(kind=kind, note=error.detail)
+        case InternalFailure() if error.is_storage:
+            return Failure(kind=FailureKind.TRANSIENT, code=FileCode.STORAGE, note=error.type_name)
         case InternalFailure():
             return Failure(kind=FailureKind.INTERNAL, note=error.type_name, details=error.trace)
         case _:  # a message may quote the data: only the type is told

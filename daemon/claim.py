@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
+from daemon.companions import Noted
 from daemon.db.records import Fingerprint, JobRecord
 from daemon.files import (
     FileChanged,
@@ -71,6 +72,29 @@ class Claiming:
             elif is_it:  # else the name is a newer file's by now
                 self._finish(folder, name, seen, target)
         self._touched.update((target.parent, target.parent.parent, target.parent.parent.parent))
+
+    def bring(self, companion: Noted, folder: Path) -> None:
+        """Take a companion of a claimed file into `folder`, or copy it. Idempotent.
+
+        One that is gone or was changed since stays away: the file is ours with or without it.
+        """
+        target = folder / companion.name
+        above, _, name = companion.source.rpartition(b"/")
+        try:
+            from_folder = self._open(above)
+            seen = os.stat(name, dir_fd=from_folder, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if fingerprint_of(seen) != companion.fingerprint or not stat.S_ISREG(seen.st_mode):
+            return
+        with contextlib.suppress(FileVanished, FileChanged):
+            if companion.as_copy:
+                copy_verified(self._path(from_folder, name), target)
+            elif os.path.lexists(target):
+                self._finish(from_folder, name, seen, target)
+            else:
+                self._take(from_folder, name, seen, target)
+        self._touched.update((folder, folder.parent))
 
     def swallow_sidecars(self, source: bytes) -> None:
         """After the original of a returned error folder was taken: remove what we wrote beside it.

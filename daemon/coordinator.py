@@ -17,17 +17,21 @@ from daemon.commands import Commands
 from daemon.executors.base import Executor
 from daemon.finishing import Finishing
 from daemon.groups import group_number
+from daemon.fragments import FiledOriginals
 from daemon.holding import Holding
 from daemon.housekeeping import Housekeeping
 from daemon.intake import Intake
 from daemon.settings import Settings
 from daemon.shell import Shell
+from daemon.space import shortage
 from daemon.states import JobState
 from daemon.timers import Chore
 
 _LEAST_SCAN_PAUSE_S = 0.05  # events come in thousands; a scan answers all of them at once
 _SCAN_SHARE = 10  # ... and scanning may take a tenth of the time
 _LONGEST_WAIT_S = 1.0
+_SPACE_PAUSE_S = 1.0
+_MOST_CLAIMED = 500  # in one turn, so that no turn takes long
 
 
 class Coordinator:
@@ -43,10 +47,12 @@ class Coordinator:
         self.attempts = Attempts(shell, executor, contracts_dir, self.holding)
         self.finishing = Finishing(shell)
         self.housekeeping = Housekeeping(shell)
+        self._filed = FiledOriginals(shell)
         self._commands = Commands(shell, self.intake, self.attempts, self.holding)
         self._look_is_wanted = True
         self._scan_took_s = 0.0
         self._orphans_wait = False
+        self._space_seen_s = float("-inf")
         self.draining = False
 
     def recover(self, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
@@ -56,15 +62,21 @@ class Coordinator:
         open when the daemon was lost, and folders no job knows, need a decision of their own. Job
         numbers that folders bear already are not given again: the database may be a backup.
         """
-        live = self._shell.store.in_state(
-            JobState.CLAIMING, JobState.RUNNING, JobState.FINALIZING, JobState.HELD
-        )
-        total = len(live)
-        progress(0, total)
+        live = (JobState.CLAIMING, JobState.RUNNING, JobState.FINALIZING, JobState.HELD)
+        total = sum(self._shell.store.counts_by_state()[state] for state in live)
+
+        def tell() -> None:
+            counts = self._shell.store.counts_by_state()
+            waits = live[:3]  # held jobs wait for people; the coordinator tends to them
+            progress(max(0, total - sum(counts[state] for state in waits)), total)
+
+        tell()
         self._shell.store.skip_ids(self._shell.spool.highest_filed())
-        self.attempts.take_back()
-        self.finishing.finish()
+        self.attempts.take_back(tell)
+        while self.finishing.finish():
+            tell()
         self.intake.confirm()
+        tell()
         self.holding.recover()
         if self._shell.places.absence("inbox") is None:
             self.housekeeping.offer_orphans_again()
@@ -82,9 +94,12 @@ class Coordinator:
         self.holding.tend(look=self._look_if_due())
         self._watch_workers()
         if not self.draining and not self.is_paused and not self.is_broken:
-            self.intake.claim(self._room())
+            has_space = self._has_space()
+            if has_space:
+                self.intake.claim(self._room())
             self.intake.confirm()
-            self.attempts.start()
+            if has_space:
+                self.attempts.start()
         self.attempts.collect()  # an inline attempt has ended already
         self.holding.tend()
         self.finishing.finish()
@@ -103,6 +118,7 @@ class Coordinator:
                 self.housekeeping.back_up()
             case Chore.HEARTBEAT:
                 self.housekeeping.see_backup()
+                self._filed.look()
             case Chore.RETRIES | Chore.CANARY:
                 pass  # being awake is all they are for
 
@@ -123,7 +139,7 @@ class Coordinator:
         """
         counts = self._shell.store.counts_by_state()
         live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
-        if any(counts[state] for state in live) or self.intake.candidates:
+        if any(counts[state] for state in live) or self.intake.pending:
             return False
         return not self.holding.is_busy
 
@@ -131,6 +147,39 @@ class Coordinator:
     def is_broken(self) -> bool:
         """True when no attempt can be made any more by this process."""
         return self._executor.has_ended
+
+    def watcher_says(self, state: str, why: str, unwatched: int) -> None:
+        """Show what the watcher cannot see; files are found by the scan all the same."""
+        pause_s = self._shell.settings.intake.scan_interval_s
+        slower = f"new files are found by a look every {pause_s:g} s"
+        what = f"the watcher is {state} ({why}): {slower}"
+        if state == "watching" and unwatched:
+            what = (
+                f"{unwatched} folders in the inbox are not watched by the kernel: {slower} (raise "
+                "fs.inotify.max_user_watches, and let the service's user read the folders)"
+            )
+        elif state == "watching" or not self.intake.is_inbox_there:
+            self._shell.troubles.over("watcher")
+            return
+        self._shell.troubles.note("watcher", what, self._shell.monotonic())
+
+    def _has_space(self) -> bool:
+        """Whether the disks take more; looked at every second, shown while they do not."""
+        now_s = self._shell.monotonic()
+        if now_s - self._space_seen_s >= _SPACE_PAUSE_S:
+            self._space_seen_s = now_s
+            intake, folders = self._shell.settings.intake, self._shell.spool.folders
+            names = ("work", "outbox", "archive", "error", "review")
+            what = shortage(
+                {name: getattr(folders, name) for name in names},
+                min_free_mb=intake.min_free_mb,
+                min_free_inodes=intake.min_free_inodes,
+            )
+            if what is None:
+                self._shell.troubles.over("space")
+            else:
+                self._shell.troubles.note("space", what, now_s)
+        return self._shell.troubles.why("space") is None
 
     def _watch_workers(self) -> None:
         trouble = self._executor.trouble()
@@ -146,7 +195,7 @@ class Coordinator:
 
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
-        if self.holding.is_behind:
+        if self.holding.is_behind or self.finishing.is_behind:
             return 0.0
         now_s = self._shell.monotonic()
         due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))
@@ -205,4 +254,4 @@ class Coordinator:
         ours = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING)
         under_way = sum(counts[state] for state in ours) - self.attempts.deferred
         ahead = self._shell.settings.intake.claim_ahead
-        return max(0, self._executor.capacity + ahead - under_way)
+        return min(_MOST_CLAIMED, max(0, self._executor.capacity + ahead - under_way))

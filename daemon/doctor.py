@@ -6,39 +6,35 @@ Each check makes its own small files, removes them again, and touches nobody's d
 from __future__ import annotations
 
 import os
+import resource
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import psutil
 
-from daemon.app import check_contracts, check_mappings
+from daemon import doctor_disk as disk
+from daemon.app import check_contracts, check_group, check_mappings
 from daemon.db.errors import StateError, StateMissing
 from daemon.db.store import JobStore
+from daemon.doctor_disk import Finding
 from daemon.errors import Refused
-from daemon.linux import is_remote, read_lease, rename_noreplace
+from daemon.linux import is_remote, read_lease
 from daemon.lock import daemon_pid
-from daemon.settings import Folders, Settings
+from daemon.scan import scan_inbox
+from daemon.settings import Settings
 from daemon.settle import Lease
+from daemon.watch import InboxWatcher
 
-_LOW_BYTES = 1024**3
-_LOW_INODES = 10_000
 _FEW_WATCHES = 1_024
+_FEW_FILES = 1_024
+_EVENT_WAIT_S = 5.0
 _OLDEST_SANE_S = 1_760_000_000.0  # a clock before October 2025 was never set
 _DISTRIBUTION = "file-harmonizer"
-
-
-class Finding(NamedTuple):
-    """One check: `level` is ok, warning (works, but worse) or error (must not go on like this)."""
-
-    level: Literal["ok", "warning", "error"]
-    finding: str
-    advice: str = ""
 
 
 def examine(settings: Settings) -> list[dict[str, Any]]:
@@ -48,12 +44,20 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
         "packages": _packages,
         "contracts": _contracts,
         "mappings": _mappings,
-        "folders": _folders,
-        "renames": _renames,
+        "user": _user,
+        "group": _group,
+        "folders": disk.folders,
+        "mounts": disk.mounts,
+        "renames": disk.renames,
+        "overwriting": disk.no_overwriting,
+        "durability": disk.durability,
         "leases": _leases,
         "events": _events,
-        "space": _space,
+        "space": disk.space,
+        "privacy": disk.privacy,
+        "locking": disk.locking,
         "state": _state,
+        "file times": disk.file_times,
         "clock": _clock,
         "memory": _memory,
         "daemon": _daemon,
@@ -120,49 +124,35 @@ def _mappings(settings: Settings) -> Finding:
     return Finding("ok", ", ".join(names) or "none is confirmed yet")
 
 
-def _folders(settings: Settings) -> Finding:
-    for name in Folders.model_fields:
-        path = settings.folder(name)
-        if not path.is_dir():
-            return Finding("error", f"{path} is not there", "Make the folders: harmonizer init.")
-        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            return Finding(
-                "error",
-                f"{path} cannot be read and written by this user",
-                "Give the service's user these rights; it moves files out of the inbox.",
-            )
-    seen = settings.folder("inbox").stat()
-    if seen.st_mode & 0o1000 and seen.st_uid != os.geteuid() and os.geteuid() != 0:
-        return Finding(
-            "error",
-            "the inbox has the sticky bit: files of other users cannot be moved out of it",
-            "Remove it: chmod -t on the inbox.",
-        )
-    return Finding("ok", "all six are there and writable")
-
-
-def _renames(settings: Settings) -> Finding:
-    """Real renames between every pair that files travel: st_dev alone does not tell bind mounts."""
-    work = settings.folder("work")
-    slow = []
-    for name in ("inbox", "outbox", "archive", "error", "review"):
-        with _scratch(work) as here, _scratch(settings.folder(name)) as there:
-            (here / "probe").touch()
-            try:
-                rename_noreplace(here / "probe", there / "probe")
-            except OSError as error:
-                slow.append(f"{name} ({error.strerror})")
-    if slow:
+def _user(_settings: Settings) -> Finding:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files < _FEW_FILES:
         return Finding(
             "warning",
-            f"files must be copied, not renamed, between work and {', '.join(slow)}",
-            "Keep all folders on one filesystem and one mount; copies are verified, but slower.",
+            f"only {files} files may be open at once",
+            "Raise LimitNOFILE in the unit, or 'ulimit -n'.",
         )
-    return Finding("ok", "every move is one atomic rename")
+    if os.geteuid() == 0:
+        return Finding(
+            "warning",
+            "this is root, who may do anything; the service needs no such rights",
+            "Run it as a user of its own; the shipped unit does.",
+        )
+    return Finding("ok", f"an ordinary user (uid {os.geteuid()})")
+
+
+def _group(settings: Settings) -> Finding:
+    try:
+        group = check_group(settings)
+    except Refused as refused:
+        return Finding("error", refused.sentence, refused.hint)
+    if group is None:
+        return Finding("ok", "published files get the group of the folder they appear in")
+    return Finding("ok", f"published files get group {settings.output.group}")
 
 
 def _leases(settings: Settings) -> Finding:
-    with _scratch(settings.folder("inbox")) as there:
+    with disk.scratch(settings.folder("inbox")) as there:
         probe = there / "probe"
         probe.write_bytes(b"probe")
         free = read_lease(probe)
@@ -204,27 +194,38 @@ def _events(settings: Settings) -> Finding:
             )
     finally:
         os.close(descriptor)
+    scan = scan_inbox(settings.folder("inbox"), settings.intake.left_alone)
     limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text(encoding="ascii"))
-    if limit < _FEW_WATCHES:
+    if limit < max(_FEW_WATCHES, 2 * len(scan.folders)):
         return Finding(
             "warning",
-            f"only {limit} folders can be watched",
+            f"only {limit} folders can be watched, and the inbox has {len(scan.folders)}",
             "Raise fs.inotify.max_user_watches; until then files wait for the next look.",
         )
-    return Finding("ok", f"up to {limit} folders can be watched")
+    with disk.scratch(settings.folder("inbox")) as there:
+        why = _no_event_from(there)
+    if why is not None:
+        return Finding(
+            "warning",
+            f"a file made as a test gave no event: {why}",
+            f"Files are found by a look every {settings.intake.scan_interval_s:g} s; raise "
+            "fs.inotify.max_user_instances and fs.inotify.max_user_watches.",
+        )
+    return Finding("ok", f"a test file gave its event; up to {limit} folders can be watched")
 
 
-def _space(settings: Settings) -> Finding:
-    for name in ("work", "outbox", "archive", "error"):
-        seen = os.statvfs(settings.folder(name))
-        free = seen.f_bavail * seen.f_frsize
-        if free < _LOW_BYTES or (seen.f_files and seen.f_favail < _LOW_INODES):
-            return Finding(
-                "warning",
-                f"{name} has {free // 1024**2} MB and {seen.f_favail} inodes free",
-                "Free some space, or set retention.archive_days.",
-            )
-    return Finding("ok", "more than 1 GB everywhere")
+def _no_event_from(folder: Path) -> str | None:
+    """Why a real file in a watched folder is not noticed; None when it is."""
+    noticed = threading.Event()
+    watcher = InboxWatcher(folder, lambda source, renamed: noticed.set())
+    try:
+        health = watcher.start()
+        if health.state != "watching":
+            return health.why
+        (folder / "probe").write_bytes(b"probe")
+        return None if noticed.wait(_EVENT_WAIT_S) else "it did not come in time"
+    finally:
+        watcher.stop()
 
 
 def _state(settings: Settings) -> Finding:
@@ -271,15 +272,3 @@ def _daemon(settings: Settings) -> Finding:
     if pid is None:
         return Finding("ok", "none is running here")
     return Finding("ok", f"process {pid} serves this folder")
-
-
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    """A hidden folder that scans ignore, gone afterwards."""
-    path = Path(mkdtemp(prefix=".harmonizer-doctor-", dir=parent))
-    try:
-        yield path
-    finally:
-        for child in path.iterdir():
-            child.unlink()
-        path.rmdir()

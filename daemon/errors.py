@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 66
     UNAVAILABLE = 69
     LOCKED = 73
+    DIFFERS = 74
     TEMPORARY = 75
     CONFIG = 78
 
@@ -25,6 +26,7 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.NOT_FOUND: "There is no such job or file.",
     ExitCode.UNAVAILABLE: "The state database cannot be used.",
     ExitCode.LOCKED: "Another daemon already serves this folder.",
+    ExitCode.DIFFERS: "What is kept is not what was recorded; see what 'verify' said.",
     ExitCode.TEMPORARY: "Not done now; the same command may work later.",
     ExitCode.CONFIG: "The configuration, a contract or a folder is wrong; restarting cannot help.",
 }

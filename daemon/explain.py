@@ -55,11 +55,13 @@ def reason_text(job: JobRecord, beside: Sequence[str]) -> str:
 def how_to_answer(job: JobRecord) -> str:
     """The end of questions.txt: the three ways to answer, with this job's number filled in."""
     ways = (
-        "1. In this folder: correct mapping.proposed.yaml where it is wrong, change its line "
-        "'status: proposed' to 'status: confirmed' and save. If it cannot be used, "
-        "ANSWER_REFUSED.txt appears beside it and says why.",
-        f"2. With a command: 'harmonizer confirm {job.label}' accepts the proposal as it stands; "
-        f"'harmonizer confirm {job.label} --answer KEY=VALUE' answers a question.",
+        "1. In this folder: open mapping.proposed.yaml, write your answers behind 'answer:' below "
+        "the questions, correct what else is wrong, change 'status: proposed' to "
+        "'status: confirmed' and save. If it cannot be used, ANSWER_REFUSED.txt appears beside it "
+        "and says why.",
+        f"2. With a command: 'harmonizer confirm {job.label}' accepts what is proposed, "
+        f"'harmonizer confirm {job.label} --answer \"KEY=ANSWER\"' answers a question, and several "
+        "--answer answer several. The key of a question stands below it.",
         f"3. Not at all: 'harmonizer refuse {job.label}' puts this file into error/.",
     )
     lines = ["HOW TO ANSWER"]

@@ -134,6 +134,7 @@ class Papers:
     document_name: str
     text: Callable[[Sequence[str]], str] | None = None
     staging: Path | None = None
+    companions: Callable[[Path], Sequence[str]] = lambda shelf: ()  # puts them there, by name
 
 
 def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes) -> None:
@@ -151,7 +152,10 @@ def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes) -> None:
         original.rename(place)  # both in the job's private folder, so nobody can be overwritten
     if place.parent != shelf:
         fsync_dir(place.parent)
-    extra = {} if os.path.lexists(place) else {"original_missing": True}
+    extra: dict[str, Any] = {} if os.path.lexists(place) else {"original_missing": True}
+    companions = papers.companions(shelf)
+    if companions:
+        extra["companions"] = list(companions)
     _write_papers(shelf, papers, extra, modes)
     shelf.chmod(modes.folder)
     fsync_dir(shelf)

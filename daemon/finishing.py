@@ -5,6 +5,7 @@ Every step may be repeated; a crash anywhere leaves a `finalizing` job whose ste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from daemon.shell import Shell
 from daemon.states import FINALIZED, Disposition, JobState
 from pipeline.errors import FileCode
 
+_AT_ONCE = 100  # jobs in one commit
+_LONGEST_TURN_S = 1.0
 _INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
 
 
@@ -40,16 +43,35 @@ class Finishing:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self.is_behind = False  # True while there is more to do than one turn may take
         self._index_is_stale = True
         self._index_written_at_s = float("-inf")
 
-    def finish(self) -> None:
-        """Move the files of every finalizing job and record it as finished."""
+    def finish(self) -> bool:
+        """Move the files of finalizing jobs and record them as finished; a share of them.
+
+        A turn takes about a second at most, and a commit is for a few jobs, so that what was done
+        is soon recorded. Returns whether there is more to do at once.
+        """
+        began_s = self._shell.monotonic()
+        pausing = self._shell.troubles.is_pausing
+        due = [
+            job
+            for job in self._shell.store.in_state(JobState.FINALIZING)
+            if not pausing(("finish", job.id), began_s)
+        ]
+        done = 0
+        while done < len(due) and self._shell.monotonic() - began_s < _LONGEST_TURN_S:
+            self._finish(due[done : done + _AT_ONCE])
+            done += _AT_ONCE
+        self.is_behind = done < len(due)
+        self._clear_again()
+        return self.is_behind
+
+    def _finish(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
-        now_s = self._shell.monotonic()
-        for job in self._shell.store.in_state(JobState.FINALIZING):
-            if self._shell.troubles.is_pausing(("finish", job.id), now_s):
-                continue
+        for job in jobs:
+            now_s = self._shell.monotonic()
             away = self._away(job)
             if away is not None:
                 self._shell.troubles.note(("finish", job.id), away, now_s)
@@ -64,7 +86,12 @@ class Finishing:
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
             said = {"code": job.reason_code} if job.reason_code else {}
             logger.bind(job=job.label, **said).info(str(job.state))
-            self._clear(job)
+            self._clear(job.id)
+
+    def _clear_again(self) -> None:
+        """What could not be removed when its job ended is tried again."""
+        for job_id in self._shell.troubles.due("clear", self._shell.monotonic()):
+            self._clear(job_id)
 
     def refresh_index(self, *, at_once: bool = False) -> None:
         """Rewrite error/INDEX.csv when it is stale, not more often than every few seconds."""
@@ -108,13 +135,16 @@ class Finishing:
                 return f"the {name} folder is not there; mount it again, or make it"
         return f"results cannot be put in place: {error.strerror or type(error).__name__}"
 
-    def _clear(self, job: JobRecord) -> None:
+    def _clear(self, job_id: int) -> None:
         """Last of all: until the end is recorded, notes in the folder tell what was done."""
+        key = ("clear", job_id)
         try:
-            self._shell.spool.clear(job.id)
-        except OSError as error:  # the next start removes it: no live job knows the folder then
+            self._shell.spool.clear(job_id)
+        except OSError as error:
             what = f"a finished job's folder cannot be removed: {error.strerror}"
-            self._shell.troubles.note(("clear", job.id), what, self._shell.monotonic())
+            self._shell.troubles.note(key, what, self._shell.monotonic())
+        else:
+            self._shell.troubles.over(key)
 
     def _moved(self, job: JobRecord) -> Move:
         disposition = job.disposition or Disposition.QUARANTINED
@@ -133,7 +163,7 @@ class Finishing:
             case Disposition.DUPLICATE | Disposition.CANCELLED:
                 self._retire(job)
             case Disposition.LOST:
-                pass  # there is nothing left to move
+                self._shell.spool.give_back_companions(job)
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
 
     def _keep_keys(self, job: JobRecord) -> None:

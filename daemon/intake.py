@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from loguru import logger
 
+from daemon.completeness import Along
 from daemon.db.errors import JobUnknown
 from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
 from daemon.db.store import JobStore
 from daemon.files import FileChanged, FileVanished, Lease
+from daemon.fragments import first_part_of
+from daemon.gate import Answer, Flaw, Gate
 from daemon.lineage import corrected_job
 from daemon.names import resubmitted_job
+from daemon.profiles import Profiles
 from daemon.scan import Candidate, Scan
 from daemon.settle import SettleTracker, Waiting
 from daemon.shell import Shell
 from daemon.states import JobEvent, JobState
+from pipeline.errors import FileCode
 
 _HASHED_AT_ONCE_BYTES = 8 * 1024 * 1024  # about 10 ms; larger files are hashed beside the loop
 
-Digest = tuple[str, Fingerprint]
+Digest = tuple[str | None, Fingerprint, str | None]  # the last: what companions say against it
 
 
 def was_asked_for(store: JobStore, job: JobRecord) -> bool:
@@ -41,8 +46,9 @@ class Intake:
     def __init__(self, shell: Shell, wake: Callable[[], None]) -> None:
         self._shell = shell
         self._wake = wake
-        self._settle = _settle_tracker(shell)
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._start_clocks()
+        self._flaws: dict[int, Flaw | None] = {}
         self._hashing: dict[int, Future[Digest]] = {}
         self.scan = Scan()
         self.looked_at_s = float("-inf")
@@ -52,6 +58,7 @@ class Intake:
         now_s = self._shell.monotonic()
         self.scan = self._scanned(now_s)
         self.looked_at_s = now_s
+        self._gate.look(self.scan.candidates)
         self._settle.observe(self.scan.candidates, now_s)
         self._shell.troubles.over_except("claim", self._settle)
 
@@ -79,20 +86,30 @@ class Intake:
 
     def claim(self, room: int) -> int:
         """Take up to `room` finished files out of the inbox. Returns how many it tried to take."""
-        ready = self._ready(room)
+        now_s = self._shell.monotonic()
+        ready = self._ready(room, now_s)
+        self._say_who_waits_long(now_s)
         if not ready:
             return 0
-        jobs = self._shell.store.open_jobs([self._intent(candidate) for candidate in ready])
-        refusals = self._shell.spool.claim_all(jobs)
-        now_s = self._shell.monotonic()
-        for candidate, job in zip(ready, jobs, strict=True):
+        jobs = self._shell.store.open_jobs([self._intent(*one) for one in ready])
+        along = {job.id: self._gate.take(one) for job, (one, _) in zip(jobs, ready, strict=True)}
+        refusals = self._shell.spool.claim_all(jobs, along)
+        for (candidate, flaw), job in zip(ready, jobs, strict=True):
             refusal = refusals.get(job.id)
             if refusal is None:
-                self._settle.forget(candidate.source)
-                self._shell.troubles.over(("claim", candidate.source))
+                self._took(candidate, along[job.id])
+                self._flaws[job.id] = flaw
             else:
                 self._shell.troubles.note(("claim", candidate.source), refusal, now_s)
         return len(jobs)
+
+    def _took(self, candidate: Candidate, along: Sequence[Along]) -> None:
+        self._gate.taken(along)
+        for companion in along:
+            if not companion.as_copy:
+                self._settle.forget(companion.companion.source)
+        self._settle.forget(candidate.source)
+        self._shell.troubles.over(("claim", candidate.source))
 
     def take_again(self, parent: JobRecord, command_id: int) -> JobRecord:
         """Open a new job for a finished one's original, at a person's request."""
@@ -125,6 +142,7 @@ class Intake:
             else:
                 if digest is not None:
                     moves.append(self._confirmed(job, *digest))
+                    self._flaws.pop(job.id, None)
         if moves:
             for job in self._shell.store.advance_all(moves):
                 self._shell.troubles.over(("confirm", job.id))
@@ -140,9 +158,15 @@ class Intake:
         """How many things that could be taken lie in the inbox."""
         return len(self._settle)
 
+    @property
+    def pending(self) -> int:
+        """The same without those that wait for another file to come, for however long."""
+        return len(self._settle) - len(self._gate.wait_for_others)
+
     def reconfigure(self) -> None:
         """Start all settle clocks anew, with the periods now in force."""
-        self._settle = _settle_tracker(self._shell)
+        self._start_clocks()
+        self._gate.look(self.scan.candidates)
         self._settle.observe(self.scan.candidates, self._shell.monotonic())
 
     def waiting(self, most: int) -> list[Waiting]:
@@ -160,30 +184,65 @@ class Intake:
         """Stop hashing; a half-read file is hashed again after the next start."""
         self._hasher.shutdown(wait=True, cancel_futures=True)
 
-    def _ready(self, room: int) -> list[Candidate]:
-        now_s = self._shell.monotonic()
-        ready: list[Candidate] = []
+    def _start_clocks(self) -> None:
+        intake = self._shell.settings.intake
+        self._profiles = Profiles(self._shell.settings.sources)
+        self._gate = Gate(self._shell, self._profiles, self._hasher)
+        self._settle = SettleTracker(
+            quiet_period_s=intake.quiet_period_s,
+            no_lease_quiet_period_s=intake.no_lease_quiet_period_s,
+            empty_grace_s=intake.empty_grace_s,
+            own_quiet_s=lambda source: self._profiles.of(source).quiet_period_s,
+        )
+
+    def _ready(self, room: int, now_s: float) -> list[tuple[Candidate, Flaw | None]]:
+        ready: list[tuple[Candidate, Flaw | None]] = []
         for candidate in self._settle.due(now_s):
             if len(ready) >= room:
                 break
             if self._shell.troubles.is_pausing(("claim", candidate.source), now_s):
                 continue
-            lease = self._probe(candidate)
-            if not self._settle.decide(candidate, lease, now_s).ready:
+            answer = self._asked(candidate, now_s)
+            if answer is None:
                 continue
             refusal = self._shell.spool.refuses(candidate)
             if refusal is None:
-                ready.append(candidate)
+                ready.append((candidate, answer.flaw))
             else:
                 self._shell.troubles.note(("claim", candidate.source), refusal, now_s)
         return ready
+
+    def _asked(self, candidate: Candidate, now_s: float) -> Answer | None:
+        """The gate's answer about a candidate that may be taken; None when it must wait."""
+        others = self._gate.others(candidate, self._settle, now_s)
+        if others.reason is None:
+            if not self._settle.decide(candidate, self._probe(candidate), now_s).ready:
+                return None
+            if others.flaw is not None:
+                return others
+            others = self._gate.end(candidate, self._settle, now_s)
+        if others.reason is None:
+            return others
+        self._settle.hold(candidate.source, others.reason, others.until_s)
+        return None
 
     def _probe(self, candidate: Candidate) -> Lease:
         if candidate.kind != "file" or not self._shell.settings.intake.use_lease:
             return Lease.UNKNOWN if candidate.kind == "file" else Lease.FREE
         return self._shell.spool.probe(candidate)
 
-    def _intent(self, candidate: Candidate) -> ClaimIntent:
+    def _say_who_waits_long(self, now_s: float) -> None:
+        """An operator hears of files whose other half does not come."""
+        limit_s = self._shell.settings.intake.incomplete_alarm_s
+        seen_s = map(self._settle.first_seen_s, self._gate.wait_for_others)
+        late = sum(first_s is not None and now_s - first_s >= limit_s for first_s in seen_s)
+        if late:
+            what = f"{late} files in the inbox wait for a marker, checksum, manifest or their file"
+            self._shell.troubles.note("company", f"{what}; 'status' names them", now_s)
+        else:
+            self._shell.troubles.over("company")
+
+    def _intent(self, candidate: Candidate, flaw: Flaw | None) -> ClaimIntent:
         fingerprint = candidate.fingerprint
         parent_id = resubmitted_job(candidate.source) or self._shell.store.job_of_file(
             fingerprint.device, fingerprint.inode
@@ -195,6 +254,7 @@ class Intake:
             fingerprint=fingerprint,
             owner=candidate.owner,
             parent_id=parent_id,
+            detail={"flaw": flaw.code.value, "note": flaw.note} if flaw else {},
         )
 
     def _is_finished(self, job_id: int) -> bool:
@@ -203,8 +263,8 @@ class Intake:
         except JobUnknown:
             return False
 
-    def _digest(self, job: JobRecord) -> tuple[str | None, Fingerprint] | None:
-        """Hash and fingerprint of a claimed input; None while the hash is being computed."""
+    def _digest(self, job: JobRecord) -> Digest | None:
+        """Hash, fingerprint and flaw of a claimed input; None while the hash is being computed."""
         known = self._shell.spool.stat_input(job)
         if known is None:
             if not self._retaken(job):
@@ -214,12 +274,14 @@ class Intake:
                 raise FileVanished(job.label)
         fingerprint, mode = known
         if not stat.S_ISREG(mode):
-            return None if mode == 0 else (None, fingerprint)
-        if fingerprint.size_bytes <= _HASHED_AT_ONCE_BYTES:
-            return self._shell.spool.digest(job)
+            return None if mode == 0 else (None, fingerprint, None)
         future = self._hashing.get(job.id)
         if future is None:
-            future = self._hasher.submit(self._shell.spool.digest, job)
+            self._shell.spool.bring_companions(job)
+        if fingerprint.size_bytes <= _HASHED_AT_ONCE_BYTES:
+            return self._examine(job)
+        if future is None:
+            future = self._hasher.submit(self._examine, job)
             self._hashing[job.id] = future
             future.add_done_callback(lambda _: self._wake())
             return None
@@ -228,21 +290,47 @@ class Intake:
         del self._hashing[job.id]
         return future.result()
 
+    def _examine(self, job: JobRecord) -> Digest:
+        sha256, fingerprint = self._shell.spool.digest(job)
+        return sha256, fingerprint, self._shell.spool.flaw(job, sha256)
+
+    def _flaw(self, job: JobRecord) -> Flaw | None:
+        """Why the job was only taken to be refused, also after a restart."""
+        if job.id not in self._flaws:
+            detail = self._shell.store.story(job.id)[0].detail
+            found = FileCode.__members__.get(str(detail.get("flaw")))
+            return Flaw(found, str(detail.get("note", ""))) if found else None
+        return self._flaws[job.id]
+
     def _retaken(self, job: JobRecord) -> bool:
         """Repeat the move of a retry whose crash came between its intent and its move."""
         if job.parent_id is None or not was_asked_for(self._shell.store, job):
             return False
         return self._shell.spool.reclaim(job, self._shell.store.get(job.parent_id))
 
-    def _confirmed(self, job: JobRecord, sha256: str | None, fingerprint: Fingerprint) -> Move:
-        parent_id = job.parent_id
+    def _confirmed(
+        self, job: JobRecord, sha256: str | None, fingerprint: Fingerprint, mismatch: str | None
+    ) -> Move:
+        flaw = Flaw(FileCode.CHECKSUM, mismatch) if mismatch else self._flaw(job)
+        first = first_part_of(self._shell, job) if flaw is None and sha256 else None
+        if first is not None:
+            after_s = job.created_at_s - first.created_at_s
+            flaw = Flaw(FileCode.SPLIT, f"it continues {first.label}, taken {after_s:.0f} s before")
+            logger.bind(job=job.label, first=first.label).warning("a second part came")
+        parent_id = first.id if first is not None else job.parent_id
         if parent_id is None and sha256 is not None:
             corrected = corrected_job(self._shell, job)
             parent_id = corrected.id if corrected else self._shell.store.quarantined_with(sha256)
         return Move(
             job=job,
             event=JobEvent.CLAIM_CONFIRMED,
-            changes={"sha256": sha256, "fingerprint": fingerprint, "parent_id": parent_id},
+            changes={
+                "sha256": sha256,
+                "fingerprint": fingerprint,
+                "parent_id": parent_id,
+                "reason_code": flaw.code if flaw else None,
+                "reason_note": flaw.note if flaw else None,
+            },
             detail={"size_bytes": fingerprint.size_bytes},
         )
 
@@ -253,12 +341,3 @@ class Intake:
 
     def _note(self, job: JobRecord, what: str) -> None:
         self._shell.troubles.note(("confirm", job.id), what, self._shell.monotonic())
-
-
-def _settle_tracker(shell: Shell) -> SettleTracker:
-    intake = shell.settings.intake
-    return SettleTracker(
-        quiet_period_s=intake.quiet_period_s,
-        no_lease_quiet_period_s=intake.no_lease_quiet_period_s,
-        empty_grace_s=intake.empty_grace_s,
-    )

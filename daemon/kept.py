@@ -18,6 +18,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from daemon import companions
 from daemon.db.records import JobRecord, KnownFile
 from daemon.files import TargetTaken, copy_verified, fsync_dir, move_into_place
 from daemon.filing import place_in
@@ -65,10 +66,20 @@ def past_file(job: JobRecord, *, archive: Path, error: Path) -> PastFile | None:
         (archive, archive_place(job), "job.json"),
         (error, error_place(job), "report.json"),
     ):
-        for found in _namesakes(folder / place):
+        for found in namesakes(folder / place):
             original = place_in(found, name)
             if original.is_file() and (found / paper).is_file():
                 return PastFile(source=str(original), report=str(found / paper))
+    return None
+
+
+def original_of(job: JobRecord, archive: Path, error: Path) -> Path | None:
+    """Where a finished job's original is kept; None when it is not kept any more."""
+    for place in (archive / archive_place(job), error / error_place(job)):
+        for folder in namesakes(place):
+            original = place_in(folder, os.fsdecode(job.name))
+            if original.is_file() and not original.is_symlink():
+                return original
     return None
 
 
@@ -77,8 +88,9 @@ def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) ->
 
     `error` and `archive` are the folders as first named; the newest of `-2` and so on counts.
     """
-    name = os.fsdecode(parent.name)
-    for folder in _namesakes(error)[:1]:
+    name, job_dir = os.fsdecode(parent.name), target.parent.parent
+    for folder in namesakes(error)[:1]:
+        companions.take_back(folder, _companions(folder, "reason.json"), job_dir, as_copy=False)
         place = place_in(folder, name)
         if os.path.lexists(place):
             with contextlib.suppress(TargetTaken):
@@ -87,14 +99,24 @@ def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) ->
             remove_papers(folder)
     if os.path.lexists(target):
         return True
-    for folder in _namesakes(archive):
+    for folder in namesakes(archive):
         if os.path.lexists(place_in(folder, name)):
+            names = _companions(folder, "job.json")
+            companions.take_back(folder, names, job_dir, as_copy=True)
             copy_verified(place_in(folder, name), target)
             return True
     return False
 
 
-def _namesakes(folder: Path) -> list[Path]:
+def _companions(folder: Path, papers: str) -> list[str]:
+    """Names of what came with the original, as its papers have them."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        names = json.loads((folder / papers).read_bytes()).get("companions", [])
+        return names if isinstance(names, list) else []
+    return []
+
+
+def namesakes(folder: Path) -> list[Path]:
     """The folder, and those that were numbered because its name was taken; newest first."""
     found = [folder] if folder.is_dir() else []
     for number in count(2):
@@ -107,7 +129,7 @@ def _namesakes(folder: Path) -> list[Path]:
 
 def latest_namesake(folder: Path, relative: str) -> str:
     """What `publish` last called it: the numbered name if there is one, else `relative`."""
-    found = _namesakes(folder / relative)
+    found = namesakes(folder / relative)
     return str(found[0].relative_to(folder)) if found else relative
 
 

@@ -23,6 +23,8 @@ from pipeline.mapping_model import Asked, Mapping
 from pipeline.mapping_rules import cross_check
 from pipeline.mapping_text import confirmed_text, plain_document, retired_text
 
+_MAKES_FIELDS = ("contract", "delimiter", "header", "field:", "column:")
+"""Questions without whose answers a mapping is not whole enough to be checked."""
 _ENDINGS = (SUFFIX, SUFFIX.replace(".yaml", ".yml"))
 
 
@@ -90,12 +92,13 @@ class MappingShelf:
             mapping = apply_answers(_parsed(content, name), answers)
         except AnswerError as error:
             raise AnswerRefused(*error.problems) from None
-        if mapping.questions:
-            raise AnswerRefused(*(_still_open(question) for question in mapping.questions))
         located = read_located(name, content)  # answers keep the columns in their places
-        cross_check(mapping, contracts, located)
-        if located.problems:
-            raise AnswerRefused(*map(str, located.problems))
+        mistakes = [_still_open(question) for question in mapping.questions]
+        if not any(question.key.startswith(_MAKES_FIELDS) for question in mapping.questions):
+            cross_check(mapping, contracts, located)
+            mistakes += map(str, located.problems)
+        if mistakes:
+            raise AnswerRefused(*mistakes)
         return mapping
 
     def _contracts(self) -> Named[str, Contract]:

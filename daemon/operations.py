@@ -220,6 +220,13 @@ class Operations:
             found = store.jobs(state=JobState.QUARANTINED, reason=code, limit=1_000_000)
             return [job.id for job in reversed(found) if not store.children_of(job.id)]
 
+    def finished_count(self) -> int:
+        """How many jobs have an original in the archive."""
+        with self.reading() as store:
+            counts = store.counts_by_state()
+        archived = (JobState.DELIVERED, JobState.DUPLICATE, JobState.CANCELLED)
+        return sum(counts[state] for state in archived)
+
     def must_exist(self, job_ids: Sequence[int]) -> None:
         """Refuse before anything is asked when one of several jobs is not there."""
         with self.reading() as store:
@@ -308,6 +315,8 @@ class Operations:
                 return "It was delivered."
             case JobState.DUPLICATE:
                 return f"The same bytes were delivered before, as j{job.duplicate_of}."
+            case JobState.WITHDRAWN if job.reason_code == FileCode.TRUNCATED:
+                return "It looked cut off and went back to the inbox, to wait there for its end."
             case JobState.WITHDRAWN:
                 return "The file left the inbox before it could be taken; nothing was done."
             case JobState.CANCELLED:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import stat
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from daemon import companions
 from daemon.db.records import Fingerprint
 from daemon.files import (
     Lease,
@@ -35,6 +37,7 @@ QUESTIONS = "questions.txt"
 PROPOSAL = "mapping.proposed.yaml"
 PAGE = "review.html"
 REFUSAL = "ANSWER_REFUSED.txt"
+_COMPANIONS = ".harmonizer-companions"  # names and stamps of the copies beside the original
 
 _DOOMED = ".harmonizer-answered-"
 _MOST_BYTES = 4 * 1024 * 1024  # a mapping of 2,000 columns has a tenth of this
@@ -66,6 +69,9 @@ def build(ready: Path, original: Path, staging: Path, how_to_answer: str, modes:
     if place.parent != ready:
         place.parent.mkdir(mode=0o700)
     copy_verified(original, place)
+    shown = companions.copy_all(original.parent.parent, ready)
+    if shown:
+        write_durably(ready / _COMPANIONS, json.dumps(shown).encode("ascii"))
     for name in (PROPOSAL, PAGE):
         if _is_file(staging / name):
             write_durably(ready / name, _read(staging / name, _LARGEST_PAPER_BYTES))
@@ -151,6 +157,7 @@ def _discard(doomed: Path, original: tuple[str, Fingerprint] | None) -> None:
             if copy.parent != doomed:
                 with contextlib.suppress(OSError):
                     copy.parent.rmdir()
+    _discard_companions(doomed)
     for path in doomed.iterdir():
         if is_ours(path.name) and not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
@@ -160,6 +167,23 @@ def _discard(doomed: Path, original: tuple[str, Fingerprint] | None) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         _keep(doomed)
+
+
+def _discard_companions(doomed: Path) -> None:
+    """Remove the copies of what came with the original, but for one that somebody has edited."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+        for name, stamp in json.loads(_read(doomed / _COMPANIONS)).items():
+            copy = place_in(doomed, name)
+            seen = copy.lstat()
+            if (
+                copy.parent in (doomed, doomed / "original")
+                and [
+                    seen.st_size,
+                    seen.st_mtime_ns,
+                ]
+                == stamp
+            ):
+                copy.unlink()
 
 
 def _keep(doomed: Path) -> None:

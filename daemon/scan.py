@@ -34,7 +34,8 @@ class Scan:
     """What one look saw.
 
     `candidates` stand in the folders' own order; who takes them in turn is the settle tracker's
-    business. `unreadable` are folders that could not be read or lie too deep. `inbox_identity` is
+    business. `unreadable` are folders that could not be read or lie too deep, `folders` the inode
+    numbers of all that were entered, the inbox itself (b"") included. `inbox_identity` is
     (device, inode), None when the inbox itself is not there or cannot be read: then nothing is
     known, least of all that its files are gone.
     """
@@ -42,6 +43,7 @@ class Scan:
     candidates: list[Candidate] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
     unreadable: list[bytes] = field(default_factory=list)
+    folders: dict[bytes, int] = field(default_factory=dict)
     inbox_identity: tuple[int, int] | None = None
 
 
@@ -55,6 +57,7 @@ def scan_inbox(inbox: Path, extra_ignore: Sequence[str] = ()) -> Scan:
     try:
         seen = os.fstat(descriptor)
         found.inbox_identity = (seen.st_dev, seen.st_ino)
+        found.folders[b""] = seen.st_ino
         _look(descriptor, b"", 0, found, tuple(extra_ignore))
     except OSError:  # a share that went away in the middle: half a listing is no listing
         return Scan()
@@ -132,6 +135,7 @@ def _enter(
         found.unreadable.append(source)
         return
     try:
+        found.folders[source] = os.fstat(descriptor).st_ino
         _look(descriptor, source + b"/", depth, found, extra)
     except OSError:  # one bad folder does not hide the others
         found.unreadable.append(source)

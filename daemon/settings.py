@@ -65,7 +65,7 @@ class Intake(_Section):
         60.0, gt=0, description="How often to prove that the watcher still sees."
     )
     incomplete_grace_s: float = Field(
-        1800.0,
+        300.0,
         ge=0,
         description="How long a file whose end is missing may wait for it, before TRUNCATED.",
     )
@@ -76,6 +76,14 @@ class Intake(_Section):
     )
     claim_ahead: int = Field(
         16, ge=0, description="Files claimed beyond the free workers; the rest waits in the inbox."
+    )
+    min_free_mb: float = Field(
+        256.0,
+        ge=0,
+        description="Take nothing while a disk has less free space (at most a 20th of it).",
+    )
+    min_free_inodes: int = Field(
+        1_000, ge=0, description="The same for how many more files a disk can hold."
     )
     ignore: tuple[str, ...] = Field(
         (), description="Further names to leave alone, as shell patterns (for example '*.bak')."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
@@ -128,16 +128,24 @@ class SettleTracker:
     """
 
     def __init__(
-        self, *, quiet_period_s: float, no_lease_quiet_period_s: float, empty_grace_s: float
+        self,
+        *,
+        quiet_period_s: float,
+        no_lease_quiet_period_s: float,
+        empty_grace_s: float,
+        own_quiet_s: Callable[[bytes], float | None] = lambda source: None,
     ) -> None:
-        self._quiet_s = quiet_period_s
-        self._no_lease_s = max(quiet_period_s, no_lease_quiet_period_s)
-        self._empty_s = max(quiet_period_s, empty_grace_s)
+        """`own_quiet_s` gives the quiet period of a source that has one of its own."""
+        self._usual_quiet_s = quiet_period_s
+        self._own_quiet_s = own_quiet_s
+        self._no_lease_s = no_lease_quiet_period_s
+        self._empty_s = empty_grace_s
         self._watched: dict[bytes, _Watched] = {}
         self._ripe: dict[bytes, _Watched] = {}  # in the order they became due
         self._growing: list[tuple[float, int, _Watched]] = []  # a heap by time of the next look
         self._turn = count()
         self._hints: dict[bytes, int] = {}
+        self._held: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -169,9 +177,11 @@ class SettleTracker:
             gone = [entry for source, entry in known.items() if source not in watched]
             for entry in gone:
                 self._ripe.pop(entry.candidate.source, None)
+                self._held.discard(entry.candidate.source)
                 entry.look_at_s = -1.0  # what the heap still holds of it no longer counts
             self._adopt(new, gone, now_s)
         self._take_hints(now_s)
+        self._reconsider(now_s)
         self._ripen(now_s)
 
     def arrived_by_rename(self, source: bytes) -> None:
@@ -190,7 +200,8 @@ class SettleTracker:
         """Judge a due candidate by what the kernel said of it just now."""
         entry = self._watched.get(candidate.source)
         if entry is None or lease is Lease.GONE:
-            return Readiness(False, "no longer in the inbox", now_s, now_s + self._quiet_s)
+            later_s = now_s + self._usual_quiet_s
+            return Readiness(False, "no longer in the inbox", now_s, later_s)
         if lease is Lease.CHANGED or entry.candidate[1:5] != candidate[1:5]:
             self._changed(entry, entry.candidate, now_s)
             return self._readiness(entry)
@@ -202,10 +213,41 @@ class SettleTracker:
         self._look_at(entry, now_s + wait_s)
         return self._readiness(entry)
 
+    def hold(self, source: bytes, reason: str, until_s: float = float("inf")) -> None:
+        """A candidate that is finished must wait for something else: the end of its content, or
+        another file. It is due again at `until_s`, and after every observation.
+        """
+        entry = self._watched.get(source)
+        if entry is not None:
+            entry.reason = reason
+            self._held.add(source)
+            self._look_at(entry, until_s)
+
+    def rested(self, source: bytes, now_s: float) -> bool:
+        """True when the candidate has not changed for its quiet period; whoever has it open."""
+        entry = self._watched.get(source)
+        return entry is not None and now_s - entry.changed_s >= self._quiet_s(entry)
+
+    def first_seen_s(self, source: bytes) -> float | None:
+        """Since when the candidate has been seen, under any name; None for an unknown one."""
+        entry = self._watched.get(source)
+        return None if entry is None else entry.first_seen_s
+
+    def changed_s(self, source: bytes) -> float | None:
+        """When the candidate was seen to change last."""
+        entry = self._watched.get(source)
+        return None if entry is None else entry.changed_s
+
+    @property
+    def held(self) -> int:
+        """How many candidates wait for something else than themselves."""
+        return len(self._held)
+
     def forget(self, source: bytes) -> None:
         """The file was taken; if something by that name is seen again, it is a new arrival."""
         entry = self._watched.pop(source, None)
         self._ripe.pop(source, None)
+        self._held.discard(source)
         if entry is not None:
             entry.look_at_s = -1.0
 
@@ -242,9 +284,13 @@ class SettleTracker:
 
     def _verdict(self, entry: _Watched, lease: Lease, now_s: float) -> tuple[float, str]:
         """Seconds still to wait (0: ready), and why."""
-        candidate, quiet_s = entry.candidate, now_s - entry.changed_s
+        candidate, quiet_s, wanted_s = (
+            entry.candidate,
+            now_s - entry.changed_s,
+            self._quiet_s(entry),
+        )
         if candidate.kind != "file":
-            return self._quiet_s - quiet_s, "a link or special file; it will be refused"
+            return wanted_s - quiet_s, "a link or special file; it will be refused"
         if lease is Lease.BUSY:
             pause_s = min(_BUSY_RETRY_CAP_S, _BUSY_RETRY_S * 2**entry.busy_looks)
             entry.busy_looks = min(entry.busy_looks + 1, 8)
@@ -256,25 +302,27 @@ class SettleTracker:
                 f"mode {candidate.owner.mode:04o}); give its user read permission"
             )
         if candidate.size_bytes == 0:
-            return self._empty_s - quiet_s, "it is empty; a sender may still fill it"
+            return max(wanted_s, self._empty_s) - quiet_s, "it is empty; a sender may still fill it"
+        no_lease_s = max(wanted_s, self._no_lease_s)
         if candidate.has_holes:
-            return self._no_lease_s - quiet_s, "part of it was never written; a sender may fill it"
+            return no_lease_s - quiet_s, "part of it was never written; a sender may fill it"
         if lease is Lease.UNKNOWN:
-            return self._no_lease_s - quiet_s, (
+            return no_lease_s - quiet_s, (
                 "this filesystem cannot tell whether a program still writes; "
-                f"it must be unchanged for {self._no_lease_s:g} s"
+                f"it must be unchanged for {no_lease_s:g} s"
             )
-        return (0.0 if entry.renamed else self._quiet_s - quiet_s), self._quiet_reason()
+        return (0.0 if entry.renamed else wanted_s - quiet_s), self._quiet_reason(entry)
 
     def _changed(self, entry: _Watched, candidate: Candidate, now_s: float) -> None:
         self._ripe.pop(candidate.source, None)
+        self._held.discard(candidate.source)
         entry.candidate = candidate
         entry.changed_s = now_s
         entry.changes += 1
         entry.renamed = False
         entry.busy_looks = 0
         entry.reason = ""
-        self._look_at(entry, now_s + self._quiet_s)
+        self._look_at(entry, now_s + self._quiet_s(entry))
 
     def _adopt(self, new: list[Candidate], gone: list[_Watched], now_s: float) -> None:
         """Start a clock for each new name, unless the same file had another name a moment ago."""
@@ -287,7 +335,7 @@ class SettleTracker:
                 entry.first_seen_s, entry.changed_s = old.first_seen_s, old.changed_s
                 entry.renamed = old.renamed
             self._watched[candidate[0]] = entry
-            self._look_at(entry, entry.changed_s + self._quiet_s)
+            self._look_at(entry, entry.changed_s + self._quiet_s(entry))
 
     def _take_hints(self, now_s: float) -> None:
         for source, looks in list(self._hints.items()):
@@ -300,13 +348,19 @@ class SettleTracker:
             else:
                 self._hints[source] = looks - 1
 
+    def _reconsider(self, now_s: float) -> None:
+        """What others wait for may have come."""
+        for source in self._held:
+            self._look_at(self._watched[source], now_s)
+        self._held.clear()
+
     def _look_at(self, entry: _Watched, at_s: float) -> None:
         self._ripe.pop(entry.candidate.source, None)
         entry.look_at_s = at_s
         heapq.heappush(self._growing, (at_s, next(self._turn), entry))
 
     def _readiness(self, entry: _Watched) -> Readiness:
-        reason = entry.reason or self._quiet_reason()
+        reason = entry.reason or self._quiet_reason(entry)
         return Readiness(False, reason, entry.first_seen_s, entry.look_at_s)
 
     def _waiting(self, entry: _Watched, now_s: float) -> Waiting:
@@ -315,15 +369,19 @@ class SettleTracker:
         elif entry.candidate.source in self._ripe:
             reason = _TURN
         elif entry.changes < 2:
-            reason = self._quiet_reason()
+            reason = self._quiet_reason(entry)
         else:
             reason = self._changing_reason(entry, now_s)
         size_bytes = entry.candidate.size_bytes
         return Waiting(entry.candidate.source, reason, entry.first_seen_s, size_bytes)
 
-    def _quiet_reason(self) -> str:
-        return f"it must be unchanged for {self._quiet_s:g} s"
+    def _quiet_s(self, entry: _Watched) -> float:
+        own_s = self._own_quiet_s(entry.candidate.source)
+        return self._usual_quiet_s if own_s is None else own_s
+
+    def _quiet_reason(self, entry: _Watched) -> str:
+        return f"it must be unchanged for {self._quiet_s(entry):g} s"
 
     def _changing_reason(self, entry: _Watched, now_s: float) -> str:
         ago_s = max(0.0, now_s - entry.changed_s)
-        return f"it keeps changing, last {ago_s:.0f} s ago; {self._quiet_reason()}"
+        return f"it keeps changing, last {ago_s:.0f} s ago; {self._quiet_reason(entry)}"

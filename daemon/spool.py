@@ -18,12 +18,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from daemon import companions
 from daemon.claim import Claiming
+from daemon.completeness import Along
 from daemon.db.records import Fingerprint, JobRecord, KnownFile
 from daemon.files import (
     FileChanged,
@@ -64,7 +66,8 @@ from daemon.linux import is_pinned, may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
-from pipeline.messages import begun_mark
+from pipeline.endprobe import missing_end
+from pipeline.messages import begun_mark, outlived_mark
 
 __all__ = ["OutsideFolder", "Spool", "SpoolFolders"]
 
@@ -163,17 +166,23 @@ class Spool:
             f"its folder is {_PINNED}; take that off (chattr -i -a)" if is_pinned(folder) else None
         )
 
-    def claim_all(self, jobs: Sequence[JobRecord]) -> dict[int, str]:
+    def claim_all(
+        self, jobs: Sequence[JobRecord], along: Mapping[int, Sequence[Along]] | None = None
+    ) -> dict[int, str]:
         """Move each job's file from the inbox to work/. Renames first, then one sync a folder.
 
-        Returns, for those that could not be taken, the job's id and the reason as a sentence.
+        `along`, by job id, are the companions that come with the file, once it is ours. Returns,
+        for those that could not be taken, the job's id and the reason as a sentence.
         """
         refusals: dict[int, str] = {}
         with Claiming(self._folders.inbox) as claiming:
             for job in jobs:
                 try:
                     self.input_dir(job.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+                    if along and along.get(job.id):
+                        companions.note(self.job_dir(job.id), along[job.id])
                     claiming.take(job, self.input_path(job))
+                    self._bring(claiming, job.id)
                     claiming.swallow_sidecars(job.source)
                 except FileVanished:
                     refusals[job.id] = "it is no longer in the inbox"
@@ -186,6 +195,41 @@ class Spool:
                     refusals.setdefault(job.id, _refusal(error))
         return refusals
 
+    def bring_companions(self, job: JobRecord) -> None:
+        """Take along what a claim was interrupted over; does nothing when there is nothing."""
+        if companions.noted(self.job_dir(job.id)):
+            with Claiming(self._folders.inbox) as claiming:
+                self._bring(claiming, job.id)
+                claiming.swallow_sidecars(job.source)
+                claiming.make_durable()
+
+    def _bring(self, claiming: Claiming, job_id: int) -> None:
+        for companion in companions.noted(self.job_dir(job_id)):
+            claiming.bring(companion, companions.folder_in(self.job_dir(job_id)))
+
+    def peek(self, candidate: Candidate) -> bytes | None:
+        """The content of a small file in the inbox; None when it cannot be read, or has changed."""
+        path = os.fsencode(self._folders.inbox) + b"/" + candidate.source
+        with contextlib.suppress(OSError):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+            with os.fdopen(os.open(path, flags), "rb") as stream:
+                if fingerprint_of(os.fstat(stream.fileno())) == candidate.fingerprint:
+                    return stream.read(candidate.size_bytes)
+        return None
+
+    def missing_end(self, candidate: Candidate) -> str | None:
+        """What is missing at the end of a file in the inbox; None when nothing seems to be.
+
+        A file that cannot be read now is not judged.
+        """
+        path = os.fsencode(self._folders.inbox) + b"/" + candidate.source
+        with contextlib.suppress(OSError):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+            with os.fdopen(os.open(path, flags), "rb", buffering=0) as stream:
+                if fingerprint_of(os.fstat(stream.fileno())) == candidate.fingerprint:
+                    return missing_end(stream)
+        return None
+
     def unclaim(self, job: JobRecord) -> bool:
         """Give a claimed file back to the inbox. False when its name is taken there by now."""
         relative = os.fsdecode(job.source)
@@ -197,7 +241,17 @@ class Spool:
             move_into_place(self.input_path(job), target)
         except FileExistsError:
             return False
+        companions.give_back(self.job_dir(job.id), target.parent)
         return True
+
+    def give_back_companions(self, job: JobRecord) -> None:
+        """Return to the inbox what came with a file that is lost."""
+        if companions.companions_in(self.job_dir(job.id)):
+            above = os.fsdecode(job.source).rpartition("/")[0]
+            folder = self._folders.inbox
+            if above:
+                folder = make_folders(folder, above, Modes(self._modes.file))
+            companions.give_back(self.job_dir(job.id), folder)
 
     # -- work -------------------------------------------------------------------------------
 
@@ -225,6 +279,14 @@ class Spool:
             return None
         return fingerprint_of(seen), seen.st_mode
 
+    def probe_input(self, job: JobRecord) -> Lease:
+        """Ask the kernel whether anybody who opened the claimed original before still writes."""
+        return read_lease(self.input_path(job))
+
+    def has_companions(self, job: JobRecord) -> bool:
+        """Whether a marker, checksum or manifest came with the claimed original."""
+        return bool(companions.companions_in(self.job_dir(job.id)))
+
     def digest(self, job: JobRecord) -> tuple[str, Fingerprint]:
         """Hash the claimed original and make its bytes durable.
 
@@ -233,17 +295,30 @@ class Spool:
         """
         return sha256_of(self.input_path(job), durable=True)
 
+    def flaw(self, job: JobRecord, sha256: str) -> str | None:
+        """In which way the claimed original is not what its checksum file or manifest says.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        return companions.flaw_in(self.job_dir(job.id), job.source, self.input_path(job), sha256)
+
     def prepare_staging(self, job_id: int, attempt: int) -> Path:
         """The attempt's staging folder, empty."""
         path = self.staging_dir(job_id, attempt)
         remove_tree(path)
-        begun_mark(str(path)).unlink(missing_ok=True)
+        for mark in (begun_mark, outlived_mark):
+            mark(str(path)).unlink(missing_ok=True)
         path.mkdir(mode=0o700)
         return path
 
     def has_begun(self, job_id: int, attempt: int) -> bool:
         """True when a worker has noted that it began the attempt."""
         return begun_mark(str(self.staging_dir(job_id, attempt))).exists()
+
+    def was_outlived(self, job_id: int, attempt: int) -> bool:
+        """True when the attempt's worker has noted that the daemon ended before it."""
+        return outlived_mark(str(self.staging_dir(job_id, attempt))).exists()
 
     def clear(self, job_id: int) -> None:
         """Remove what is left of the job under work/.
@@ -361,7 +436,8 @@ class Spool:
 
         They are called recovered-j42-<name> there, and settle like anything else.
         """
-        originals = originals_in(self.input_dir(orphan), self._shelf(orphan))
+        companions_dir = companions.folder_in(self.job_dir(orphan))
+        originals = originals_in(self.input_dir(orphan), companions_dir, self._shelf(orphan))
         for original in originals:
             give_back(original, self._folders.inbox, f"recovered-j{orphan}-")
         self.clear(orphan)
@@ -377,7 +453,9 @@ class Spool:
             if os.path.lexists(place_in(folder / place, os.fsdecode(job.name))):
                 return place
         if os.path.lexists(shelf) or not was_published(shelf):
-            self.job_dir(job.id).mkdir(mode=0o700, exist_ok=True)
+            job_dir = self.job_dir(job.id)
+            job_dir.mkdir(mode=0o700, exist_ok=True)
+            papers = replace(papers, companions=lambda shelf: companions.shelve(job_dir, shelf))
             shelve(self.input_path(job), shelf, papers, self._modes)
         return publish(shelf, folder, target, self._modes)
 

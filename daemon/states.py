@@ -104,6 +104,7 @@ TRANSITIONS: MappingProxyType[tuple[JobState, JobEvent], JobState] = MappingProx
         (_S.QUEUED, _E.INPUT_REFUSED): _S.FINALIZING,  # no worker is needed to refuse a link
         (_S.QUEUED, _E.INPUT_CHANGED): _S.QUEUED,
         (_S.QUEUED, _E.INPUT_LOST): _S.FINALIZING,
+        (_S.QUEUED, _E.CLAIM_ABANDONED): _S.WITHDRAWN,  # cut off: it waits in the inbox again
         (_S.QUEUED, _E.CANCEL_REQUESTED): _S.FINALIZING,
         (_S.RUNNING, _E.ATTEMPT_SUCCEEDED): _S.FINALIZING,
         (_S.RUNNING, _E.ATTEMPT_REFUSED): _S.FINALIZING,

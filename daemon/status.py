@@ -113,6 +113,10 @@ class StatusPage:
                 "state": health.state,
                 "why": health.why,
                 "since_s": max(health.since_s + to_clock, self._started_at_s),
+                "overflows": self._watcher.overflows,
+                "faults": self._watcher.faults,
+                "replaced": self._watcher.replaced,
+                "unwatched": [shown(path) for path in self._watcher.unwatched[:_MOST_ENTRIES]],
             },
             "workers": {
                 "capacity": self._executor.capacity,

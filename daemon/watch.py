@@ -7,8 +7,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -32,6 +34,7 @@ _CANARY_INTERVAL_S = 60.0
 _CANARY_DEADLINE_S = 10.0
 _RETRY_S = 60.0  # watch limits are raised by people, not by the minute
 _LONGEST_STOP_S = 10.0
+_WATCHED = re.compile(rb"^inotify .*?\bino:([0-9a-f]+)", re.MULTILINE)
 _LIBRARY_LOG = "watchdog.observers.inotify_c"  # the only place that says "overflow"
 
 
@@ -73,8 +76,11 @@ class InboxWatcher:
         self._canary_due_s = float("-inf")
         self._retry_at_s = float("-inf")
         self._health = WatchHealth("off", "not started", time.monotonic())
+        self._suspected: set[bytes] = set()
+        self.unwatched: tuple[bytes, ...] = ()
         self.checked_s = time.monotonic()
         self.overflows = 0
+        self.replaced = 0
         self.faults = 0
 
     @property
@@ -130,9 +136,28 @@ class InboxWatcher:
             return self._start_again(now_s)
         return self._check_canary(now_s)
 
+    def compare(self, folders: Mapping[bytes, int], now_s: float) -> None:
+        """Find out which of the scanned folders (path to inode) the kernel does not watch.
+
+        The library says nothing when a sub-folder cannot be watched (watch limit, permissions), so
+        the kernel is asked. A folder counts from the second time on: the first may be a race with
+        its making. While there are any, watching is begun anew now and then: limits get raised.
+        """
+        watched = _watched_inodes() if self._observer is not None else set()
+        if folders.get(b"") not in watched:  # nothing is watched, or numbers do not compare here
+            self._suspected, self.unwatched = set(), ()
+            return
+        missing = {path for path, inode in folders.items() if inode not in watched}
+        self.unwatched = tuple(sorted(missing & self._suspected))
+        self._suspected = missing
+        if self.unwatched and now_s >= self._retry_at_s:
+            self._retry_at_s = now_s + self._retry_s
+            self._start_again(now_s)
+
     def _start_again(self, now_s: float) -> WatchHealth:
         if self._observer is not None:
             self.stop()
+            self.replaced += 1
         health = self.start(now_s)
         if health.state == "watching":
             self._wake(None, False)  # whatever came in between gave no event
@@ -244,6 +269,17 @@ class _OverflowListener(logging.Handler):
                 self._overflowed()
 
 
+def _watched_inodes() -> set[int]:
+    """Inode numbers of everything this process watches, as the kernel lists them."""
+    found: set[int] = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(link.readlink()) == "anon_inode:inotify":
+                info = Path(f"/proc/self/fdinfo/{link.name}").read_bytes()
+                found |= {int(number, 16) for number in _WATCHED.findall(info)}
+    return found
+
+
 def _identity_of(path: Path) -> tuple[int, int] | None:
     try:
         seen = path.stat()
@@ -259,11 +295,20 @@ def _is_alive(observer: InotifyObserver) -> bool:
 
 
 def _end(observer: InotifyObserver) -> None:
-    """Stop and join. The library calls a last event that comes meanwhile an error; it is none."""
+    """Stop and join; one that hangs is left behind, since it holds a lock that `stop` wants too.
+
+    The library calls a last event that comes meanwhile an error; it is none.
+    """
     logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
-    observer.stop()
-    if observer.ident is not None:
-        observer.join(_LONGEST_STOP_S)
+
+    def stop() -> None:
+        observer.stop()
+        if observer.ident is not None:
+            observer.join(_LONGEST_STOP_S)
+
+    ending = threading.Thread(target=stop, name="end of a watcher", daemon=True)
+    ending.start()
+    ending.join(_LONGEST_STOP_S)
 
 
 def _touch_and_remove(path: Path) -> None:

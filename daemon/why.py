@@ -94,6 +94,8 @@ def _why_waiting(operations: Operations, source: bytes) -> dict[str, Any]:
 
 def _unlisted(page: dict[str, Any], settings: Settings, source: bytes) -> str:
     """About a file that is not on the daemon's page, which holds only the oldest ones."""
+    if not page["scan"]["inbox"]:
+        return "Nothing is taken from this inbox just now."
     for folder in page["scan"]["unreadable"]:
         if shown(source).startswith(f"{folder}/"):
             return f"The service may not enter {folder}; give its user read and execute permission."

@@ -235,6 +235,9 @@ def _footer(at: _At, answer: str) -> None:
 
 def _fate(at: _At, answer: str) -> None:
     column = _of(at)
+    if answer not in _names(column):  # what spoke for another field says nothing about this one
+        for word in ("confidence", "margin", "evidence"):
+            column.pop(word, None)
     for word in ("to", "rescue", "ignore"):
         column.pop(word, None)
     if answer in (RESCUE, IGNORE):

@@ -6,7 +6,7 @@ taken out together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +14,24 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.changes import CHANGES, change_column
-from pipeline.check import Violation, check_field, check_plausible, check_rows, sentence_of
+from pipeline.check import (
+    Violation,
+    check_field,
+    check_order,
+    check_plausible,
+    check_rows,
+    sentence_of,
+)
 from pipeline.columns import ColumnConverter
-from pipeline.contract import Contract
+from pipeline.contract import CodeEntry, Contract
 from pipeline.contract_rules import formula_columns
 from pipeline.errors import RowCode
 from pipeline.formats.base import TextBatch
 from pipeline.formula import parse_check
 from pipeline.formula_eval import Moment
 from pipeline.formula_terms import fields_of
+from pipeline.keyclash import stated
+from pipeline.keyrules import key_rules
 from pipeline.measures import measures_of
 from pipeline.plan import Plan
 from pipeline.references import References
@@ -33,6 +42,7 @@ from pipeline.sheet import Finding, Sheet
 from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Rows
 from pipeline.standardize.dates import format_datetimes
+from pipeline.standardize.distinct import put
 
 RECORD, LINE = "_record", "_line"
 """Columns of an applied batch that say where each row came from. No field is called so."""
@@ -43,10 +53,13 @@ class AppliedBatch:
     """rows: the good rows as they would be delivered, with RECORD, LINE and the rescued columns.
 
     Numbers are their digits, times ISO 8601 text with offset. rejects: ordered by record.
+    refused: the rejected rows that state their key, without what is faulty in them; None when the
+    table has no key.
     """
 
     rows: pa.RecordBatch
     rejects: list[Reject]
+    refused: pa.RecordBatch | None = None
 
 
 class Applier:
@@ -73,6 +86,7 @@ class Applier:
         )
         self._words = {one.field: SourceWords.from_dict(one.words) for one in plan.columns}
         self._converter = ColumnConverter(contract, plan)
+        self._rules = key_rules(contract)
         self._lookups = lookups_of(contract)
         self._check_fields = _check_fields(contract)
 
@@ -85,7 +99,12 @@ class Applier:
         self._count_marks(sheet, kept)
         rejects = [*_rejects(batch, sheet, self._contract, self._column_of), *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
-        return AppliedBatch(rows=self.rows(batch, sheet, kept), rejects=rejects)
+        rows = self.rows(batch, sheet, np.ones(sheet.count, dtype=np.bool_))
+        return AppliedBatch(
+            rows=rows if kept.all() else rows.filter(pa.array(kept)),
+            rejects=rejects,
+            refused=None if kept.all() else stated(rows, sheet, ~kept, self._rules),
+        )
 
     def _column_of(self, batch: TextBatch, at: int, name: str) -> str:
         """Which column of a wide file a fault stands in, in words; a long one has one for each."""
@@ -120,7 +139,7 @@ class Applier:
         self._refuse_misfits(split, sheet)
         self._converter.convert(sheet)
         self._keep_raw(batch, sheet)
-        self._check(sheet)
+        self._check(sheet, batch.records[sheet.origin])
         return sheet
 
     def _count_changes(self, sheet: Sheet) -> None:
@@ -132,6 +151,8 @@ class Applier:
 
     def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
         rows = np.flatnonzero(np.isin(split.origin, split.misfit))
+        if not len(rows):
+            return
         for rule in self._contract.split_rows:
             sheet.refuse(
                 rows,
@@ -139,6 +160,8 @@ class Applier:
                 RowCode.TYPE_ERROR,
                 f"The cell must hold {len(rule.into)} values with '{rule.separator}' between them.",
             )
+            unread = pa.nulls(len(rows), pa.string())  # one fault is enough to tell
+            sheet.cells[rule.field] = put(sheet.cells[rule.field], rows, unread)
 
     def _keep_raw(self, batch: TextBatch, sheet: Sheet) -> None:
         """Give cells as they stood to the fields that ask for them."""
@@ -149,7 +172,7 @@ class Applier:
                 stated = sheet.cells[column.field].is_valid()
                 sheet.values[split.raw] = pa.compute.if_else(stated, raw, None)
 
-    def _check(self, sheet: Sheet) -> None:
+    def _check(self, sheet: Sheet, records: Rows) -> None:
         for described in self._contract.fields:
             refused = sheet.has_error(frozenset({described.name}))
             values = sheet.numbers.get(described.name, sheet.column(described))
@@ -161,7 +184,7 @@ class Applier:
             if described.name in self._contract.primary_key and not described.constraints.required:
                 empty = np.flatnonzero(np.asarray(values.is_null()) & ~refused)
                 sheet.refuse(empty, described.name, RowCode.REQUIRED)
-        self._check_measures(sheet)
+        self._check_measures(sheet, records)
         self._check_formulas(sheet)
         self._check_references(sheet)
         if self._may_be_blank:
@@ -178,7 +201,7 @@ class Applier:
             note = sheet.refuse if rule.on_missing == "reject_row" else sheet.mark
             note(missing, rule.fields[0], RowCode.FOREIGN_KEY, rule.sentence)
 
-    def _check_measures(self, sheet: Sheet) -> None:
+    def _check_measures(self, sheet: Sheet, records: Rows) -> None:
         for one in measures_of(self._contract):
             if not one.is_main or one.code_field is None or one.field not in sheet.numbers:
                 continue
@@ -188,7 +211,11 @@ class Applier:
                 continue
             entries = self._contract.codesets[codes_ref.set]
             described = self._contract.field(one.field)
-            for violation in check_plausible(described, entries, sheet.numbers[one.field], codes):
+            numbers = _in_own_unit(sheet.numbers[one.field], codes, sheet, one.unit_field, entries)
+            for violation in (
+                *check_plausible(described, entries, numbers, codes),
+                *check_order(described, entries, numbers, codes, records),
+            ):
                 _note(sheet, violation, violation.rows)
             panels = [code for code, entry in entries.items() if entry.kind == "panel"]
             is_panel = pa.compute.is_in(codes, value_set=pa.array(panels, pa.string()))
@@ -239,6 +266,23 @@ class Applier:
         return rows if kept.all() else rows.filter(pa.array(kept))
 
 
+def _in_own_unit(
+    numbers: pa.DoubleArray,
+    codes: pa.StringArray,
+    sheet: Sheet,
+    unit_field: str,
+    entries: Mapping[str, CodeEntry],
+) -> pa.DoubleArray:
+    """The numbers that are in the unit of their code, by which alone they can be judged."""
+    units = sheet.values.get(unit_field)
+    if units is None or not any(entry.keep for entry in entries.values()):
+        return numbers
+    kept = [f"{code}\n{unit}" for code, entry in entries.items() for unit in entry.keep]
+    pairs = pa.compute.binary_join_element_wise(codes, units, "\n")
+    is_kept = pa.compute.is_in(pairs, value_set=pa.array(kept, pa.string()))
+    return pa.compute.if_else(is_kept, pa.scalar(None, pa.float64()), numbers)
+
+
 def rescued_name(position: int) -> str:
     """Name under which a rescued column travels with its row."""
     return f"_rescued_{position}"
@@ -258,11 +302,13 @@ def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
         if described.split is not None
         for target in described.split.targets().values()
     }
+    # of a record that could not be split, the fields that said it should be are not judged either
+    split = {name: rule.field for rule in contract.split_rows for name in rule.when}
     return {
         check.id: frozenset(
             name
             for field in fields_of(parse_check(check.formula, columns))
-            for name in (field, sources.get(field, field))
+            for name in (field, sources.get(field, field), split.get(field, field))
         )
         for check in contract.checks
     }

@@ -115,6 +115,37 @@ def check_plausible(
     return found
 
 
+def check_order(
+    field: Field, entries: Mapping[str, CodeEntry], values: pa.Array, codes: pa.Array, records: Rows
+) -> list[Violation]:
+    """Refuse records in which a code's value is not above that of the code it must be above.
+
+    `records` are the ascending record numbers of the rows; values are in their code's unit.
+    """
+    numbers = as_kind(values, Kind.NUMBER).to_numpy(zero_copy_only=False)
+    found: list[Violation] = []
+    for code, entry in entries.items():
+        if entry.above is None:
+            continue
+        upper, lower = (np.flatnonzero(_mask(pc.equal(codes, one))) for one in (code, entry.above))
+        if not len(upper) or not len(lower):
+            continue
+        place = np.searchsorted(records[lower], records[upper])
+        beside = lower[np.minimum(place, len(lower) - 1)]
+        wrong = (records[beside] == records[upper]) & (numbers[upper] <= numbers[beside])
+        if wrong.any():
+            found.append(
+                Violation(
+                    field=field.name,
+                    rule="above",
+                    code=RowCode.ROW_CONSTRAINT,
+                    sentence=f"{field.name} of {code} must be above that of {entry.above}",
+                    rows=np.sort(np.concatenate([upper[wrong], beside[wrong]])),
+                )
+            )
+    return found
+
+
 def _outside(numbers: Any, ends: tuple[float, float] | None) -> Any:
     if ends is None:
         return np.zeros(len(numbers), dtype=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.codes import CodeSet, nearest
 from pipeline.standardize.distinct import is_true, put, read_distinct
-from pipeline.standardize.units import convert_units
+from pipeline.standardize.units import convert_units, normalize_unit
 from pipeline.standardize.us_states import us_states
 
 _LARGEST_INT64 = 9_223_372_036_854_775_807
@@ -199,7 +199,8 @@ class ColumnConverter:
                 sheet.change(one.unit_field, {reason: rows})
         for code, rows in converted.bad.items():
             if one.part is None:
-                sheet.refuse(rows, one.field, code)
+                for sentence, some in _about_units(code, rows, written, one, sheet):
+                    sheet.refuse(some, one.field, code, sentence)
             else:  # the range itself is delivered as written, so only its ends are missing
                 sheet.mark(rows, one.field, code)
         for code, rows in converted.marked.items():
@@ -222,6 +223,27 @@ class ColumnConverter:
         no_result = ~is_true(sheet.column(self._contract.field(result)).is_valid())
         rows = np.flatnonzero(measured & no_result & is_true(unit.is_valid()))
         sheet.values[one.unit_field] = put(known, rows, unit.take(pa.array(rows)))
+
+
+def _about_units(
+    code: RowCode, rows: Rows, written: pa.StringArray, one: Measure, sheet: Sheet
+) -> Iterator[tuple[str, Rows]]:
+    """Why values cannot be converted, in the contract's and UCUM's words; with their rows."""
+    codes = one.analytes(sheet.values, sheet.count).take(pa.array(rows)).to_pylist()
+    units = written.take(pa.array(rows)).to_pylist()
+    found: dict[str, list[int]] = {}
+    for row, code_name, unit in zip(rows.tolist(), codes, units, strict=True):
+        spec = one.specs.get(code_name or "")
+        of = f" of {code_name}" if code_name else ""
+        known = None if unit is None else normalize_unit(unit)
+        sentence = ROW_CODES[code]
+        if spec is not None and code is RowCode.UNIT_MISSING:
+            sentence = f"The value{of} has no unit and needs one, such as {spec.target}."
+        elif spec is not None and known and code is RowCode.UNIT_NOT_CONVERTIBLE:
+            sentence = f"No way from {known} to {spec.target} is known for values{of}."
+        found.setdefault(sentence, []).append(row)
+    for sentence, places in found.items():
+        yield sentence, np.array(places, dtype=np.int64)
 
 
 def _names_of(kind: str, described: Field, contract: Contract) -> CodeSet:

@@ -109,8 +109,18 @@ class CodeEntry(Named):
     usual: tuple[Real, Real] | None = words(
         "Lowest and highest usual value in `unit`; outside it the row is marked.", default=None
     )
+    above: str | None = words(
+        "Code of the same set whose value in the same record must be lower; a record in which it "
+        "is not (blood pressure 80/120) is rejected.",
+        default=None,
+    )
     convert: dict[str, str] = words(
         "For units that are no multiple of `unit`: UCUM unit to a formula in x.", default={}
+    )
+    keep: Texts = words(
+        "UCUM units that cannot be converted but are customary: such values are delivered in the "
+        "unit they came with, with a warning. `IU/L` is not `U/L`.",
+        default=(),
     )
     kind: Literal["panel"] | None = words(
         "panel: a group of tests, not one. Its results are kept as they are, with a warning.",

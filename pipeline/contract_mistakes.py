@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,7 +40,7 @@ def explain_finding(
         case "string_type":
             return position, f"{about}must be text"
         case "literal_error":
-            return position, f"{about}must be one of: {context['expected']}"
+            return position, f"{about}must be one of: {context['expected']}{_meant(finding)}"
         case "string_pattern_mismatch":
             return position, f"{about}must look like {context['pattern']}"
         case "value_error":
@@ -48,6 +49,13 @@ def explain_finding(
             return position, f"{about}must not be empty"
         case _:
             return position, f"{about}is not right: {finding['msg']}"
+
+
+def _meant(finding: ErrorDetails) -> str:
+    """The allowed word that is nearest to what stands there."""
+    allowed = re.findall("'([^']*)'", finding.get("ctx", {}).get("expected", ""))
+    near = difflib.get_close_matches(str(finding["input"]), allowed, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _unknown_key(key: str, known: Iterable[str]) -> str:

@@ -71,6 +71,10 @@ def cross_check(contract: Contract, located: LocatedDocument) -> None:
     for name, entries in contract.codesets.items():
         for code, entry in entries.items():
             _check_code(entry, ("codesets", name, code), located)
+            if entry.above is not None and entry.above not in entries:
+                hint = nearest(entry.above, entries)
+                said = f"above names '{entry.above}', which is no code of {name}{hint}"
+                located.complain(("codesets", name, code, "above"), said)
     _check_row_splits(contract, located)
     _check_reshaping(contract, located)
     _check_formulas(contract, located)
@@ -228,6 +232,9 @@ def _check_code(entry: CodeEntry, at: Position, located: LocatedDocument) -> Non
             located.complain((*at, "convert", unit), str(error))
         if normalize_unit(unit) is None:
             located.complain((*at, "convert", unit), f"'{unit}' is no unit that is known here")
+    for n, unit in enumerate(entry.keep):
+        if normalize_unit(unit) != unit:
+            located.complain((*at, "keep", n), f"'{unit}' is no UCUM unit that is known here")
     for key, ends in (("plausible", entry.plausible), ("usual", entry.usual)):
         if ends is not None and ends[0] >= ends[1]:
             located.complain((*at, key), f"the lower end of '{key}' is not below its upper end")

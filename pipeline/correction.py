@@ -18,10 +18,11 @@ from pipeline.already import AlreadyDelivered
 from pipeline.apply import RECORD, Applier
 from pipeline.contract import Contract, load_contracts
 from pipeline.corrected import CorrectedReader, read_returned
-from pipeline.delivery import Delivery, key_rules
+from pipeline.delivery import Delivery
 from pipeline.errors import ContentError, FileCode
 from pipeline.explain import Explainer
 from pipeline.formats.base import TableReader
+from pipeline.keyrules import key_rules
 from pipeline.messages import HarmonizeResult, HarmonizeTask, PastFile
 from pipeline.plan import Plan
 from pipeline.references import referred_fields

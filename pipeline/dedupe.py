@@ -70,6 +70,13 @@ class KeyRules:
         return self.key or self.fields
 
     @property
+    def judged(self) -> tuple[str, ...]:
+        """The fields that, stated differently under one key, keep all its rows out."""
+        if self.survivorship != "reject":
+            return self.conflict
+        return tuple(name for name in self.fields if name not in self.key)
+
+    @property
     def settles_keys(self) -> bool:
         """False when any row may stand beside any other."""
         return bool(self.key) or self.identical == "drop"
@@ -206,16 +213,16 @@ def _settle_group(
     """Decide one key with different contents; `group` holds (position, row, matching form)."""
     positions = [position for position, _, _ in group]
     forms = [form for _, _, form in group]
-    contradicted = _contradicted(forms, rules.conflict)
-    if contradicted or rules.survivorship == "reject":
-        differing = contradicted or tuple(
+    persons = contradicted(forms, rules.conflict)
+    if persons or rules.survivorship == "reject":
+        differing = persons or tuple(
             name for name in rules.fields if len({form[name] for form in forms}) > 1
         )
         _reject(positions, RowCode.KEY_CONFLICT, rules, differing, into)
     elif rules.survivorship in ("first", "last"):
         survivor = positions[0] if rules.survivorship == "first" else positions[-1]
         into.dropped[[position for position in positions if position != survivor]] = True
-    elif disagreed := _contradicted(forms, rules.fields):
+    elif disagreed := contradicted(forms, rules.fields):
         _reject(positions, RowCode.PRIMARY_KEY, rules, disagreed, into)
     else:
         _merge(group, into)
@@ -228,15 +235,25 @@ def _reject(
     differing: tuple[str, ...],
     into: Resolution,
 ) -> None:
-    why = KeyReject(
+    why = conflict_of(len(positions), rules, differing, code)
+    into.rejected.update(dict.fromkeys(positions, why))
+
+
+def conflict_of(
+    rows: int,
+    rules: KeyRules,
+    differing: tuple[str, ...],
+    code: RowCode = RowCode.KEY_CONFLICT,
+) -> KeyReject:
+    """Why so many rows of one key are kept out."""
+    return KeyReject(
         code=code,
         fields=differing,
         sentence=(
-            f"{len(positions)} rows have the same {_listed(rules.key)} "
+            f"{rows} rows have the same {_listed(rules.key)} "
             f"but differ in {_listed(differing)}; all of them are kept out."
         ),
     )
-    into.rejected.update(dict.fromkeys(positions, why))
 
 
 def _merge(group: list[tuple[int, dict[str, Any], dict[str, Any]]], into: Resolution) -> None:
@@ -256,7 +273,7 @@ def _merge(group: list[tuple[int, dict[str, Any], dict[str, Any]]], into: Resolu
         into.merged[survivor] = tuple(at for at, _, _ in group if at != survivor)
 
 
-def _contradicted(forms: Iterable[dict[str, Any]], fields: Sequence[str]) -> tuple[str, ...]:
+def contradicted(forms: Iterable[dict[str, Any]], fields: Sequence[str]) -> tuple[str, ...]:
     """The fields that two rows both state, and state differently."""
     rows = list(forms)
     return tuple(

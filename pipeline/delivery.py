@@ -6,7 +6,7 @@ where it happens and must agree at the end, or the attempt fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,11 +17,12 @@ from pipeline.already import AlreadyDelivered, Taken
 from pipeline.apply import LINE, RECORD, Applier, cells_at
 from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
-from pipeline.dedupe import Deduplicator, KeyReject, KeyRules, Resolution
+from pipeline.dedupe import Deduplicator, KeyReject, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import TableReader, batches_with
 from pipeline.formula_eval import Moment
-from pipeline.kinds import kind_of
+from pipeline.keyclash import find_clashes
+from pipeline.keyrules import key_rules
 from pipeline.merged import check_merged
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 from pipeline.outputs import sync_directory
@@ -34,9 +35,9 @@ from pipeline.report import Tally, build_report
 from pipeline.reshaped import source_header
 from pipeline.rowstore import RowStore
 from pipeline.rowwriter import RowWriter, Written
+from pipeline.shown import shown_name
 from pipeline.stopwatch import timed
 
-_FREE_TEXT = frozenset({"text", "person-name", "email", "range"})  # compared without case
 _TOP_REASONS = 10
 
 KeptOut = dict[int, KeyReject]
@@ -85,14 +86,16 @@ class Delivery:
         """
         staging = Path(self.task.staging_dir)
         store = RowStore(staging / ".rows.arrow")
+        refused = RowStore(staging / ".refused.arrow")
         spool = RejectSpool(staging / ".rejects.jsonl")
         tally = Tally()
         try:
-            written, rejects, rejected = self._stream(staging, store, spool, tally)
+            written, rejects, rejected = self._stream(staging, store, refused, spool, tally)
             counts = _counts(written, tally, rejected)
             _verify(counts, written, tally, store.rows)
         finally:
             store.remove()
+            refused.remove()
             spool.remove()
         refusal = self._refusal(counts, rejected)
         outputs = (*written.outputs, rejects) if refusal is None else (rejects,)
@@ -129,13 +132,15 @@ class Delivery:
         )
 
     def _stream(
-        self, staging: Path, store: RowStore, spool: RejectSpool, tally: Tally
+        self, staging: Path, store: RowStore, refused: RowStore, spool: RejectSpool, tally: Tally
     ) -> tuple[Written, OutputFile, RejectTally]:
-        keys = Deduplicator(key_rules(self.contract))
+        rules = key_rules(self.contract)
+        keys = Deduplicator(rules)
         with timed(self.timings_s, "apply"):
-            self._apply(store, spool, keys, tally)
+            self._apply(store, refused, spool, keys, tally)
         with timed(self.timings_s, "duplicates"):
-            resolution, kept_out = self._settle(store, keys, tally)
+            clashing, others = find_clashes(store.batches, refused.batches, rules)
+            resolution, kept_out = self._settle(store, keys, tally, clashing)
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,
@@ -152,7 +157,10 @@ class Delivery:
                 writer.keys.write(Path(self.task.keys_dir))
             written.outputs += self._possible_duplicates(staging, store, resolution, kept_out)
             rejects, rejected = write_rejects(
-                staging / "rejects.csv", spool, self._key_rejects(kept_out), self._rejected_from
+                staging / "rejects.csv",
+                spool,
+                self._key_rejects(kept_out | _records_at(others, refused)),
+                self._rejected_from,
             )
         return written, rejects, rejected
 
@@ -173,7 +181,14 @@ class Delivery:
             delimiter=self.reader.describe().get("delimiter"),
         )
 
-    def _apply(self, store: RowStore, spool: RejectSpool, keys: Deduplicator, tally: Tally) -> None:
+    def _apply(
+        self,
+        store: RowStore,
+        refused: RowStore,
+        spool: RejectSpool,
+        keys: Deduplicator,
+        tally: Tally,
+    ) -> None:
         applier = Applier(
             self.contract,
             self.plan,
@@ -188,19 +203,29 @@ class Delivery:
             applied = applier.apply(batch)
             spool.add(applied.rejects)
             store.add(applied.rows)
+            if applied.refused is not None:
+                refused.add(applied.refused)
             keys.add(applied.rows)
             self._references.watch(applied.rows)
         store.close()
+        refused.close()
         if tally.read == tally.skipped.total():
             raise ContentError(FileCode.EMPTY, "every record of the file is blank")
 
     def _settle(
-        self, store: RowStore, keys: Deduplicator, tally: Tally
+        self,
+        store: RowStore,
+        keys: Deduplicator,
+        tally: Tally,
+        clashing: dict[int, KeyReject],
     ) -> tuple[Resolution, KeptOut]:
-        """Decide about keys. The rows made of one record are kept out together."""
+        """Decide about keys. The rows made of one record are kept out together.
+
+        clashing: rows that share their key with a refused one and contradict it.
+        """
         dangling = self._dangling(store, tally)
         taken = Taken() if self.already is None else self.already.find(store.batches)
-        refused = taken.rejected | dangling
+        refused = clashing | taken.rejected | dangling
         resolution = _resolve(keys, store, refused, taken.dropped - refused.keys())
         resolution.rejected.update(refused)
         for check_id, rows in check_merged(
@@ -298,7 +323,7 @@ class Delivery:
     ) -> dict[str, Any]:
         return build_report(
             job=self.task.job,
-            source={"name": PurePath(self.task.source_path).name, **self.source},
+            source={"name": shown_name(PurePath(self.task.source_path).name), **self.source},
             now_s=self.task.now_s,
             contract=self.contract,
             plan=self.plan,
@@ -315,24 +340,6 @@ class Delivery:
         )
 
 
-def key_rules(contract: Contract) -> KeyRules:
-    """What makes two rows of a contract's table one."""
-    unique = [*contract.unique_keys]
-    unique += [(one.name,) for one in contract.fields if one.constraints.unique]
-    as_it_stood = {one.split.raw for one in contract.fields if one.split is not None}
-    return KeyRules(
-        fields=tuple(name for name in contract.field_names if name not in as_it_stood),
-        key=contract.primary_key,
-        unique=tuple(dict.fromkeys(one for one in unique if one != contract.primary_key)),
-        conflict=contract.duplicates.conflict,
-        survivorship=contract.duplicates.survivorship,
-        identical=contract.duplicates.identical,
-        exact=frozenset(one.name for one in contract.fields if kind_of(one) not in _FREE_TEXT),
-        moments=frozenset(one.name for one in contract.fields if one.type == "datetime"),
-        numbers=frozenset(one.name for one in contract.fields if one.type == "number"),
-    )
-
-
 def _resolve(
     keys: Deduplicator, store: RowStore, out: Iterable[int], dropped: set[int]
 ) -> Resolution:
@@ -345,17 +352,22 @@ def _resolve(
 
 def _records_of(resolution: Resolution, store: RowStore) -> KeptOut:
     """The records that rejected rows belong to, each with its reason."""
+    return _records_at(resolution.rejected, store)
+
+
+def _records_at(rejected: Mapping[int, KeyReject], store: RowStore) -> KeptOut:
+    """The records of the rows at these positions, each with its reason."""
     kept_out: KeptOut = {}
-    if not resolution.rejected:
+    if not rejected:
         return kept_out
-    positions = np.array(sorted(resolution.rejected), dtype=np.int64)
+    positions = np.array(sorted(rejected), dtype=np.int64)
     start = 0
     for batch in store.batches():
         records = np.asarray(batch.column(RECORD))
         low, high = np.searchsorted(positions, (start, start + batch.num_rows))
         for position in positions[low:high].tolist():
             record = int(records[position - start])
-            kept_out.setdefault(record, resolution.rejected[position])
+            kept_out.setdefault(record, rejected[position])
         start += batch.num_rows
     return kept_out
 

@@ -20,6 +20,10 @@ class FileCode(StrEnum):
     UNSUPPORTED = "UNSUPPORTED"
     ENCODING = "ENCODING"
     TRUNCATED = "TRUNCATED"
+    SPLIT = "SPLIT"
+    CHECKSUM = "CHECKSUM"
+    INCOMPLETE = "INCOMPLETE"
+    UNPAIRED = "UNPAIRED"
     LAYOUT_UNCLEAR = "LAYOUT_UNCLEAR"
     HEADER_MISSING = "HEADER_MISSING"
     HEADER_MISMATCH = "HEADER_MISMATCH"
@@ -48,6 +52,7 @@ class FileCode(StrEnum):
     UNREADABLE = "UNREADABLE"
     TAMPERED = "TAMPERED"
     INPUT_MISSING = "INPUT_MISSING"
+    INPUT_CHANGED = "INPUT_CHANGED"
     STORAGE = "STORAGE"
     POISON_TIMEOUT = "POISON_TIMEOUT"
     POISON_MEMORY = "POISON_MEMORY"
@@ -79,6 +84,24 @@ FILE_CODES: dict[FileCode, CodeText] = {
     FileCode.TRUNCATED: CodeText(
         "The file ends in the middle of a record, as an interrupted upload does.",
         "Send the whole file again.",
+    ),
+    FileCode.SPLIT: CodeText(
+        "The file is the continuation of one that was taken before under the same name.",
+        "Send the whole file again, under one name and in one go; what was made of its first part "
+        "is not all of it.",
+    ),
+    FileCode.CHECKSUM: CodeText(
+        "The file's bytes are not those that its checksum file, marker or manifest names.",
+        "Send the file and its checksum again. If you changed the file on purpose, remove the "
+        "checksum file that lies beside it.",
+    ),
+    FileCode.INCOMPLETE: CodeText(
+        "The marker, checksum or manifest that must come with the file never came.",
+        "Ask the sender whether the file is whole; then send it again with what was missing.",
+    ),
+    FileCode.UNPAIRED: CodeText(
+        "A marker, checksum or manifest came, and the files it belongs to never did.",
+        "Send the files it belongs to, and it again; or leave it here.",
     ),
     FileCode.LAYOUT_UNCLEAR: CodeText(
         "The file can be split into columns in more than one equally good way, or in none.",
@@ -193,6 +216,10 @@ FILE_CODES: dict[FileCode, CodeText] = {
         "The claimed file is no longer where the service put it.",
         "Drop the file again, and leave the work folder to the service.",
     ),
+    FileCode.INPUT_CHANGED: CodeText(
+        "The file was written to while it was read.",
+        "It is read again by itself once it has come to rest; let the sender close it.",
+    ),
     FileCode.STORAGE: CodeText(
         "Reading or writing failed, as it does on a full or failing disk.",
         "It is tried again by itself; if it persists, the administrator should check the disk.",
@@ -241,6 +268,7 @@ class RowCode(StrEnum):
     UNIT_INFERRED = "unit-inferred"
     PANEL_RESULT = "panel-result"
     PHONE_NOT_VALID = "phone-not-valid"
+    PHONE_NOT_POSSIBLE = "phone-not-possible"
     PHONE_REPAIRED = "phone-repaired"
     CHECK_DIGIT = "check-digit"
     PRECISION_LOST = "precision-lost"
@@ -276,6 +304,7 @@ ROW_CODES: dict[RowCode, str] = {
     RowCode.UNIT_INFERRED: "The unit was missing; the value fits only one.",
     RowCode.PANEL_RESULT: "The result stands under the name of a group of tests; kept as it came.",
     RowCode.PHONE_NOT_VALID: "The telephone number is not one that is assigned.",
+    RowCode.PHONE_NOT_POSSIBLE: "The text cannot be a telephone number; it is kept as it stood.",
     RowCode.PHONE_REPAIRED: "The telephone number had become a decimal number; it was turned back.",
     RowCode.CHECK_DIGIT: "The identifier's check digit is wrong.",
     RowCode.PRECISION_LOST: "The number has more digits than a spreadsheet keeps.",

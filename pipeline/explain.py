@@ -17,9 +17,9 @@ from pipeline.apply import RECORD, Applier
 from pipeline.changes import reason_of
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, Resolution
-from pipeline.delivery import key_rules
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
 from pipeline.formula_eval import Moment
+from pipeline.keyrules import key_rules
 from pipeline.plan import Plan
 from pipeline.report import Tally
 from pipeline.rowhash import hash_rows

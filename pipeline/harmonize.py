@@ -24,6 +24,7 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.plan import Plan
 from pipeline.references import referred_fields
 from pipeline.rejectfile import job_in
+from pipeline.stillness import changed, unchanged
 from pipeline.stopwatch import timed
 
 
@@ -37,35 +38,42 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
     Raises:
         ContentError: the file is refused. With ROWS_REJECTED, rejects.csv and report.json stay in
             the staging directory; otherwise nothing in it is of use.
-        TransientError: the disk or the file could not be read or written now.
+        TransientError: the disk or the file could not be read or written now; INPUT_CHANGED when
+            the file was written to meanwhile.
     """
+    with _storage_trouble(), unchanged(Path(task.source)):
+        return _harmonized(task)
+
+
+def _harmonized(task: HarmonizeTask) -> HarmonizeResult:
     timings_s: dict[str, float] = {}
-    with _storage_trouble():
-        with timed(timings_s, "plan"):
-            source = _fingerprint(Path(task.source))
-            corrects = job_in(Path(task.source))
-            if corrects is not None:
-                return correct_file(task, corrects, source)
-            decision = decide(task)
-        if decision.plan.questions:
-            return hold(task, decision)
-        contracts = load_contracts(Path(task.contracts_dir)).values()
-        result = Delivery(
-            task=task,
-            source=source,
-            reader=decision.reader,
-            contract=decision.contract,
-            plan=decision.plan,
-            moment=decision.moment,
-            timings_s=timings_s,
-            key_groups=referred_fields(decision.contract, contracts),
-        ).make()
-        return replace(
-            result,
-            layout=decision.plan.layout,
-            labels=decision.plan.labels,
-            mapping=decision.plan.mapping,
-        )
+    with timed(timings_s, "plan"):
+        source = _fingerprint(Path(task.source))
+        if task.sha256 not in (None, source["sha256"]):
+            raise changed()  # between its claim and now
+        corrects = job_in(Path(task.source))
+        if corrects is not None:
+            return correct_file(task, corrects, source)
+        decision = decide(task)
+    if decision.plan.questions:
+        return hold(task, decision)
+    contracts = load_contracts(Path(task.contracts_dir)).values()
+    result = Delivery(
+        task=task,
+        source=source,
+        reader=decision.reader,
+        contract=decision.contract,
+        plan=decision.plan,
+        moment=decision.moment,
+        timings_s=timings_s,
+        key_groups=referred_fields(decision.contract, contracts),
+    ).make()
+    return replace(
+        result,
+        layout=decision.plan.layout,
+        labels=decision.plan.labels,
+        mapping=decision.plan.mapping,
+    )
 
 
 def plan_file(task: HarmonizeTask) -> Plan:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.decision import Decision
 from pipeline.errors import ContentError
 from pipeline.mapping_model import Mapping
-from pipeline.mapping_text import IN_REVIEW, write_mapping
+from pipeline.mapping_text import IN_REVIEW, PROPOSED, write_mapping
 from pipeline.messages import HarmonizeResult, HarmonizeTask, RowCounts
 from pipeline.outputs import HashingFile, sync_directory
 from pipeline.pages.review_page import review_page
@@ -68,7 +68,7 @@ def proposal_of(task: HarmonizeTask, decision: Decision) -> Mapping:
 
 
 def _proposal_text(proposal: Mapping) -> bytes:
-    return write_mapping(proposal, schema=IN_REVIEW, head=_HEAD).encode()
+    return write_mapping(proposal, schema=IN_REVIEW, head=PROPOSED).encode()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -77,24 +77,25 @@ def _write(path: Path, content: bytes) -> None:
         file.finish()
 
 
-_HEAD = (
-    "Proposed by the program from the first file of a layout that nobody had confirmed.",
-    "Correct what is wrong, answer the questions, and set status to confirmed.",
-)
-
-
 def _intro(proposal: Mapping) -> list[str]:
     count = len(proposal.questions)
-    waiting = len(proposal.open_questions)
+    waiting = [at for at, one in enumerate(proposal.questions, 1) if one.is_open]
     lines = [
         f"This file waits for {'an answer' if count == 1 else f'{count} answers'}.",
         f"It seems to be for: {proposal.contract}.",
         "",
-        "One answer is for this file and for every later file of the same layout.",
-        "For each question the possible answers stand below it; 'proposed' is what counts when",
-        "nothing else is said.",
+        "What you answer is for this file and for every later file of the same layout.",
+        "Below each question stand its possible answers; the one marked 'proposed' counts",
+        "when you say nothing else. How to answer stands at the end.",
     ]
     if waiting:
-        needs = "1 question has" if waiting == 1 else f"{waiting} questions have"
-        lines.append(f"{needs} no proposed answer and must be answered.")
+        lines += ["", f"{_numbered(waiting)} no proposed answer and must be answered."]
     return lines
+
+
+def _numbered(numbers: list[int]) -> str:
+    """Questions by their numbers, with the verb."""
+    if len(numbers) == 1:
+        return f"Question {numbers[0]} has"
+    listed = ", ".join(map(str, numbers[:-1]))
+    return f"Questions {listed} and {numbers[-1]} have"

@@ -23,6 +23,11 @@ from pipeline.mapping_model import Confirmed, Mapping
 SCHEMA_LINE = "# yaml-language-server: $schema=%s"
 IN_MAPPINGS = "../schemas/mapping.schema.json"
 """Where editors find the schema, seen from config/mappings."""
+PROPOSED = (
+    "Proposed by the program from the first file of a layout that nobody had confirmed.",
+    "Correct what is wrong, answer the questions, and set status to confirmed.",
+)
+"""What stands above a mapping until somebody has confirmed it."""
 IN_REVIEW = "../../config/schemas/mapping.schema.json"
 """The same seen from a folder in review."""
 _PLAIN = re.compile(r"[^\W_][\w./%+ -]*[\w./%+]|\w", re.ASCII)
@@ -236,6 +241,8 @@ def confirmed_text(
         }
     )
     text = text.replace(SCHEMA_LINE % IN_REVIEW, SCHEMA_LINE % IN_MAPPINGS, 1)
+    for line in PROPOSED:
+        text = re.sub(rf"^# {re.escape(line)}\r?\n", "", text, count=1, flags=re.MULTILINE)
     return update_text(text, sure)
 
 

@@ -85,6 +85,7 @@ def _specs_of(target: str, contract: Contract) -> tuple[str | None, dict[str, An
             plausible=entry.plausible,
             usual=entry.usual,
             convert=entry.convert,
+            keep=entry.keep,
         )
         for code, entry in contract.codesets[name].items()
     }

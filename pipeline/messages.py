@@ -47,6 +47,7 @@ class HarmonizeTask:
     `keys_dir` is where the keys of this delivery are written, None when nobody keeps them.
     `parent` is the file whose rejects this one corrects, `siblings` what corrected some of them
     before, oldest first; whether a file is such a correction, `rejectfile.job_in` tells.
+    `sha256` is what the file's bytes were known to be; other bytes refuse the attempt.
     """
 
     source: str
@@ -65,6 +66,7 @@ class HarmonizeTask:
     keys_dir: str | None = None
     parent: PastFile | None = None
     siblings: tuple[PastFile, ...] = ()
+    sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -167,3 +169,9 @@ def begun_mark(staging_dir: str) -> Path:
     """Where a worker notes that it has begun the attempt with this staging folder."""
     folder = Path(staging_dir)
     return folder.with_name(f"{folder.name}.begun")
+
+
+def outlived_mark(staging_dir: str) -> Path:
+    """Where a worker notes that the daemon was lost while it was busy with this very attempt."""
+    folder = Path(staging_dir)
+    return folder.with_name(f"{folder.name}.outlived")

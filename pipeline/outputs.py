@@ -168,7 +168,8 @@ def open_data(
 def write_json(path: Path, document: Mapping[str, Any]) -> OutputFile:
     """Write a JSON document for people and programs, durably."""
     with HashingFile(path) as file:
-        file.write((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
+        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        file.write(text.encode("utf-8", "backslashreplace"))  # a lone surrogate is \udcff in JSON
         return file.finish()
 
 

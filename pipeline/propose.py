@@ -96,10 +96,27 @@ def propose(
         if (at, name) not in ruled_out
     }
     misfits = {at for at, _ in ruled_out}
-    chosen = assign(_worth(pairs, contract, misfits))
+    chosen = _chosen(pairs, contract, misfits)
     matches = {name: _match(at, name, pairs, open_fields) for name, at in chosen.items()}
     matches |= _only_candidates(sample, contract, moment, free, {**kept, **matches}, ruled_out)
     return _proposal(sample, contract, moment, known, kept, matches, ruled_out, pairs)
+
+
+def _chosen(
+    pairs: Mapping[tuple[int, str], _Score], contract: Contract, misfits: Collection[int]
+) -> dict[str, int]:
+    """A column for each field: first where something speaks for it, then for want of another."""
+    worth = _worth(pairs, contract, misfits)
+    borne_out = {pair for pair in worth if pairs[pair].is_borne_out or pair[0] in misfits}
+    chosen = assign({pair: worth[pair] for pair in worth if pair in borne_out})
+    used = set(chosen.values())
+    return chosen | assign(
+        {
+            (at, name): value
+            for (at, name), value in worth.items()
+            if value >= 1 and name not in chosen and at not in used
+        }
+    )
 
 
 def _worth(
@@ -112,7 +129,6 @@ def _worth(
         (at, name): score.confidence + (1.0 if name in required else 0.0)
         for (at, name), score in pairs.items()
         if score.confidence >= (_LEAST_REQUIRED if name in required or at in misfits else _LEAST)
-        and (name in required or score.is_borne_out or at in misfits)
         and (name not in parts or score.likeness >= _WORTH_A_LOOK)
     }
 
@@ -183,11 +199,12 @@ def _score(
     """Names and values of one pair. Only likeness: a whole name would have been accepted."""
     fit = sample.fit(at, name, contract, moment)
     likeness = _likeness(sample.header[at], contract, name)
-    kind = kind_of(contract.field(name))
     confidence = 0.3 * likeness + 0.4 * fit.speaks
     reasons = []
     if fit.values:
-        reasons.append(f"{fit.share:.0%} of {fit.values} sampled values fit ({kind})")
+        many = "all" if fit.share == 1 else f"{fit.share:.0%} of the"
+        fitting = "value looked at fits" if fit.values == 1 else "values looked at fit"
+        reasons.append(f"{many} {fit.values} {fitting}" if fit.values > 1 else f"the {fitting}")
     if likeness >= _WORTH_A_LOOK:
         reasons.append("the name is similar")
     if name in old:
@@ -297,13 +314,17 @@ def _proposal(
 def _hints(
     unclaimed: Collection[int], pairs: Mapping[tuple[int, str], _Score], contract: Contract
 ) -> dict[int, tuple[str, ...]]:
-    """Coded fields whose codes most of a column's values are, for columns nothing claims."""
+    """Coded fields that know values of a column nothing claims, when one knows most of them."""
     found: dict[int, list[tuple[float, str]]] = {}
     for (at, name), score in pairs.items():
         is_coded = kind_of(contract.field(name)) in ("code", "category")
-        if at in unclaimed and is_coded and score.fit.share >= _WORTH_A_LOOK:
-            found.setdefault(at, []).append((-score.confidence, name))
-    return {at: tuple(name for _, name in sorted(ranked)) for at, ranked in found.items()}
+        if at in unclaimed and is_coded and score.fit.share > 0:
+            found.setdefault(at, []).append((-score.fit.share, name))
+    return {
+        at: tuple(name for _, name in sorted(ranked))
+        for at, ranked in found.items()
+        if -min(ranked)[0] >= _WORTH_A_LOOK
+    }
 
 
 def _told(match: Match, score: _Score | None) -> float:

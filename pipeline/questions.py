@@ -6,6 +6,8 @@ can be read two ways. They go into files made for people and nowhere else.
 
 from __future__ import annotations
 
+import re
+from calendar import month_name
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.answers import MISSING, REJECT, apply_answers
@@ -24,6 +26,7 @@ __all__ = ["apply_answers", "asked", "plain_questions", "questions_text"]
 _MOST_SPELLINGS = 25
 _MOST_ANSWERS = 15
 _EXAMPLES = 3
+_NUMBERS = re.compile(r"\d+")
 _RULE = "-" * 72
 
 
@@ -63,7 +66,7 @@ def _one(question: Question, decision: Decision) -> Asked:
         key=question.key,
         code=question.code.value,
         ask=f"{_plain(question).rstrip('.')}.{told}",
-        answers=dict(question.answers),
+        answers=_with_meaning(question, _values(question, decision)),
         free=question.free,
         proposed=question.proposed,
     )
@@ -71,11 +74,38 @@ def _one(question: Question, decision: Decision) -> Asked:
 
 def _examples(question: Question, decision: Decision) -> str:
     """A few values of the column a question is about."""
+    return ", ".join(f"`{_short(value)}`" for value in _values(question, decision)[:_EXAMPLES])
+
+
+def _values(question: Question, decision: Decision) -> tuple[str, ...]:
     position = _position(question, decision)
-    if position is None or question.key.partition(":")[0] in ("text",):
-        return ""
-    values = decision.study.evidence.examples.get(position, ())
-    return ", ".join(f"`{_short(value)}`" for value in values[:_EXAMPLES])
+    if position is None or question.key.startswith("text:"):
+        return ()
+    return decision.study.evidence.examples.get(position, ())
+
+
+def _with_meaning(question: Question, values: Sequence[str]) -> dict[str, str]:
+    """The possible answers; those about the order of dates say what a date of the file becomes."""
+    answers = dict(question.answers)
+    if question.key.startswith("date:"):
+        for value in values:
+            read = {order: _date_in_words(value, order) for order in answers}
+            if len(set(read.values())) == len(answers) and None not in read.values():
+                told = {order: f"`{_short(value)}` is {read[order]}" for order in answers}
+                return {order: f"{said}: {told[order]}" for order, said in answers.items()}
+    return answers
+
+
+def _date_in_words(value: str, order: str) -> str | None:
+    """What a date written in three numbers says in this order; None when it can be no date."""
+    numbers = _NUMBERS.findall(value)[:3]
+    if len(numbers) < 3 or sorted(order) != ["d", "m", "y"]:
+        return None
+    parts = dict(zip(order, numbers, strict=True))
+    day, month = int(parts["d"]), int(parts["m"])
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    return f"{day} {month_name[month]} {parts['y']}"
 
 
 def _position(question: Question, decision: Decision) -> int | None:
@@ -96,24 +126,25 @@ def _about_codes(question: Question, decision: Decision) -> Iterator[Asked]:
     name = _field_of(question, decision)
     if name is None:
         return
-    described = decision.contract.field(name)
+    is_unit = kind_of(decision.contract.field(name)) == "ucum-unit"
     spellings = decision.study.evidence.columns[name].unknown
     for spelling, count in spellings[:_MOST_SPELLINGS]:
         rows = "1 row" if count == 1 else f"{count} rows"
         yield Asked(
             key=f"code:{question.column}:{spelling}",
             code=question.code.value,
-            ask=f"`{_short(spelling)}` stands in `{question.column}` in {rows} and is no known "
-            f"{'unit' if kind_of(described) == 'ucum-unit' else name}. What does it mean?",
+            ask=f"`{_short(spelling)}` stands in `{question.column}` in {rows} and is "
+            f"{'no known unit' if is_unit else f'no known word for {name}'}. What does it mean?",
             answers=_meanings(spelling, name, decision.contract),
-            free=f"any other {'unit' if kind_of(described) == 'ucum-unit' else f'code of {name}'}",
+            free=f"any other {'unit' if is_unit else f'code of {name}'}",
         )
     left = len(spellings) - _MOST_SPELLINGS
     if left > 0:
         yield Asked(
             key=f"unread:{question.column}",
             code=question.code.value,
-            ask=f"{left} or more further spellings in `{question.column}` are no known {name}.",
+            ask=f"{left} or more further spellings in `{question.column}` are no known words for "
+            f"{name}.",
             answers={
                 REJECT: "reject rows with values that are no code, one by one, and never ask again",
                 "rescue": "the column is something else: keep it beside the data",

@@ -59,11 +59,13 @@ def _print_status(answer: dict[str, Any]) -> None:
     watcher = answer.get("watcher")
     if watcher:
         add(made, "watcher", watcher["state"] + (f": {watcher['why']}" if watcher["why"] else ""))
+    if watcher and watcher["unwatched"]:
+        add(made, "not watched", ", ".join(watcher["unwatched"]))
     scan = answer.get("scan")
     if scan and scan["at_s"]:
         add(made, "last look", f"{ago(scan['at_s'])} ago")
     if scan and not scan["inbox"]:
-        add(made, "inbox", "it is not there")
+        add(made, "inbox", "it is not there, or not the right one")
     if scan and scan["unreadable"]:
         folders = ", ".join(scan["unreadable"])
         add(made, "inbox", f"folders the service may not enter: {folders}")

@@ -1,4 +1,4 @@
-"""Verbs that do the work: run, doctor."""
+"""Verbs that do the work: run, doctor, verify."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from daemon.cli.common import (
     add,
     ends_plainly,
     err,
+    job_number,
     out,
     plain,
     print_json,
+    progress,
     settings_from,
     table,
 )
@@ -116,7 +118,47 @@ def doctor(
         raise typer.Exit(ExitCode.CONFIG)
 
 
+@ends_plainly
+def verify(
+    context: typer.Context,
+    jobs: Annotated[
+        list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs like j42; all if left out.")
+    ] = None,
+    root: RootOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hash archived originals and deliveries again, and tell what was edited, lost or added.
+
+    Ends with 74 when anything is not as it was recorded. It only reads, also while the service
+    runs.
+    """
+    from daemon.operations import Operations
+    from daemon.verify import verify as check
+
+    settings = settings_from(context, root, config)
+    wanted = [job_number(job) for job in jobs or ()]
+    total = len(wanted) or Operations(settings).finished_count()
+    with progress(total, "verifying") as advance:
+        verdict = check(settings, wanted, advance=advance)
+    if as_json:
+        print_json(verdict.as_dict())
+    else:
+        made = table("", "job", "file", "what it means")
+        for problem in verdict.problems:
+            add(made, problem.kind, problem.job, problem.where, problem.what)
+        if verdict.problems:
+            out.print(made)
+        past = f", {verdict.pruned} past their retention" if verdict.pruned else ""
+        out.print(
+            f"{verdict.originals} originals and {verdict.outputs} delivered files checked{past}: "
+            f"{len(verdict.problems) or 'no'} problems."
+        )
+    if verdict.problems:
+        raise typer.Exit(ExitCode.DIFFERS)
+
+
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command."""
-    for verb in (run, doctor):
+    for verb in (run, doctor, verify):
         app.command()(verb)

@@ -20,6 +20,7 @@ from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
+_AREA_BEHIND_SLASH = re.compile(r"^(\+?[0-9 ()]{2,11}[0-9)]) ?/ ?([0-9 -]{3,})$")  # 0170/1234567
 # Only what is nothing but one number is parsed: the library drops words and second numbers.
 _ONE_NUMBER = re.compile(
     r"(?:\+|\(\+|\()?[0-9][0-9()\s.\-–‐‑]*(?:\s*(?:x|ext\.?|extension|;ext=)\s*[0-9]{1,7})?", re.I
@@ -42,6 +43,7 @@ class _Phone:
     text: str
     change: str | None = None
     mark: RowCode | None = None
+    is_no_number: bool = False
 
 
 def convert_phones(values: pa.StringArray, region: str | None = None) -> Converted:
@@ -49,8 +51,9 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
 
     region: ISO 3166 country of numbers written without country code; without it only numbers
     with + are read. Marked phone-not-valid: possible numbers that are not assigned (in E.164 all
-    the same) and texts that are no possible number (as given). A number that a spreadsheet made a
-    decimal, `4059014744.0`, is repaired and marked phone-repaired.
+    the same) and texts that are no possible number (as given, and marked phone-not-possible too).
+    A number that a spreadsheet made a decimal, `4059014744.0`, is repaired and marked
+    phone-repaired.
     """
     if region != "US":
         return _read_phones(values, region)
@@ -94,6 +97,7 @@ def _read_phones(values: pa.StringArray, region: str | None) -> Converted:
         phones,
         marked={
             RowCode.PHONE_NOT_VALID: phones.rows(lambda p: p.mark is RowCode.PHONE_NOT_VALID),
+            RowCode.PHONE_NOT_POSSIBLE: phones.rows(lambda p: p.is_no_number),
             RowCode.PHONE_REPAIRED: phones.rows(lambda p: p.change == "float-repaired"),
         },
     )
@@ -103,14 +107,15 @@ def _read_phone(text: str, region: str | None) -> _Phone:
     repaired = _FLOAT_ACCIDENT.fullmatch(text)
     written = repaired[1] if repaired else text
     change = "float-repaired" if repaired else "phone-reformatted"
-    if _ONE_NUMBER.fullmatch(written):
+    plain = _AREA_BEHIND_SLASH.sub(r"\1 \2", written)
+    if _ONE_NUMBER.fullmatch(plain):
         try:
-            number = phonenumbers.parse(written, region)
+            number = phonenumbers.parse(plain, region)
         except phonenumbers.NumberParseException:
             number = None
     else:
         number = None
-    kept = _Phone(written, change if repaired else None, RowCode.PHONE_NOT_VALID)
+    kept = _Phone(written, change if repaired else None, RowCode.PHONE_NOT_VALID, True)
     if number is None:
         return kept
     valid = phonenumbers.is_valid_number(number)
@@ -182,12 +187,15 @@ _POSTAL_CODE = r"^[0-9]{5}(?:-[0-9]{4})?$"
 
 
 def convert_postal_codes_us(values: pa.StringArray) -> Converted:
-    """ZIP or ZIP+4 as text, zeros kept; nine digits get their hyphen, 12345.0 loses its accident.
+    """ZIP or ZIP+4 as text, zeros kept; nine digits get their hyphen, 12345.0 loses its
+    accident.
 
     Anything else is refused as pattern: a code of four digits may have lost its zero, but which
     code it was is not invented here.
     """
-    hyphened = pc.replace_substring_regex(values, r"^([0-9]{5})([0-9]{4})$", r"\1-\2")
+    hyphened = pc.replace_substring_regex(
+        values, r"^([0-9]{5})(?: ?[-\x{2010}-\x{2013}] ?| )?([0-9]{4})$", r"\1-\2"
+    )
     repaired = pc.replace_substring_regex(hyphened, r"^([0-9]{5})\.0+$", r"\1")
     fits = pc.match_substring_regex(repaired, _POSTAL_CODE)
     good = pc.if_else(fits, repaired, pa.scalar(None, pa.string()))

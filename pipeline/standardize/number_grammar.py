@@ -22,9 +22,18 @@ _COMPARATORS = {
 }  # fmt: skip
 _MAX_EXPONENT = 30  # beyond it stands a spreadsheet's ruin of an identifier: 5e309130
 _MAX_EXACT_DIGITS = 28  # what moving the decimal point keeps exactly (decimal's precision)
+_WORDS_FOR_COMPARATORS = (
+    (re.compile(r"(?:less|lower|smaller) than or equal to\s+|at most\s+", re.I), "<="),
+    (re.compile(r"(?:greater|more|higher) than or equal to\s+|at least\s+", re.I), ">="),
+    (re.compile(r"(?:less|lower|smaller) than\s+", re.I), "<"),
+    (re.compile(r"(?:greater|more|higher) than\s+", re.I), ">"),
+)
+# Bookkeeping writes the minus behind the number or the number in brackets: 5.00- and (5.00).
+_BEHIND = re.compile(r"(?P<digits>[0-9][0-9.,'’ ]*)[ ]?[-\u2212]")
+_BRACKETS = re.compile(r"\((?P<digits>[0-9][0-9.,'’ ]*)\)")
 _CELL = re.compile(
     r"(?P<comparator><=|>=|=<|=>|[<>≤≥])?[ \u00a0\u2009\u202f]*"
-    r"(?P<sign>[+\-\u2212]?)"
+    r"(?P<sign>[+\-\u2212\u2013]?)"
     r"(?P<body>[.,]?[0-9](?:[0-9.,'’ \u00a0\u2007\u2009\u202f]*[0-9])?[.,]?)"
     r"(?:[eE](?P<exponent>[+-]?[0-9]{1,9}))?"
     r"[ \u00a0\u2009\u202f]*(?P<unit>[^\W\d_].*|[%‰°/\[×].*)?",
@@ -33,7 +42,9 @@ _NOT_A_NUMBER = frozenset({"nan", "inf", "infinity", "-inf", "+inf", "-infinity"
 _SPREADSHEET_ERROR = re.compile(r"#[A-Z/0!?]+")
 # A grade of a test strip (+1, 2+, ++) or a titre (1:80) is a result, but not a quantity.
 # Strips are graded 1 to 4, so +5 is a number with a sign.
-_GRADE = re.compile(r"\+[1-4]|[1-4]\+|\+{1,4}|(?:<|>|<=|>=|≤|≥)?\s?1\s?:\s?[0-9]{1,6}")
+_GRADE = re.compile(
+    r"\+[1-4]|[1-4]\+|\+{1,4}|\+/-|±|\(\+\)|(?:<|>|<=|>=|≤|≥)?\s?1\s?:\s?[0-9]{1,6}"
+)
 
 
 class Convention(NamedTuple):
@@ -66,20 +77,47 @@ class Amount(NamedTuple):
     scientific: bool
 
 
-def take_apart(text: str) -> Cell | None:
-    """Split `<= 1.234,5 mg` into comparator, sign, digits with signs, exponent and unit."""
-    match = _CELL.fullmatch(text)
+def take_apart(text: str, *, minus_elsewhere: bool = False) -> Cell | None:
+    """Split `<= 1.234,5 mg` into comparator, sign, digits with signs, exponent and unit.
+
+    minus_elsewhere: read 5.00- and (5.00) as negative, for columns that are known to write so.
+    """
+    plain = _minus_in_front(text) if minus_elsewhere else text
+    match = _CELL.fullmatch(_sign_for_words(plain))
     if match is None:
         return None
     comparator, sign = match["comparator"], match["sign"]
     return Cell(
         comparator=_COMPARATORS[comparator] if comparator else None,
-        negative=sign in ("-", "\u2212"),
-        sign_rewritten=sign not in ("", "-"),
+        negative=sign in ("-", "\u2212", "\u2013"),
+        sign_rewritten=sign not in ("", "-") or plain != text,
         body=match["body"].translate(_SAME_SIGN),
         exponent=match["exponent"],
         unit=match["unit"],
     )
+
+
+def is_minus_elsewhere(text: str) -> bool:
+    """True for an amount to two decimals with its minus behind it, or in brackets instead.
+
+    No less is a proof: 5- may be a range that lost its end, (5) a remark.
+    """
+    plain = _minus_in_front(text)
+    return plain != text and plain[-3:-2] in (".", ",")
+
+
+def _minus_in_front(text: str) -> str:
+    found = _BEHIND.fullmatch(text) or _BRACKETS.fullmatch(text)
+    return f"-{found['digits'].strip()}" if found else text
+
+
+def _sign_for_words(text: str) -> str:
+    """The cell with a sign for the words of a comparator."""
+    if text[:1].isalpha():
+        for words, sign in _WORDS_FOR_COMPARATORS:
+            if found := words.match(text):
+                return sign + text[found.end() :]
+    return text
 
 
 @cache

@@ -44,14 +44,19 @@ class Decided(Protocol):
     def group(self) -> str:
         """Signs that may group thousands."""
 
+    @property
+    def minus_elsewhere(self) -> bool:
+        """Whether 5.00- and (5.00) are negative."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wishes:
-    """Which parts of a cell go to fields of their own."""
+    """Which parts of a cell go to fields of their own, and how its minus may be written."""
 
     comparator: bool
     text: bool
     unit: bool
+    minus_elsewhere: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +87,16 @@ def convert_numbers(
     unit of `25mg` as written. Whatever is not asked for is refused as type-error; a known number
     before an unknown unit as unit-unknown. `integer` takes 80.0 as 80 and refuses 80.5.
     """
-    wishes = _Wishes(comparator=split_comparator, text=split_text, unit=split_unit)
     plain = pc.match_substring_regex(values, _PLAIN[decision.decimal])
     numbers, changed = _plain_numbers(values, plain, decision.decimal)
     odd = np.flatnonzero(~is_true(plain) & is_true(values.is_valid()))
     convention = Convention(decision.decimal, decision.group)
+    wishes = _Wishes(
+        comparator=split_comparator,
+        text=split_text,
+        unit=split_unit,
+        minus_elsewhere=decision.minus_elsewhere,
+    )
     readings = read_distinct(
         values.take(pa.array(odd)), lambda text: _read(text, convention, wishes)
     )
@@ -114,7 +124,7 @@ def _plain_numbers(
 def _read(text: str, convention: Convention, wishes: _Wishes) -> _Reading:
     if wishes.text and is_text_result(text):
         return _Reading(text=text, change="text-split")
-    cell = take_apart(text)
+    cell = take_apart(text, minus_elsewhere=wishes.minus_elsewhere)
     amount = None if cell is None else read_amount(cell, convention)
     if cell is None or amount is None or (cell.comparator and not wishes.comparator):
         return _Reading(bad=RowCode.TYPE_ERROR)

@@ -9,6 +9,8 @@ the column is looked at first:
 * Proofs of one kind only decide. When both kinds stand in a column, the larger side wins only if
   it also shows the other sign grouping thousands, or if the other side is below 5 % and no value
   hangs on it; what the winner cannot read is refused row by row. Otherwise it is a question.
+* A minus behind an amount to two decimals (5.00-), or brackets around it, prove the writing of
+  bookkeeping where no minus stands in front; then all values of the column may be written so.
 * A comma needs proof: values like `1,234` alone are a question (in an integer field they can only
   be groups). A point does not: values like `1.234` alone are decimal, unless the file is
   separated by semicolons (the mark of a decimal-comma country), unless the field is an integer,
@@ -32,6 +34,7 @@ from pipeline.standardize.number_grammar import (
     COMMA,
     POINT,
     DecimalSign,
+    is_minus_elsewhere,
     is_text_result,
     proof_of,
     read_digits,
@@ -49,11 +52,11 @@ __all__ = [
 
 _TOLERATED_MINORITY = 0.05
 _PLAIN_SHAPES = {
-    "whole_small": r"^-?[0-9]{1,3}$",
-    "whole_large": r"^-?[1-9][0-9]{3,}$",
-    "point_like_group": r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$",
-    "point_proof": r"^-?[0-9]+\.[0-9]+$",  # whatever the line above has not taken
-    "comma_proof": r"^-?[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})$",
+    "whole_small": r"^[0-9]{1,3}$",
+    "whole_large": r"^[1-9][0-9]{3,}$",
+    "point_like_group": r"^[1-9][0-9]{0,2}\.[0-9]{3}$",
+    "point_proof": r"^[0-9]+\.[0-9]+$",  # whatever the line above has not taken
+    "comma_proof": r"^[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})$",
 }
 
 
@@ -92,7 +95,8 @@ class NumberEvidence:
 
 def _shapes_of(text: str) -> tuple[str, ...]:
     """Shapes one text counts as; its main one is first."""
-    cell = None if is_text_result(text) else take_apart(text)
+    elsewhere = is_minus_elsewhere(text)
+    cell = None if is_text_result(text) else take_apart(text, minus_elsewhere=elsewhere)
     if cell is None:
         return ("text",) if is_text_result(text) else ("other",)
     main = _main_shape(cell.body)
@@ -104,6 +108,8 @@ def _shapes_of(text: str) -> tuple[str, ...]:
         *(name for sign, name in signs if sign in cell.body),
         *(("scientific",) if cell.exponent else ()),
         *(("comparator",) if cell.comparator else ()),
+        *(("minus_elsewhere",) if elsewhere else ()),
+        *(("minus_in_front",) if cell.negative and not elsewhere else ()),
         *(("unit",) if cell.unit else ()),
     )
 
@@ -142,6 +148,7 @@ class NumberDecision:
     space, an apostrophe for both kinds.
     parse_share: part of the values (0 to 1) that are numbers under the decision.
     text_share: part of the values that are results in words, grades or titres.
+    minus_elsewhere: 5.00- and (5.00) are negative, as bookkeeping writes it.
     """
 
     decimal: DecimalSign = "."
@@ -149,6 +156,7 @@ class NumberDecision:
     sentences: tuple[str, ...] = ()
     parse_share: float = 1.0
     text_share: float = 0.0
+    minus_elsewhere: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
@@ -180,9 +188,9 @@ def decide_numbers(
     if point and comma:
         return _decide_contradiction(evidence, column, point, comma)
     if comma:
-        return _decided(evidence, ",", f"{comma} values prove that the comma is the decimal sign")
+        return _decided(evidence, ",", f"{_values_prove(comma)} that the comma is the decimal sign")
     if point:
-        return _decided(evidence, ".", f"{point} values prove that the point is the decimal sign")
+        return _decided(evidence, ".", f"{_values_prove(point)} that the point is the decimal sign")
     return _decide_without_proof(evidence, column, integer=integer, delimiter=delimiter)
 
 
@@ -200,10 +208,10 @@ def _decide_contradiction(
         return _decided(
             evidence,
             sign,
-            f"{many} values prove that the {winner} is the decimal sign; "
+            f"{_values_prove(many)} that the {winner} is the decimal sign; "
             f"{few} written with a decimal {loser} are refused",
         )
-    return [_ask(column, f"{point} values prove a decimal point and {comma} a decimal comma.")]
+    return [_ask(column, f"{_values_prove(point)} a decimal point and {comma} a decimal comma.")]
 
 
 def _decide_without_proof(
@@ -214,9 +222,9 @@ def _decide_without_proof(
         return _decided(evidence, ".", "the field takes whole numbers, so its commas group digits")
     doubts = []
     if commas:
-        doubts.append(f"{commas} values are written like 9,999")
+        doubts.append(f"{_values_are(commas)} written like 9,999")
     if points and (commas or integer or delimiter == ";" or _looks_grouped(evidence)):
-        doubts.append(f"{points} values are written like 9.999")
+        doubts.append(f"{_values_are(points)} written like 9.999")
     if doubts:
         sentence = f"{' and '.join(doubts)}: the sign may be decimal or group thousands."
         return [_ask(column, sentence)]
@@ -225,6 +233,14 @@ def _decide_without_proof(
             evidence, ".", f"no value speaks against the point of {points} values being decimal"
         )
     return _decided(evidence, ".", "no value has a decimal sign")
+
+
+def _values_are(count: int) -> str:
+    return "1 value is" if count == 1 else f"{count} values are"
+
+
+def _values_prove(count: int) -> str:
+    return "1 value proves" if count == 1 else f"{count} values prove"
 
 
 def _ask(column: str, sentence: str) -> Question:
@@ -278,10 +294,16 @@ def _summed_up(
     sentences = [f"decimal sign is the {names[decimal]}: {reason}{grouping}"]
     if evidence["scientific"]:
         sentences.append(f"{evidence['scientific']} values are in scientific notation")
+    elsewhere = evidence["minus_elsewhere"] if not evidence["minus_in_front"] else 0
+    if elsewhere:
+        sentences.append(f"{_values_are(elsewhere)} negative by a minus behind or by brackets")
+    elif evidence["minus_elsewhere"]:
+        unread += evidence["minus_elsewhere"]
     return NumberDecision(
         decimal=decimal,
         group=group,
         sentences=tuple(sentences),
         parse_share=(values - unread) / values if values else 1.0,
         text_share=evidence["text"] / values if values else 0.0,
+        minus_elsewhere=elsewhere > 0,
     )

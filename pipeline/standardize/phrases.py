@@ -7,6 +7,7 @@ daily`, `daily on weekdays`), nothing is taken apart and the cell stays unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ _TURNS = frozenset(
     per every times once twice weekday weekdays weekend weekends dialysis
     """.split()  # noqa: SIM905 - a list of quotes is harder to read
 )
+_DURATION = re.compile(r"x ?\d{1,3} ?(?:d|days?|wks?|weeks?|months?)")  # x 7 days
 _LONGEST_CODE_WORDS = 8
 
 Lookup = Callable[[str], str | None]
@@ -96,15 +98,19 @@ def read_phrase(
         return whole
     words = _words(cell)
     raised = set()
+    reason_at: int | None = None  # how many words stand behind a flag: "prn pain" gives a reason
     for name, phrases in flags.items():
         for phrase in phrases:
             while (span := _find(words, phrase)) is not None:
                 raised.add(name)
+                reason_at = len(words) - span.stop
                 words = words[: span.start] + words[span.stop :]
     count = _leading_code(words, lookup)
     code, rest = words[:count], words[count:]
+    if code and rest and lookup(fold(_written(rest))) == lookup(fold(_written(code))):
+        rest = []  # "BID (twice daily)" says one thing twice
     explained = bool(code) or (bool(raised) and (not rest or rest[0][1] == "for"))
-    if not explained or (rest and (not keep_rest or _turns(rest, lookup))):
+    if not explained or (rest and (not keep_rest or _turns(rest, lookup, reason_at=reason_at))):
         return whole
     return PhraseParts(
         code_text=_written(code) or None,
@@ -146,10 +152,15 @@ def _leading_code(words: list[Word], lookup: Lookup) -> int:
     return 0
 
 
-def _turns(rest: list[Word], lookup: Lookup) -> bool:
-    """True unless what follows a code explains it, and names no other one nor takes it back."""
+def _turns(rest: list[Word], lookup: Lookup, *, reason_at: int | None = None) -> bool:
+    """True unless what follows a code explains it, and names no other one nor takes it back.
+
+    reason_at: how many words stood behind a flag; they are its reason when they are the rest.
+    """
     text = " ".join(folded for _, folded in rest)
-    if not any(f"{text} ".startswith(f"{phrase} ") for phrase in _EXPLANATIONS):
+    is_reason = reason_at == len(rest) and not any(character.isdigit() for character in text)
+    is_explained = any(f"{text} ".startswith(f"{phrase} ") for phrase in _EXPLANATIONS)
+    if not (is_reason or is_explained or _DURATION.fullmatch(text)):
         return True
     if not _TURNS.isdisjoint(text.split()):
         return True

@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from itertools import chain
 
 from pipeline.standardize.unit_spellings import SPELLINGS
+from pipeline.standardize.unit_words import PER, spelled_out
 
 _PREFIXES = {
     "": 0, "k": 3, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15,
@@ -39,6 +40,7 @@ _ATOMS: dict[str, tuple[str, Fraction]] = {
 } | {
     "[lb_av]": ("mass", Fraction("453.59237")),
     "[oz_av]": ("mass", Fraction("28.349523125")),
+    "[stone_av]": ("mass", Fraction("6350.29318")),
     "[in_i]": ("length", Fraction("0.0254")),
     "[ft_i]": ("length", Fraction("0.3048")),
     "min": ("time", Fraction(60)),
@@ -164,7 +166,7 @@ def _is_volume_or_nothing(denominator: Dimension) -> bool:
 
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_TEN = re.compile(r"^(?:[xX×]\s*)?10\s*(?:\*\*|[\^*eE]|(?=\())\s*\(?(\d{1,2})\)?(?=[/\s])")
+_TEN = re.compile(r"^(?:[xX×]\s*)?10\s*(?:\*\*|[\^*eExX]|(?=\())\s*\(?(\d{1,2})\)?(?=[/\s])")
 _TEN_SUPERSCRIPT = re.compile(r"10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 
 
@@ -188,6 +190,7 @@ def _unified(text: str) -> str:
 
 
 _INDEX = _index()
+_SINGLE = {spelling: code for spelling, code in _INDEX.items() if "/" not in spelling + code}
 
 
 @lru_cache(maxsize=4096)  # bounded: the texts come from files
@@ -196,4 +199,10 @@ def normalize_unit(text: str) -> str | None:
 
     Case matters and is never folded: mg is known, Mg is not.
     """
-    return _INDEX.get(_unified(text))
+    unified = _unified(text)
+    code = _INDEX.get(unified)
+    if code is not None:
+        return code
+    unified = PER.sub("/", unified)
+    code = _INDEX.get(unified) or spelled_out(unified, _SINGLE)
+    return _INDEX.get(code, code) if code is not None and scale_of(code) is not None else None

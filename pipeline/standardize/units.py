@@ -51,6 +51,7 @@ class AnalyteUnits:
     target: UCUM unit its values are delivered in; None for panels, which are not converted.
     molar_mass: g/mol. valence: charges of its ion. plausible, usual: range in the target unit.
     convert: UCUM unit -> formula in x, for units that are no multiple of the target.
+    keep: UCUM units that are customary and cannot be converted; their values are left in them.
 
     Raises:
         ValueError: a formula is not arithmetic in x.
@@ -62,6 +63,7 @@ class AnalyteUnits:
     plausible: tuple[float, float] | None = None
     usual: tuple[float, float] | None = None
     convert: Mapping[str, str] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
     _formulas: dict[str, Formula] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -132,8 +134,9 @@ def convert_units(
 
     extra["number"] is the converted float64, extra["unit"] the UCUM unit of the delivered value
     (a spelling that is not known stays as written). Bad: unit-missing, unit-unknown,
-    unit-not-convertible. Marked: unit-inferred, and unit-unknown where nothing had to be
-    converted. Converted values are rounded as `unit_digits` says.
+    unit-not-convertible. Marked: unit-inferred, unit-unknown where nothing had to be converted, and
+    unit-not-convertible where the unit is one to keep. Converted values are rounded as
+    `unit_digits` says.
     """
     floats = np.asarray(
         number.to_numpy(zero_copy_only=False) if isinstance(number, pa.Array) else number,
@@ -206,6 +209,9 @@ class _Work:
             self._refuse(RowCode.UNIT_UNKNOWN, rows)
         elif unit == "%" and self._is_fraction(spec, code):
             self._infer_fraction(rows, spec)
+        elif unit in spec.keep:
+            self.keep(rows, written)
+            self._marked.setdefault(RowCode.UNIT_NOT_CONVERTIBLE, []).append(rows)
         elif (way := spec.way_from(unit)) is None:
             self._refuse(RowCode.UNIT_NOT_CONVERTIBLE, rows)
         elif unit == spec.target:

@@ -214,6 +214,7 @@ def test_errors_and_warnings_are_kept_apart() -> None:
 def test_a_field_the_file_does_not_have_counts_as_empty() -> None:
     labs = load_contracts(BUILT_IN)["lab_results"]
     columns = {
+        "test": pa.array(["glucose", "glucose"]),
         "value": pa.array(["5", None]),
         "collected_at": times("2025-01-01T00:00Z", "2025-01-01T00:00Z"),
     }

@@ -175,6 +175,51 @@ def test_two_persons_under_one_number_are_kept_out_and_their_text_kept(desk: Des
     assert "Ray" not in delivered.rejects[1]["sentence"]
 
 
+def test_a_person_is_not_believed_whose_number_a_rejected_row_gives_to_another(desk: Desk) -> None:
+    rows = [f"P0{number},Lee,Ann,1980-01-13,F," for number in range(10, 30)]
+    delivered = desk.harmonize(
+        patients(*rows, "P050,Lee,Ann,1980-01-13,F,", "P050,Ray,Bob,1991-02-30,M,")
+    )
+
+    assert delivered.reasons == [
+        (21, "family_name", "key-conflict"),
+        (22, "birth_date", "impossible-date"),
+        (22, "family_name", "key-conflict"),
+    ]
+    assert delivered.result.counts.rejected == 2
+    assert "P050" not in delivered.column("patient_id")
+
+
+def test_a_rejected_row_of_the_same_person_contradicts_nothing(desk: Desk) -> None:
+    rows = [f"P0{number},Lee,Ann,1980-01-13,F," for number in range(10, 30)]
+    delivered = desk.harmonize(
+        patients(*rows, "P050,Lee,Ann,1980-01-13,F,", "P050,LEE,Ann,1980-13-01,,")
+    )
+
+    assert delivered.reasons == [(22, "birth_date", "impossible-date")]
+    assert "P050" in delivered.column("patient_id")
+
+
+def test_two_results_of_one_key_are_both_kept_out_when_one_is_rejected_anyway(desk: Desk) -> None:
+    rows = [f"Q{number},glucose,2025-01-13 08:00,90,mg/dL,N" for number in range(100, 220)]
+    delivered = desk.harmonize(
+        "\n".join(
+            [
+                "patient_id,test,collected_at,value,unit,flag",
+                "P001,glucose,2025-01-13 08:00,90,mg/dL,N",
+                "P001,glucose,2025-01-13 08:00,300,mg/dL,strange",
+                *rows,
+            ]
+        )
+    )
+
+    assert delivered.reasons == [
+        (1, "value", "key-conflict"),
+        (2, "interpretation", "code-unknown"),
+        (2, "value", "key-conflict"),
+    ]
+
+
 # --- several rows of one record ----------------------------------------------------------------
 
 VITALS = "patient_id,observed_at,vital,value,unit"
@@ -202,6 +247,44 @@ def test_a_unit_behind_the_second_pressure_belongs_to_both(desk: Desk) -> None:
     delivered = desk.harmonize(vitals("P001,2025-05-20 10:00,BP,120/80 mmHg,", *plenty()))
 
     assert {row["unit"] for row in delivered.rows[:2]} == {"mm[Hg]"}
+
+
+@pytest.mark.parametrize("value", ["80/120", "120/120"])
+def test_a_blood_pressure_with_its_ends_swapped_is_rejected_whole(desk: Desk, value: str) -> None:
+    delivered = desk.harmonize(vitals(f"P001,2025-05-20 10:00,BP,{value},mmHg", *plenty()))
+
+    assert delivered.reasons == [(1, "value", "row-constraint")]
+    assert "systolic must be above that of diastolic" in delivered.rejects[0]["sentence"]
+    assert delivered.result.counts.added == 0
+
+
+def test_two_pressures_of_a_wide_row_are_compared_too(desk: Desk) -> None:
+    good = [f"P1{number},2025-05-20 10:00,120,80" for number in range(10, 40)]
+    delivered = desk.harmonize(
+        "\n".join(
+            [
+                "patient_id,observed_at,SBP (mmHg),DBP (mmHg)",
+                "P001,2025-05-20 10:00,80,120",
+                *good,
+            ]
+        )
+    )
+
+    assert {reason[2] for reason in delivered.reasons} == {"row-constraint"}
+    assert delivered.result.counts.rejected == 1
+
+
+def test_an_enzyme_in_international_units_stays_in_them(desk: Desk) -> None:
+    delivered = desk.harmonize(
+        "patient_id,test,collected_at,value,unit\n"
+        "P001,ALT,2025-01-13 08:00,30,IU/L\nP002,ALT,2025-01-13 08:00,30,U/L\n"
+    )
+
+    assert [(row["value"], row["unit"]) for row in delivered.rows] == [
+        ("30", "[iU]/L"),
+        ("30", "U/L"),
+    ]
+    assert delivered.result.warnings == {"unit-not-convertible": 1}
 
 
 @pytest.mark.parametrize("value", ["120", "120/", "/80", "120/80/60", "high"])
@@ -353,6 +436,12 @@ def test_an_unknown_test_that_is_not_rare_is_asked_about_with_the_nearest_known_
         ("every other day", "QOD", "", ""),
         ("as needed for pain", "", "true", "for pain"),
         ("BID for 10 days", "BID", "", "for 10 days"),
+        ("bid x 10 days", "BID", "", "x 10 days"),
+        ("Twice daily (BID)", "BID", "", ""),
+        ("q6h prn pain", "Q6H", "true", "pain"),
+        ("TDS", "TID", "", ""),
+        ("2 x daily", "BID", "", ""),
+        ("q 12 hrs", "Q12H", "", ""),
         ("daily (on an empty stomach)", "QD", "", "on an empty stomach"),
         ("4 times daily", "QID", "", ""),
         ("2x/day PRN", "BID", "true", ""),

@@ -496,7 +496,7 @@ def test_values_that_fit_everywhere_propose_no_field(desk: Desk) -> None:
         assert fields[label].rescue is True
     [asked] = [one for one in held.proposal.questions if one.key == "column:Geschlecht"]
     assert "No field is called so, but its values may be codes of" in asked.ask
-    assert list(asked.answers)[:2] == ["marital_status", "sex"]
+    assert set(list(asked.answers)[:2]) == {"marital_status", "sex"}
     assert asked.proposed == "rescue"
 
     desk.answer(held, {"column:Geschlecht": "sex"})

@@ -139,6 +139,25 @@ def test_what_is_not_one_plain_address_is_refused(text: str) -> None:
     assert result.values.to_pylist() == [None, "jane@example.com"]
 
 
+def test_what_can_be_a_number_and_what_cannot_are_told_apart() -> None:
+    given = ["405-901-4744", "356-824-6535", "020 7946 0958", "none yet"]
+    result = convert_phones(pa.array(given), "US")
+    assert result.values.to_pylist() == ["+14059014744", "+13568246535", *given[2:]]
+    assert result.marked[RowCode.PHONE_NOT_VALID].tolist() == [1, 2, 3]
+    assert result.marked[RowCode.PHONE_NOT_POSSIBLE].tolist() == [2, 3]
+
+
+def test_a_slash_behind_the_area_is_one_number_and_between_two_is_none() -> None:
+    two = "0170/1234567 / 0170/7654321"
+    result = convert_phones(pa.array(["0170/1234567", "089 / 636-48018", two]), "DE")
+    assert result.values.to_pylist() == ["+491701234567", "+498963648018", two]
+
+
+@pytest.mark.parametrize("text", ["02134 1234", "02134 - 1234", "02134\u20131234"])
+def test_nine_digits_are_one_postal_code_whatever_stands_between(text: str) -> None:
+    assert convert_postal_codes_us(pa.array([text])).values.to_pylist() == ["02134-1234"]
+
+
 def test_c38_a_postal_code_keeps_its_zeros() -> None:
     values = pa.array(["02134", "02134-0001", "021340001", "02134.0", None])
     result = convert_postal_codes_us(values)

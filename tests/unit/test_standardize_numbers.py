@@ -60,6 +60,28 @@ def is_refused(text: str, decision: NumberDecision = POINT, **split: bool) -> bo
 # --- hazards, area F ---
 
 
+def test_bookkeeping_writes_the_minus_behind_or_brackets_where_two_decimals_prove_it() -> None:
+    given = converted("(5)", "(1,234.50)", "3.50-", "7-", "2")
+    assert given.values.to_pylist() == ["-5", "-1234.50", "-3.50", "-7", "2"]
+    assert converted("1.234,50-", "2,5").values.to_pylist() == ["-1234.50", "2.5"]
+
+
+@pytest.mark.parametrize("values", [("5-", "3"), ("(5)", "3"), ("(5.0)", "3"), ("5.00-", "-3")])
+def test_a_minus_elsewhere_without_proof_is_no_minus(values: tuple[str, ...]) -> None:
+    assert converted(*values).bad[RowCode.TYPE_ERROR].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "comparator"),
+    [("less than 5", "<"), ("Greater than 5", ">"), ("at least 5", ">="), ("At most 5", "<=")],
+)
+def test_a_comparator_may_be_words(text: str, comparator: str) -> None:
+    result = convert_numbers(texts(text), POINT, split_comparator=True)
+    assert result.values.to_pylist() == ["5"]
+    assert result.extra["comparator"].to_pylist() == [comparator]
+    assert is_refused(text)
+
+
 def test_f95_a_column_with_one_digit_after_the_comma_has_a_decimal_comma() -> None:
     result = converted("1,5", "12,25", "7")
     assert result.values.to_pylist() == ["1.5", "12.25", "7"]

@@ -409,6 +409,47 @@ def test_a_formula_without_value_refuses_the_row(formula: str, number: str) -> N
     assert result.bad[RowCode.UNIT_NOT_CONVERTIBLE].tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("micromoles per litre", "umol/L"),
+        ("Millimoles/Liter", "mmol/L"),
+        ("µM", "umol/L"),
+        ("thousand/mm³", "10*3/uL"),
+        ("Mio/µl", "10*6/uL"),
+        ("10x3/uL", "10*3/uL"),
+        ("THOU/MCL", "10*3/uL"),
+        ("milliequivalents per litre", "meq/L"),
+        ("mg per dL", "mg/dL"),
+        ("mg/dL.", "mg/dL"),
+        ("g/100mL", "g/dL"),
+        ("international units/L", "[iU]/L"),
+        ("units per liter", "U/L"),
+        ("stone", "[stone_av]"),
+        ("mm/Std", "mm/h"),
+    ],
+)
+def test_spelled_out_units_are_read_part_by_part(written: str, code: str) -> None:
+    assert normalize_unit(written) == code
+
+
+@pytest.mark.parametrize("written", ["M/L", "G/mL", "K/L", "mega/L", "per dL", "mol per", "a/b/c"])
+def test_a_word_that_is_no_unit_makes_none_together_with_another(written: str) -> None:
+    assert normalize_unit(written) is None
+
+
+def test_g125_a_customary_unit_that_cannot_be_converted_is_left_and_marked() -> None:
+    specs = {"alt": AnalyteUnits(target="U/L", keep=("[iU]/L",))}
+    numbers = pa.array(["30", "30"])
+    result = convert_units(
+        numbers, numbers.cast(pa.float64()), pa.array(["IU/L", "u/l"]), pa.array(["alt"] * 2), specs
+    )
+    assert result.values.to_pylist() == ["30", "30"]
+    assert result.extra["unit"].to_pylist() == ["[iU]/L", "U/L"]
+    assert result.marked[RowCode.UNIT_NOT_CONVERTIBLE].tolist() == [0]
+    assert not result.bad
+
+
 # --- properties ---
 
 amounts = st.decimals(min_value="0.001", max_value=100_000, places=3, allow_nan=False)
