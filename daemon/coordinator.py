@@ -16,8 +16,8 @@ from daemon.attempts import Attempts
 from daemon.commands import Commands
 from daemon.executors.base import Executor
 from daemon.finishing import Finishing
-from daemon.groups import group_number
 from daemon.fragments import FiledOriginals
+from daemon.groups import group_number
 from daemon.holding import Holding
 from daemon.housekeeping import Housekeeping
 from daemon.intake import Intake
