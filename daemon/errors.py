@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -28,7 +29,8 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.LOCKED: "Another daemon already serves this folder.",
     ExitCode.DIFFERS: "What is kept is not what was recorded; see what 'verify' said.",
     ExitCode.TEMPORARY: "Not done now; the same command may work later.",
-    ExitCode.CONFIG: "The configuration, a contract or a folder is wrong; restarting cannot help.",
+    ExitCode.CONFIG: "The configuration, a contract, a folder or the state database is wrong; "
+    "restarting cannot help.",
 }
 
 
@@ -52,3 +54,20 @@ class SettingsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.source} cannot be used:\n" + "\n".join(f"  - {p}" for p in self.problems)
+
+
+# What the surroundings say when they are at fault, and what may pass without anybody touching the
+# files: full, failing, read-only or unreachable disks, and too many open files.
+_PASSING = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE),
+        *(errno.ESTALE, errno.EINTR, errno.EAGAIN, errno.ENOMEM, errno.EBUSY, errno.ENOLCK),
+        *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENOTCONN),
+        *(errno.ENODEV, errno.ENXIO, errno.ESHUTDOWN, errno.EREMOTEIO),
+    }
+)
+
+
+def may_pass(error: OSError) -> bool:
+    """True for trouble with the surroundings, which is tried again; False for what stays so."""
+    return error.errno in _PASSING

@@ -12,6 +12,8 @@ import os
 import time
 from pathlib import Path
 
+from daemon.errors import may_pass
+
 _NAME = "daemon.lock"
 _TRIES = 5
 _TRY_PAUSE_S = 0.02
@@ -47,7 +49,7 @@ class DaemonLock:
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             _lock(folder)
-            self._write(f"{os.getpid()}\n")
+            self._note_process()
         except BlockingIOError:
             os.close(folder)
             raise LockHeld(_pid_in(self._path)) from None
@@ -63,6 +65,14 @@ class DaemonLock:
                 self._write("")
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _note_process(self) -> None:
+        """A full disk costs the note, not the lock."""
+        try:
+            self._write(f"{os.getpid()}\n")
+        except OSError as error:
+            if not may_pass(error):
+                raise
 
     def _write(self, text: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW

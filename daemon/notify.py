@@ -17,6 +17,11 @@ def status(text: str) -> bool:
     return _send("STATUS=" + " ".join(text.split()))
 
 
+def extend_start(seconds: float) -> bool:
+    """The start goes on and needs more time: systemd waits that much longer from now."""
+    return _send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+
 def watchdog() -> bool:
     """Still alive and useful. Due at least every `watchdog_interval_s`."""
     return _send("WATCHDOG=1")

@@ -27,6 +27,7 @@ _POISON = {
     FailureKind.MEMORY: FileCode.POISON_MEMORY,
     FailureKind.CRASHED: FileCode.POISON_CRASH,
     FailureKind.INTERNAL: FileCode.INTERNAL,
+    FailureKind.TRANSIENT: FileCode.STORAGE,
 }
 _LOST_WORKER = (FailureKind.TIMEOUT, FailureKind.MEMORY, FailureKind.CRASHED)
 
@@ -43,9 +44,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often to try, and how long to wait: base_s, 2*base_s, 4*base_s ... up to cap_s."""
+    """How often to try, and how long to wait: base_s, 2*base_s, 4*base_s ... up to cap_s.
+
+    `max_setbacks` is for trouble with the surroundings: a disk that is full over a weekend must
+    not cost a file, one whose sector stays unreadable ends in the error folder all the same.
+    """
 
     max_attempts: int = 3
+    max_setbacks: int = 12
     base_s: float = 30.0
     cap_s: float = 3600.0
 
@@ -66,18 +72,28 @@ class Verdict:
     delay_s: float = 0.0
 
 
-def judge(failure: Failure, attempts: int, policy: RetryPolicy) -> Verdict:
+def judge(failure: Failure, attempts: int, policy: RetryPolicy, *, setbacks: int = 0) -> Verdict:
     """Decide whether a failed attempt (the `attempts`-th) is worth repeating.
 
-    An attempt that we stopped ourselves is given back. A lost worker may have been shot by
-    somebody else, so its file is tried again at once, then with the usual pauses.
+    An attempt that we stopped ourselves is given back, and so is one that the surroundings
+    spoiled; `setbacks` is how many of those the job has had before. A lost worker may have been
+    shot by somebody else, so its file is tried again at once, then with the usual pauses.
     """
     if failure.kind in (FailureKind.STOPPING, FailureKind.CANCELLED):
         return Verdict(event=JobEvent.ATTEMPT_INTERRUPTED, attempts=attempts - 1)
+    if failure.kind is FailureKind.TRANSIENT and setbacks + 1 < policy.max_setbacks:
+        return Verdict(
+            event=JobEvent.ATTEMPT_FAILED,
+            attempts=attempts - 1,
+            code=failure.code or FileCode.STORAGE,
+            note=failure.note,
+            details=failure.details,
+            delay_s=policy.delay_s(setbacks + 1),
+        )
     code = failure.code or _POISON.get(failure.kind, FileCode.INTERNAL)
     if failure.kind is FailureKind.CONTENT:
         event, delay_s = JobEvent.ATTEMPT_REFUSED, 0.0
-    elif attempts >= policy.max_attempts:
+    elif attempts >= policy.max_attempts or failure.kind is FailureKind.TRANSIENT:
         event, delay_s = JobEvent.ATTEMPTS_EXHAUSTED, 0.0
     else:
         first_loss = attempts == 1 and failure.kind in _LOST_WORKER
@@ -92,13 +108,13 @@ def judge(failure: Failure, attempts: int, policy: RetryPolicy) -> Verdict:
     )
 
 
-def after_daemon_loss(attempts: int, policy: RetryPolicy, *, begun: bool) -> Verdict:
+def after_daemon_loss(attempts: int, policy: RetryPolicy, *, counts: bool) -> Verdict:
     """Decide about an attempt that was open when the daemon itself stopped without warning.
 
-    If a worker had begun it, it counts: a file that brings down the whole machine must not be
-    tried for ever. One that only waited for a worker is given back.
+    It `counts` if a worker had begun it and is not known to have outlived the daemon: a file that
+    brings down the whole machine must not be tried for ever. Any other is given back.
     """
-    if not begun:
+    if not counts:
         return Verdict(event=JobEvent.ATTEMPT_INTERRUPTED, attempts=attempts - 1)
     if attempts < policy.max_attempts:
         return Verdict(event=JobEvent.ATTEMPT_INTERRUPTED, attempts=attempts)

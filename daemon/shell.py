@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 from daemon.db.store import JobStore
 from daemon.places import Places
@@ -42,6 +43,14 @@ class Troubles:
         """True while it is too early to try `key` again."""
         known = self._by_key.get(key)
         return known is not None and now_s < known.again_at_s
+
+    def due(self, kind: str, now_s: float) -> list[Any]:
+        """Every x of the troubles (`kind`, x) whose pause is over: to be tried again now."""
+        return [
+            key[1]
+            for key, trouble in self._by_key.items()
+            if isinstance(key, tuple) and key[0] == kind and now_s >= trouble.again_at_s
+        ]
 
     def over(self, key: Hashable) -> None:
         """`key` worked, or no longer matters."""

@@ -19,6 +19,7 @@ from daemon.watch import InboxWatcher
 
 _LEAST_PAUSE_S = 0.5
 _MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file
+_RECOVERY_STEP_S = 120.0  # far more than the time between two reports of a recovery
 _STALE_SCANS = 3.0  # a scan this many intervals old means the loop is stuck
 _STALE_TESTS = 12.0  # the watcher is looked after at every heartbeat while the timers live
 
@@ -44,11 +45,20 @@ class StatusPage:
         self._started_at_s = shell.clock()
         self._written_s = float("-inf")
         self._is_ready = False
+        self._phase = "running"
+        self._jobs: dict[str, int] = {}
 
     def recovering(self, done: int, total: int) -> None:
         """Progress of the recovery after a start."""
         notify.status(f"recovering {done} of {total} jobs")
+        notify.extend_start(_RECOVERY_STEP_S)
         self._observe({"phase": "recovering", "done": done, "total": total})
+        now_s = self._shell.monotonic()
+        if now_s - self._written_s >= _LEAST_PAUSE_S:
+            self._written_s = now_s
+            progress = {"phase": "recovering", "recovery": {"done": done, "total": total}}
+            with contextlib.suppress(OSError):
+                write_status(self._state_dir, {**self._page(now_s), **progress})
 
     def refresh(self) -> None:
         """Write the page if the last one is old enough, and feed the service watchdog."""
@@ -92,15 +102,23 @@ class StatusPage:
             return False
         return looked_s <= _STALE_SCANS * intake.scan_interval_s
 
+    def _ask_the_store(self) -> None:
+        """While the state database cannot even be read, the page shows what was known last."""
+        with contextlib.suppress(StateUnavailable):
+            self._phase = "paused" if self._coordinator.is_paused else "running"
+            counts = self._shell.store.counts_by_state()
+            self._jobs = {str(state): jobs for state, jobs in counts.items()}
+
     def _page(self, now_s: float) -> dict[str, Any]:
         clock_s = self._shell.clock()
         coordinator = self._coordinator
+        self._ask_the_store()
         to_clock = clock_s - now_s  # settle clocks are monotonic; people want the time of day
         waiting = coordinator.intake.waiting(_MOST_ENTRIES)
         scan = coordinator.intake.scan
         health = self._watcher.health
         return {
-            "phase": _phase(coordinator),
+            "phase": "draining" if coordinator.draining else self._phase,
             "pid": os.getpid(),
             "at_s": clock_s,
             "started_at_s": self._started_at_s,
@@ -154,11 +172,5 @@ class StatusPage:
                     for i in scan.ignored[:_MOST_ENTRIES]
                 ],
             },
-            "jobs": {str(k): v for k, v in self._shell.store.counts_by_state().items()},
+            "jobs": self._jobs,
         }
-
-
-def _phase(coordinator: Coordinator) -> str:
-    if coordinator.draining:
-        return "draining"
-    return "paused" if coordinator.is_paused else "running"

@@ -28,7 +28,8 @@ class ColumnPlan:
     words: what a confirmed mapping says about its cells.
     decision: what the kind's `convert` obeys. evidence: counts the decision rests on.
     sentences: the same in words, for people. scales: measured field -> code -> how the column
-    writes percentages ("fraction" or "percent").
+    writes percentages ("fraction" or "percent"). seen: what the values look like, as in a mapping
+    (`mapping_model.Seen`), to be compared with the next file of the source.
     """
 
     label: str
@@ -43,6 +44,7 @@ class ColumnPlan:
     scales: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     margin: float = 1.0
     words: dict[str, Any] = dataclasses.field(default_factory=dict)
+    seen: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

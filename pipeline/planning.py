@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
@@ -27,6 +27,8 @@ from pipeline.measures import measures_of
 from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn
 from pipeline.reshaped import source_header
 from pipeline.standardize.base import Question
+from pipeline.standardize.unit_evidence import UNKNOWN_CODE
+from pipeline.standardize.unit_spellings import SPELLINGS
 
 # Below half, a column is something else; but of a handful of values chance decides, so then only
 # "none at all" counts, and a single value never does: it is refused as a row.
@@ -98,7 +100,10 @@ def study(reader: TableReader, contract: Contract, mapping: ColumnMapping, momen
         contract_version=contract.version,
         contract_sha256=contract.sha256,
         columns=tuple(
-            _column(name, reader.header, contract, mapping, evidence)
+            replace(
+                _column(name, reader.header, contract, mapping, evidence),
+                seen=_shape_of(seen[name]),
+            )
             for name in contract.field_names
             if name in mapping.matched
         ),
@@ -121,6 +126,19 @@ def study(reader: TableReader, contract: Contract, mapping: ColumnMapping, momen
 def label_of(header: tuple[str, ...], position: int) -> str:
     """What a column is called in questions: its label, with its place where that is not enough."""
     return key_of_column(header[position], position + 1, header)
+
+
+def _shape_of(seen: Seen) -> dict[str, Any]:
+    """What was seen, for the plan: of units only the known ones, for the others may be anything."""
+    shape: dict[str, Any] = seen.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    units = {
+        code: [unit for unit in several if unit in SPELLINGS]
+        for code, several in seen.units.items()
+        if not code.startswith(UNKNOWN_CODE)
+    }
+    shape.pop("units", None)
+    known = {code: several for code, several in units.items() if several}
+    return {**shape, "units": known} if known else shape
 
 
 def _seen(contract: Contract, evidence: Evidence) -> dict[str, Seen]:

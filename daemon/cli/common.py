@@ -94,8 +94,23 @@ def ends_plainly(verb: Callable[P, R]) -> Callable[P, R]:
         except BrokenPipeError:  # `harmonizer jobs | head`
             sys.stderr.close()
             raise typer.Exit(ExitCode.OK) from None
+        except Exception as error:  # the edge: what is printed must hold no cell of any file
+            if type(error).__module__.partition(".")[0] in ("typer", "click"):
+                raise
+            _tell_of_mistake(error)
+            raise typer.Exit(ExitCode.CRASHED) from None
 
     return wrapped
+
+
+def _tell_of_mistake(error: Exception) -> None:
+    from pipeline.errors import trace_of
+
+    kind = type(error).__name__
+    err.print(Text(f"This command met a mistake of the program: {kind}.", style="bold red"))
+    err.print(Text("Report it with these lines; they hold no data of any file."))
+    for line in trace_of(error):
+        err.print(Text(f"  {line}"))
 
 
 def print_json(document: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,10 @@ from daemon.cli.common import (
     table,
 )
 from daemon.errors import ExitCode, Refused
+from daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.plan import Plan
 
 
 @ends_plainly
@@ -38,7 +43,7 @@ def plan(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what would be decided about a file, and why. Touches nothing."""
+    """Say what would be decided about a file, why, how surely, and what is new. Touches nothing."""
     settings = settings_from(context, root, config)
     if not file.is_file():
         raise Refused(ExitCode.NOT_FOUND, f"There is no file {file}.", "Check the path.")
@@ -59,14 +64,36 @@ def plan(
             source_path=_path_in_inbox(file, settings.folder("inbox")),
         )
         try:
-            made = plan_file(task).to_dict()
+            planned = plan_file(task)
         except PipelineError as error:
             _refused(error.code, error.note, error.details, FILE_CODES[error.code], as_json)
             return
+    made = planned.to_dict()
+    made["compared"] = _compared(settings, task.source_path, planned)
     if as_json:
         print_json(made)
     else:
-        _print_plan(made)
+        _print_plan(made, planned.sentences())
+
+
+def _compared(settings: Settings, source_path: str, planned: Plan) -> dict[str, Any] | None:
+    """What is decided otherwise than for the last file of the source; None without one."""
+    from daemon.last_plan import last_plan
+    from daemon.operations import Operations
+    from pipeline.plan import Plan
+    from pipeline.plandiff import differences
+
+    try:
+        if not settings.state_path.exists():
+            return None
+        with Operations(settings).reading() as store:
+            last = last_plan(settings, store, source_path, planned.to_dict())
+    except (Refused, OSError):  # who may not read the state can still have a plan
+        return None
+    if last is None:
+        return None
+    changes = list(differences(Plan.from_dict(last.plan), planned))
+    return {"job": last.job.label, "source": last.job.shown_source, "changes": changes}
 
 
 def _path_in_inbox(file: Path, inbox: Path) -> str:
@@ -87,21 +114,56 @@ def _refused(code: str, note: str, details: tuple[str, ...], text: Any, as_json:
         out.print(plain(text.advice))
 
 
-def _print_plan(made: dict[str, Any]) -> None:
+_HOW = {
+    "exact": "its own name",
+    "alias": "a known name",
+    "mapping": "confirmed",
+    "proposed": "proposed",
+}
+_FATES = {"rescue": "(kept beside the data)", "ignore": "(left out)"}
+
+
+def _print_plan(made: dict[str, Any], sentences: Sequence[str]) -> None:
     out.print(plain(f"Contract: {made['contract']} {made['contract_version']}"), style="bold")
-    columns = table("column", "becomes", "how", "why")
+    out.print(plain(f"Mapping:  {made['mapping'] or 'none; the names decide'}"))
+    out.print(plain(f"Records:  {made['records']}"))
+    for evidence in made["reading"].get("evidence", ()):
+        out.print(plain(f"Read as:  {evidence}"))
+    columns = table("column", "becomes", "by", "confidence", "margin")
     for column in made["columns"]:
-        sentences = "; ".join(column["sentences"])
-        add(columns, column["label"], column["field"], column["matched"], sentences)
+        sure = (f"{column['confidence']:.0%}", f"{column['margin']:.0%}")
+        add(columns, column["label"], column["field"], _HOW[column["matched"]], *sure)
+    for column in made["unclaimed"]:
+        add(columns, column["label"], _FATES[column["fate"]], "", "", "")
     out.print(columns)
+    if sentences:
+        out.print("\nDecided, and why", style="bold")
+    for sentence in sentences:
+        out.print(plain(f"- {sentence}"))
+    _print_compared(made["compared"])
+    out.print()
     for question in made["questions"]:
-        out.print(plain(f"Open: {question['code']}: {question['sentence']}"), style="bold red")
+        about, sentence = question["column"], question["sentence"]
+        named = "" if sentence.startswith(f"`{about}`") or about == "the file" else f"{about}: "
+        out.print(plain(f"Open: {question['code']}: {named}{sentence}"), style="bold red")
     if not made["questions"]:
         out.print("Nothing is open: this file would be harmonized.")
     elif all(question["key"] for question in made["questions"]):
         out.print("This file would be held until somebody answers.", style="bold")
     else:
         out.print("This file would be refused: no answer could settle it.", style="bold red")
+
+
+def _print_compared(compared: dict[str, Any] | None) -> None:
+    if compared is None:
+        out.print("\nNo file of this source was delivered before.", style="bold")
+        return
+    before = plain(f"{compared['job']}, {compared['source']}")
+    out.print(f"\nCompared with the last file of this source ({before})", style="bold")
+    for change in compared["changes"]:
+        out.print(plain(f"- {change}"))
+    if not compared["changes"]:
+        out.print("- The same is decided.")
 
 
 def register(app: typer.Typer) -> None:

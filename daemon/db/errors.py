@@ -16,6 +16,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
 
+from daemon.errors import ExitCode, Refused
+
 _RESTORE = "Stop the daemon and put the newest good backup in its place; see docs/operations.md."
 _TRY_AGAIN = {
     sqlite3.SQLITE_BUSY: ("another process keeps it locked", "It is tried again by itself."),
@@ -81,6 +83,13 @@ class JobUnknown(LookupError):
 
     def __str__(self) -> str:
         return f"there is no job j{self.job_id}"
+
+
+def refusal(error: StateError) -> Refused:
+    """How the daemon ends that meets the error: only what may pass is worth a restart."""
+    may_pass = isinstance(error, StateUnavailable | StateMissing)
+    code = ExitCode.UNAVAILABLE if may_pass else ExitCode.CONFIG
+    return Refused(code, f"{error.problem}.", error.hint)
 
 
 @contextmanager

@@ -204,6 +204,14 @@ class JobStore(ReadStore):
             if value is not None:
                 connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
 
+    def probe(self) -> None:
+        """Write something, to learn whether the database takes anything now.
+
+        Raises:
+            StateUnavailable: it does not.
+        """
+        self.meta_set("written_at_s", repr(self._clock()))
+
     def backup_to(self, path: Path) -> None:
         """Write a consistent, checked copy to `path`, whole or not at all; work goes on meanwhile.
 
@@ -237,7 +245,7 @@ class JobStore(ReadStore):
             with plain_errors(), self._writer.connect() as connection:
                 driver: Any = connection.connection.dbapi_connection
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except StateUnavailable:
+        except StateError:
             pass  # the log stays beside the database and is read from there next time
         finally:
             self._writer.dispose()

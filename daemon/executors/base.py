@@ -6,10 +6,12 @@ answer) or InternalFailure (our mistake). Nothing else, and never with a cell va
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from daemon.errors import may_pass
 from pipeline import errors
 from pipeline.errors import FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask
@@ -40,6 +42,12 @@ class InternalFailure(Exception):
     def __init__(self, type_name: str, trace: tuple[str, ...]) -> None:
         super().__init__(type_name, trace)
         self.type_name, self.trace = type_name, trace
+
+    @property
+    def is_storage(self) -> bool:
+        """True when it was the system that refused: an operating-system error that may pass."""
+        number = getattr(errno, self.type_name.rpartition(" ")[2], None)
+        return isinstance(number, int) and may_pass(OSError(number, ""))
 
     def __str__(self) -> str:
         return f"{self.type_name} at {self.trace[-1] if self.trace else 'an unknown place'}"

@@ -31,7 +31,7 @@ from loguru import logger
 
 from pipeline import errors
 from pipeline.errors import PipelineError, chain_of, trace_of
-from pipeline.messages import HarmonizeResult, HarmonizeTask, begun_mark
+from pipeline.messages import HarmonizeResult, HarmonizeTask, begun_mark, outlived_mark
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -47,6 +47,7 @@ _MEMORY_WORDS = (
     "unable to start watchdog thread",
 )
 _MAX_LOG_CHARS = 2_000
+_busy_with: list[str] = []  # the staging folder of the attempt under way, if one is
 _PR_SET_PDEATHSIG = 1
 
 
@@ -70,6 +71,7 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
     A mark beside the staging folder tells, should the daemon be lost meanwhile, that the attempt
     was really made.
     """
+    _busy_with.append(task.get("staging_dir", ""))
     try:
         with contextlib.suppress(OSError, ValueError):  # a task from elsewhere may have no folder
             begun_mark(task["staging_dir"]).touch()
@@ -80,6 +82,8 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
         raise
     except BaseException as error:  # noqa: BLE001 - every bug goes to the parent, as plain data
         return _told(error)
+    finally:
+        _busy_with.clear()
     return answer
 
 
@@ -238,7 +242,11 @@ def _leave_when_the_daemon_dies() -> None:
 
 
 def _follow(sentinel: int) -> None:
+    """End with the daemon. That this process could outlive it acquits the file it is busy with."""
     wait([sentinel])
+    for staging_dir in tuple(_busy_with):
+        with contextlib.suppress(OSError, ValueError):
+            outlived_mark(staging_dir).touch()
     os.killpg(0, signal.SIGKILL)
 
 

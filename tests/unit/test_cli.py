@@ -72,10 +72,14 @@ class Tree:
         return path
 
     def seen(self) -> dict[str, tuple[int, int, int]]:
-        """Everything in the tree, with what a touch would change."""
+        """Everything in the tree, with what a touch would change.
+
+        But for what SQLite puts beside a database while somebody reads it.
+        """
         return {
             str(path): (path.lstat().st_size, path.lstat().st_mtime_ns, path.lstat().st_ino)
             for path in sorted(self.root.rglob("*"))
+            if not path.name.endswith(("-wal", "-shm")) and path.name != "state"
         }
 
 
@@ -379,6 +383,38 @@ def test_plan_says_what_is_open(tree: Tree, tmp_path: Path) -> None:
     assert "Open: DATE_AMBIGUOUS" in tree.says("plan", file)
     [question] = tree.asks("plan", file)["questions"]
     assert (question["code"], question["column"]) == ("DATE_AMBIGUOUS", "date_of_birth")
+
+
+def test_plan_compares_with_the_last_file_of_the_same_source(tree: Tree, tmp_path: Path) -> None:
+    source = Path(tree.asks("show", tree.delivered)["source"])
+    again = tmp_path / f"{source.stem}-2026-11-21.csv"  # a date or number makes no other source
+    again.write_text(OTHER)
+    assert "The same is decided." in tree.says("plan", again)
+    compared = tree.asks("plan", again)["compared"]
+    assert (compared["job"], compared["changes"]) == (tree.delivered, [])
+
+    header, *rows = OTHER.splitlines()
+    wider = [f"{header};shoe", *(f"{row};44" for row in rows)]
+    again.write_text("\n".join(wider).replace(",", ";") + "\n")
+    said = tree.says("plan", again)
+    assert "The separator of the cells was comma and is semicolon." in said
+    assert "`shoe` is new; it is kept beside the data." in said
+    assert "confidence" in said
+
+
+def test_a_mistake_of_the_program_is_told_without_data(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(_: object) -> None:
+        raise ValueError("could not convert string to float: 'Lovelace'")
+
+    file = tmp_path / "new.csv"
+    file.write_text(OTHER)
+    monkeypatch.setattr("pipeline.harmonize.plan_file", stumble)
+    done = tree.give("plan", file)
+    assert done.exit_code == 1
+    assert "met a mistake of the program: ValueError" in done.output
+    assert "Lovelace" not in done.output
 
 
 def test_plan_tries_the_contract_it_is_told(tree: Tree, tmp_path: Path) -> None:
