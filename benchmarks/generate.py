@@ -427,7 +427,7 @@ def _headers_before(first: int) -> int:
 
 def _with_headers(records: pa.Array, first: int, rows: int) -> bytes:
     """The chunk's text; the header stands again before each row whose number is a multiple."""
-    places = [at for at in range(-first % REPEATED_HEADER_EVERY, rows, REPEATED_HEADER_EVERY)]
+    places = list(range(-first % REPEATED_HEADER_EVERY, rows, REPEATED_HEADER_EVERY))
     pieces: list[bytes] = []
     for begin, stop in pairwise([0, *places, rows]):
         pieces += [_bytes(records.slice(begin, stop - begin)), header().encode()]
@@ -442,7 +442,8 @@ def _bytes(texts: pa.Array) -> bytes:
         return b""
     _, offsets, data = texts.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[texts.offset :]
-    return data[int(ends[0]) : int(ends[len(texts)])].to_pybytes()
+    text: bytes = data[int(ends[0]) : int(ends[len(texts)])].to_pybytes()
+    return text
 
 
 def _truth(clean: dict[str, pa.Array], fates: Fates, records: Ints, lines: Ints) -> pa.RecordBatch:

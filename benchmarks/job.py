@@ -13,9 +13,14 @@ from benchmarks.generate import CODED, FIELDS
 
 TODAY = "2027-01-15"
 FIRST_BIRTH = "1900-01-01"
-INVISIBLE = "[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00-\x08\x0e-\x1f\x7f]"
+INVISIBLE = (
+    "[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00-\x08\x0e-\x1f\x7f]"
+)
 """Characters nobody sees; they are taken out of every cell."""
-SPACE = " \t\n\r\x0b\x0c\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACE = (
+    " \t\n\r\x0b\x0c\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 """Characters that are taken away around every cell."""
 NULL_WORDS = ("", "N/A", "n/a", "NULL", "null", "-", "--")
 MORE_NULL_WORDS = {"blood_type": (*NULL_WORDS, "Unknown", "unknown", "UNKNOWN")}

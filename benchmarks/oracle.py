@@ -20,6 +20,7 @@ from benchmarks import job
 from benchmarks.generate import FIELDS, LABELS
 
 Row = dict[str, str | None]
+Reject = tuple[int, int, str, str]
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Outcome:
     """Rows kept so far, faults and counts."""
 
     rows: list[tuple[int, int, Row]] = field(default_factory=list)
-    rejects: list[tuple[int, int, str, str]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
     changed: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     read: int = 0
     skipped: int = 0
@@ -172,7 +173,8 @@ def main(source: str, folder: str) -> None:
     with (Path(folder) / "rejects.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("record", "line", "field", "code"))
-        writer.writerows(sorted(outcome.rejects, key=lambda reject: reject[0]))
+        in_order: list[Reject] = sorted(outcome.rejects, key=lambda reject: reject[0])
+        writer.writerows(in_order)
     counts = {
         "read": outcome.read,
         "written": len(rows),

@@ -63,7 +63,8 @@ def converted(name: str) -> str:
     if name == "postal_code":
         return (
             f"CASE WHEN regexp_matches({name}, {_quoted(job.ZIP)}) THEN "
-            f"CASE WHEN length({name}) = 9 THEN {name}[1:5] || '-' || {name}[6:9] ELSE {name} END END"
+            f"CASE WHEN length({name}) = 9 THEN {name}[1:5] || '-' || {name}[6:9] "
+            f"ELSE {name} END END"
         )
     if name == "email":
         at = f"instr({name}, '@')"
@@ -79,7 +80,8 @@ def fault(name: str) -> str | None:
     misfit = f"(c.{name} IS NOT NULL AND n_{name} IS NULL)"
     if name == "birth_date":
         return f"""CASE WHEN c.{name} IS NULL THEN 'required'
-            WHEN {misfit} AND regexp_matches(c.{name}, {_quoted(job.PARTIAL_DATE)}) THEN 'partial-date'
+            WHEN {misfit} AND regexp_matches(c.{name}, {_quoted(job.PARTIAL_DATE)})
+                THEN 'partial-date'
             WHEN {misfit} AND regexp_matches(c.{name}, {_quoted(job.LOOKS_LIKE_DATE)})
                 THEN 'impossible-date'
             WHEN {misfit} THEN 'type-error'

@@ -39,7 +39,7 @@ def read(source: str) -> pd.DataFrame:
 
 def cleaned(texts: pd.Series) -> pd.Series:
     """Text without what nobody sees, trimmed and composed; ASCII needs only the trimming."""
-    array = pa.chunked_array(texts.array._pa_array)  # noqa: SLF001
+    array = pa.chunked_array(texts.array._pa_array)
     if not pc.all(pc.string_is_ascii(array)).as_py():
         array = pc.replace_substring_regex(array, INVISIBLE, "")
         array = pc.utf8_normalize(array, "NFC")
@@ -72,7 +72,7 @@ def converted(name: str, texts: pd.Series) -> pd.Series:
         return dates(texts)
     if name in job.CODES:
         return by_distinct(texts, job.CODES[name])
-    array = pa.chunked_array(texts.array._pa_array)  # noqa: SLF001
+    array = pa.chunked_array(texts.array._pa_array)
     if name == "patient_id":
         fits = pc.match_substring_regex(array, job.PATIENT_ID)
         array = pc.if_else(fits, array, None)
@@ -192,7 +192,7 @@ def main(source: str, folder: str) -> None:
     rejects = sorted([*rejects, *late], key=lambda reject: reject[0])
     table = pa.table(
         {
-            name: pa.chunked_array(good[name].array._pa_array)  # noqa: SLF001
+            name: pa.chunked_array(good[name].array._pa_array)
             if name in LABELS
             else pa.nulls(len(good), pa.string())
             for name in FIELDS

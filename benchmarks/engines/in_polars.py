@@ -100,9 +100,11 @@ def faults() -> dict[str, pl.Expr]:
 
 def main(source: str, folder: str) -> None:
     """Do the job and write its three files."""
-    words = read(source).with_columns(
-        cleaned(name).alias(TEXT + name) for name in LABELS
-    ).with_columns(stated(name).alias(CLEAN + name) for name in LABELS)
+    words = (
+        read(source)
+        .with_columns(cleaned(name).alias(TEXT + name) for name in LABELS)
+        .with_columns(stated(name).alias(CLEAN + name) for name in LABELS)
+    )
     rows = words.with_columns(converted(name).alias("new_" + name) for name in LABELS)
     changed = [
         expression
