@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 from loguru import logger
@@ -17,12 +17,12 @@ from daemon.answers import Asked
 from daemon.db.errors import StateUnavailable
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
+from daemon.fairness import Rota, Turn, heavy_slots
 from daemon.holding import Holding
 from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
-from daemon.profiles import Profiles
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
@@ -45,6 +45,8 @@ class Attempts:
         self._executor = executor
         self._holding = holding
         self._inputs = Inputs(shell)
+        self._rota = Rota(lambda turn: shell.profiles.priority(turn))
+        self._heavy: set[int] = set()
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
         self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
@@ -113,9 +115,12 @@ class Attempts:
         moves: list[Move] = []
         hashes = self._hashes_under_way()
         starting = 0
-        for job in self._shell.store.in_state(JobState.QUEUED, due_by_s=now_s):
+        for turn in self._in_turn(now_s):
             if starting >= self.free:
                 break
+            job, is_heavy = turn.thing, self._is_heavy(turn.thing)
+            if is_heavy and len(self._heavy) >= heavy_slots(self._executor.capacity):
+                continue
             if job.sha256 is not None and job.sha256 in hashes:
                 continue  # its twin is being harmonized; if that succeeds, this is a duplicate
             move = self._next_move(job, now_s)
@@ -125,6 +130,9 @@ class Attempts:
             if move.event is JobEvent.ATTEMPT_STARTED:
                 starting += 1
                 hashes.add(job.sha256 or "")
+                self._rota.served(turn.source)
+                if is_heavy:
+                    self._heavy.add(job.id)
         for job in self._shell.store.advance_all(moves) if moves else ():
             if job.state is JobState.RUNNING:
                 self._submit_or_refuse(job)
@@ -134,6 +142,10 @@ class Attempts:
 
     def collect(self) -> None:
         """Record what became of every attempt that has ended."""
+        self._collect()
+        self._heavy &= self._in_flight.keys()
+
+    def _collect(self) -> None:
         done = {job_id: f for job_id, f in self._in_flight.items() if f.done()}
         if not done:
             return
@@ -156,6 +168,25 @@ class Attempts:
                 )
             else:
                 log.bind(code=job.reason_code, state=job.state).info("attempt ended")
+
+    def _in_turn(self, now_s: float) -> Iterator[Turn[JobRecord]]:
+        """The jobs that are due, as their sources have their turns, small ones before large."""
+        suspect_s = self._shell.settings.workers.deadline_s
+        return self._rota.order(
+            Turn(
+                thing=job,
+                source=self._shell.profiles.turn(job.source),
+                arrived_s=job.created_at_s,
+                size_bytes=job.fingerprint.size_bytes,
+                delay_s=suspect_s if _is_suspect(job) else 0.0,
+            )
+            for job in self._shell.store.in_state(JobState.QUEUED, due_by_s=now_s)
+        )
+
+    def _is_heavy(self, job: JobRecord) -> bool:
+        """Large, or known to have ended a worker: such files never have all the workers."""
+        large_bytes = self._shell.settings.workers.large_file_mb * 1024 * 1024
+        return job.fingerprint.size_bytes >= large_bytes or _is_suspect(job)
 
     def cancel(self, job_id: int) -> bool:
         """Kill the worker that holds this job. False when none does."""
@@ -242,7 +273,7 @@ class Attempts:
 
     def _contract_of(self, job: JobRecord) -> str | None:
         """The contract that the file's source is bound to; a file that came back keeps its own."""
-        profiles = Profiles(self._shell.settings.sources)
+        profiles = self._shell.profiles
         sources = [job.source]
         if job.parent_id is not None:
             sources.append(self._shell.store.get(job.parent_id).source)
@@ -316,6 +347,10 @@ class Attempts:
                 "not_before_s": self._shell.clock(),
             },
         )
+
+
+def _is_suspect(job: JobRecord) -> bool:
+    return job.attempts > 0 and (job.reason_code or "").startswith("POISON")
 
 
 def _failure(error: BaseException) -> Failure:

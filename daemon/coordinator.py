@@ -15,6 +15,7 @@ from loguru import logger
 from daemon.attempts import Attempts
 from daemon.commands import Commands
 from daemon.executors.base import Executor
+from daemon.fairness import heavy_slots
 from daemon.finishing import Finishing
 from daemon.fragments import FiledOriginals
 from daemon.groups import group_number
@@ -96,7 +97,7 @@ class Coordinator:
         if not self.draining and not self.is_paused and not self.is_broken:
             has_space = self._has_space()
             if has_space:
-                self.intake.claim(self._room())
+                self.intake.claim(*self._room())
             self.intake.confirm()
             if has_space:
                 self.attempts.start()
@@ -248,10 +249,20 @@ class Coordinator:
             self._scan_took_s = self._shell.monotonic() - now_s
         return is_due
 
-    def _room(self) -> int:
-        """How many files may be claimed now: for free workers, and a few for the next ones."""
-        counts = self._shell.store.counts_by_state()
+    def _room(self) -> tuple[int, int]:
+        """How many files may be claimed now, and how many of them may be large ones.
+
+        For free workers, and a few for the next ones. Large files under way take no small one's
+        place, and jobs that came back all at once (answered, retried) not that of all new files.
+        """
+        workers, now_s = self._shell.settings.workers, self._shell.clock()
         ours = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING)
-        under_way = sum(counts[state] for state in ours) - self.attempts.deferred
-        ahead = self._shell.settings.intake.claim_ahead
-        return min(_MOST_CLAIMED, max(0, self._executor.capacity + ahead - under_way))
+        large_bytes = workers.large_file_mb * 1024 * 1024
+        jobs = self._shell.store.in_state(*ours, due_by_s=now_s)
+        large = sum(job.fingerprint.size_bytes >= large_bytes for job in jobs)
+        again = sum(
+            job.state is JobState.QUEUED and bool(job.attempts or job.parent_id) for job in jobs
+        )
+        capacity = self._executor.capacity
+        room = capacity + self._shell.settings.intake.claim_ahead - (len(jobs) - large - again)
+        return min(_MOST_CLAIMED, max(0, room)), max(0, heavy_slots(capacity) + 1 - large)

@@ -40,7 +40,8 @@ def reason_text(job: JobRecord, beside: Sequence[str]) -> str:
         lines += ["", "Where", *_bullets(further)]
     lines += ["", "What to do", *_paragraph(advice(code))]
     if beside:
-        lines += _paragraph(f"Look at {' and '.join(beside)} in this folder.")
+        named = " and ".join(filter(None, (", ".join(beside[:-1]), beside[-1])))
+        lines += _paragraph(f"Look at {named} in this folder.")
     lines += [
         "",
         "How to send it again",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from loguru import logger
@@ -18,12 +18,12 @@ from daemon.completeness import Along
 from daemon.db.errors import JobUnknown
 from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
 from daemon.db.store import JobStore
+from daemon.fairness import Rota, Turn
 from daemon.files import FileChanged, FileVanished, Lease
 from daemon.fragments import first_part_of
 from daemon.gate import Answer, Flaw, Gate
 from daemon.lineage import corrected_job
 from daemon.names import resubmitted_job
-from daemon.profiles import Profiles
 from daemon.scan import Candidate, Scan
 from daemon.settle import SettleTracker, Waiting
 from daemon.shell import Shell
@@ -31,6 +31,8 @@ from daemon.states import JobEvent, JobState
 from pipeline.errors import FileCode
 
 _HASHED_AT_ONCE_BYTES = 8 * 1024 * 1024  # about 10 ms; larger files are hashed beside the loop
+_LARGE = "large files take turns, so that small ones need not wait; others are worked on now"
+_LARGE_PAUSE_S = 1.0
 
 Digest = tuple[str | None, Fingerprint, str | None]  # the last: what companions say against it
 
@@ -84,10 +86,13 @@ class Intake:
         """The watcher saw a whole file appear under this name at once."""
         self._settle.arrived_by_rename(source)
 
-    def claim(self, room: int) -> int:
-        """Take up to `room` finished files out of the inbox. Returns how many it tried to take."""
+    def claim(self, room: int, large_room: int = 1) -> int:
+        """Take up to `room` finished files out of the inbox, up to `large_room` of them large.
+
+        Returns how many it tried to take.
+        """
         now_s = self._shell.monotonic()
-        ready = self._ready(room, now_s)
+        ready = self._ready(room, large_room, now_s) if room else []
         self._say_who_waits_long(now_s)
         if not ready:
             return 0
@@ -186,7 +191,8 @@ class Intake:
 
     def _start_clocks(self) -> None:
         intake = self._shell.settings.intake
-        self._profiles = Profiles(self._shell.settings.sources)
+        self._profiles = self._shell.profiles
+        self._rota = Rota(self._profiles.priority)
         self._gate = Gate(self._shell, self._profiles, self._hasher)
         self._settle = SettleTracker(
             quiet_period_s=intake.quiet_period_s,
@@ -195,12 +201,20 @@ class Intake:
             own_quiet_s=lambda source: self._profiles.of(source).quiet_period_s,
         )
 
-    def _ready(self, room: int, now_s: float) -> list[tuple[Candidate, Flaw | None]]:
+    def _ready(
+        self, room: int, large_room: int, now_s: float
+    ) -> list[tuple[Candidate, Flaw | None]]:
         ready: list[tuple[Candidate, Flaw | None]] = []
-        for candidate in self._settle.due(now_s):
+        large_bytes = self._shell.settings.workers.large_file_mb * 1024 * 1024
+        for turn in self._rota.order(self._turns(now_s)):
             if len(ready) >= room:
                 break
+            candidate = turn.thing
             if self._shell.troubles.is_pausing(("claim", candidate.source), now_s):
+                continue
+            is_large = candidate.size_bytes >= large_bytes
+            if is_large and not large_room:
+                self._settle.hold(candidate.source, _LARGE, now_s + _LARGE_PAUSE_S)
                 continue
             answer = self._asked(candidate, now_s)
             if answer is None:
@@ -208,9 +222,17 @@ class Intake:
             refusal = self._shell.spool.refuses(candidate)
             if refusal is None:
                 ready.append((candidate, answer.flaw))
+                large_room -= is_large
+                self._rota.served(turn.source)
             else:
                 self._shell.troubles.note(("claim", candidate.source), refusal, now_s)
         return ready
+
+    def _turns(self, now_s: float) -> Iterator[Turn[Candidate]]:
+        """What may be finished, each with whose turn it is."""
+        of, seen_s = self._profiles.turn, self._settle.first_seen_s
+        for one in self._settle.due(now_s):
+            yield Turn(one, of(one.source), seen_s(one.source) or now_s, one.size_bytes)
 
     def _asked(self, candidate: Candidate, now_s: float) -> Answer | None:
         """The gate's answer about a candidate that may be taken; None when it must wait."""

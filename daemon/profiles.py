@@ -32,6 +32,10 @@ class Profiles:
         named = self._of_folder(folder)[0]
         return folder.partition(b"/")[0] if named is None or not named else named
 
+    def priority(self, turn: bytes) -> int:
+        """The priority of whoever has that turn."""
+        return self._of_folder(turn)[1].priority
+
     def _find(self, folder: bytes) -> tuple[bytes | None, Source]:
         while True:
             found = self._by_folder.get(folder)
@@ -40,6 +44,12 @@ class Profiles:
             if not folder:
                 return None, _ANYONE
             folder = folder.rpartition(b"/")[0]
+
+
+@lru_cache(8)
+def profiles_of(sources: tuple[Source, ...]) -> Profiles:
+    """The profiles of these settings; the same ones for the same settings."""
+    return Profiles(sources)
 
 
 def _as_folder(path: str) -> bytes:

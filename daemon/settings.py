@@ -170,6 +170,9 @@ class Workers(_Section):
     count: int | None = Field(None, ge=1, description="Processes; empty means one per CPU.")
     deadline_s: float = Field(600.0, gt=0, description="Longest time for one attempt.")
     memory_limit_mb: int = Field(2048, ge=256, description="Most memory for one worker.")
+    large_file_mb: int = Field(
+        64, ge=1, description="Files of this size and more never have all the workers at once."
+    )
     tasks_per_worker: int = Field(500, ge=1, description="Replace a worker after so many files.")
     max_attempts: int = Field(3, ge=1, description="Attempts before a file is set aside.")
     retry_base_s: float = Field(30.0, ge=0, description="Wait after a failure; doubles each time.")

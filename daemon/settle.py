@@ -298,7 +298,7 @@ class SettleTracker:
         entry.busy_looks = 0
         if lease is Lease.UNREADABLE:
             return _UNREADABLE_RETRY_S, (
-                f"the service may not read it (owner uid {candidate.uid}, "
+                f"the service may not read it (UNREADABLE: owner uid {candidate.uid}, "
                 f"mode {candidate.owner.mode:04o}); give its user read permission"
             )
         if candidate.size_bytes == 0:

@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.db.store import JobStore
 from daemon.places import Places
+from daemon.profiles import Profiles, profiles_of
 from daemon.settings import Settings
 from daemon.spool import Spool
 
@@ -98,3 +99,8 @@ class Shell:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     troubles: Troubles = field(default_factory=Troubles)
+
+    @property
+    def profiles(self) -> Profiles:
+        """What each sub-folder's sender promises, by the settings in force."""
+        return profiles_of(self.settings.sources)

@@ -345,14 +345,19 @@ def _damage(at: _At, answer: str) -> None:
         _append("accept")(at, "damaged-text")
 
 
-def _accept(finding: str) -> Callable[[_At, str], None]:
+def _accept(*findings: str) -> Callable[[_At, str], None]:
     def act(at: _At, answer: str) -> None:
         if answer in (KEEP, REJECT):
-            _append("accept")(at, finding)
+            for finding in findings:
+                _append("accept")(at, finding)
         else:
             _fate(at, answer)
 
     return act
+
+
+def _time(at: _At, answer: str) -> None:
+    _append("accept")(at, "no-time" if answer == REJECT else "start-of-day")
 
 
 def _nothing(at: _At, answer: str) -> None:
@@ -378,8 +383,9 @@ _ACTS: dict[str, Callable[[_At, str], None]] = {
     "scale": _scale,
     "code": _code,
     "text": _damage,
+    "time": _time,
     "ids": _accept("date-like-ids"),
     "unread": _accept("unreadable"),
-    "misfit": _accept("other-values"),
+    "misfit": _accept("other-values", "unreadable"),  # its answer says that such rows are rejected
     "changed": _nothing,
 }

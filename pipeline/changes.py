@@ -47,6 +47,7 @@ REASONS: dict[str, Reason] = {
     "unit-split": Reason("SPLIT", "the unit behind the number moved to its own field"),
     "date-reformatted": Reason("CONVERTED", "date written as YYYY-MM-DD (ISO 8601)"),
     "century-added": Reason("CONVERTED", "two-digit year given its century"),
+    "time-added": Reason("CONVERTED", "date without time taken as the beginning of its day"),
     "timezone-added": Reason("CONVERTED", "time given the offset of its time zone"),
     "fraction-shortened": Reason("CONVERTED", "fraction of a second shortened"),
     "number-reformatted": Reason("CONVERTED", "number written with a point and without groups"),

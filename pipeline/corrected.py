@@ -1,8 +1,9 @@
 """Rejects that somebody corrected in a spreadsheet: recognised, read, and put in their place.
 
 `rejects.csv` comes back with whatever a spreadsheet makes of it: other separators and quotes, CRLF,
-cp1252 or UTF-16, columns filled up or cut short. What counts is told from the original: a cell that
-still stands there as `rejects.csv` showed it was not touched, everything else is a correction.
+cp1252 or UTF-16, columns moved, filled up or cut short. What counts is told from the original: a
+cell that still stands there as `rejects.csv` showed it was not touched, everything else is a
+correction.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,10 +24,11 @@ from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.messages import Limits
-from pipeline.rejectfile import HEAD_BYTES, HEADER, OURS, delimiter_of, is_ours
+from pipeline.rejectfile import HEAD_BYTES, JOB, OURS, delimiter_of, our_places
 from pipeline.rejects import Source, cells_in
 from pipeline.spreadsheets import as_it_stood
 
+_RECORD = re.compile(r"([1-9][0-9]{0,17})(?:[.,]0+)?")  # some programs save 7 as 7.0
 _MOST_ROWS = 1_048_576  # what a spreadsheet holds; the rows are kept in memory
 
 
@@ -52,8 +54,8 @@ def read_returned(path: Path, source: Source, limits: Limits) -> dict[int, Retur
     delimiter = delimiter_of(text)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or ",")
     try:
-        places = _places(next(rows), source)
-        found = _rows(rows, places, source)
+        labels = next(rows)
+        found = _rows(rows, _places(labels, source), our_places(labels), source)
     except csv.Error:
         raise _misfit(f"line {rows.line_num} cannot be read as a row of cells") from None
     if not found:
@@ -66,15 +68,18 @@ def _places(labels: Sequence[str], source: Source) -> list[int]:
     known = {as_it_stood(label.strip()): place for place, label in enumerate(labels)}
     wanted = [as_it_stood(label) for label in source.header[len(OURS) :]]
     missing = [at + 1 for at, label in enumerate(wanted) if label not in known]
-    if not is_ours(labels) or missing:
+    if not our_places(labels) or missing:
         columns = ", ".join(map(str, missing))
         raise _misfit(f"the columns of {source.job} are not all there; missing: {columns or '?'}")
     return [known[label] for label in wanted]
 
 
-def _rows(rows: Any, places: Sequence[int], source: Source) -> dict[int, Returned]:
+def _rows(
+    rows: Any, places: Sequence[int], ours: Mapping[str, int], source: Source
+) -> dict[int, Returned]:
     found: dict[int, Returned] = {}
     lines = 0
+    widest = max([*places, *ours.values()], default=0) + 1
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue
@@ -84,14 +89,16 @@ def _rows(rows: Any, places: Sequence[int], source: Source) -> dict[int, Returne
                 FileCode.LIMIT_EXCEEDED, f"corrected rejects may have {_MOST_ROWS} rows"
             )
         cells = [as_it_stood(cell) for cell in row]
-        cells += [""] * (max(places, default=0) + len(OURS) + 1 - len(cells))
-        number, raw, job = cells[0].strip(), cells[len(HEADER) - 1], cells[len(HEADER)].strip()
+        cells += [""] * (widest - len(cells))
+        number, job = cells[ours["record"]].strip(), cells[ours[JOB]].strip()
         if job != source.job:
             raise _misfit(f"line {rows.line_num} belongs to another job than {source.job}")
-        if not re.fullmatch(r"[1-9][0-9]{0,17}", number):
+        told = _RECORD.fullmatch(number)
+        if told is None:
             raise _misfit(f"line {rows.line_num} has no record number")
-        one = found.setdefault(int(number), Returned(line=rows.line_num))
-        one.raws.append(raw)
+        one = found.setdefault(int(told[1]), Returned(line=rows.line_num))
+        if "raw" in ours:
+            one.raws.append(cells[ours["raw"]])
         one.cells.append(tuple(cells[place] for place in places))
     return found
 

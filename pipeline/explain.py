@@ -20,8 +20,9 @@ from pipeline.dedupe import Deduplicator, Resolution
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
 from pipeline.formula_eval import Moment
 from pipeline.keyrules import key_rules
-from pipeline.plan import Plan
+from pipeline.plan import ColumnPlan, Plan
 from pipeline.report import Tally
+from pipeline.reshaped import source_header
 from pipeline.rowhash import hash_rows
 from pipeline.sheet import Finding, Sheet
 from pipeline.standardize.dateshapes import parse
@@ -45,6 +46,21 @@ class NoSuchRecord(Exception):
     def __init__(self, last: int) -> None:
         super().__init__(last)
         self.last = last
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a cell stood in the source, and what of it was taken.
+
+    label, position: of its column, 0 for the first; no position where a heading was taken.
+    cell: what stood there, where that is not the cell that was read.
+    """
+
+    label: str
+    position: int | None
+    what: str
+    why: str
+    cell: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +145,15 @@ class Explainer:
         self, name: str, sheet: Sheet, batch: TextBatch, row: int, values: Texts
     ) -> dict[str, Any]:
         column = self.plan.column_of(name)
-        cell = None
+        cell, origin = None, None
         steps: list[dict[str, Any]] = []
         if column is not None:
-            cell = batch.columns[column.position][int(sheet.origin[row])].as_py()
-            matched = _MATCHED.get(column.matched, column.matched)
-            steps.append({"what": f"column “{column.label}” is {name}", "why": [matched]})
+            at = int(sheet.origin[row])
+            cell = batch.columns[column.position][at].as_py()
+            origin = self._origin(column, batch, at)
+            steps.append({"what": f"{origin.what} is {name}", "why": [origin.why]})
+            cell = cell if origin.cell is None else origin.cell
+            cell = None if origin.position is None else cell
         for change in sheet.changes:
             if change.field == name and row in change.rows:
                 what = reason_of(change.reason).words
@@ -147,11 +166,38 @@ class Explainer:
                 steps.append({"what": "refused", "why": [error.sentence]})
         return {
             "field": name,
-            "column": None if column is None else column.label,
-            "position": None if column is None else column.position + 1,
+            "column": None if origin is None else origin.label,
+            "position": None if origin is None or origin.position is None else origin.position + 1,
             "cell": cell,
             "steps": steps,
         }
+
+    def _origin(self, column: ColumnPlan, batch: TextBatch, at: int) -> _Origin:
+        """Where in the source a cell stood; the columns of a turned table are not the source's."""
+        source = source_header(self.reader)
+        why = _MATCHED.get(column.matched, column.matched)
+        if column.position < len(source):
+            return _Origin(column.label, column.position, f"column “{column.label}”", why)
+        about = self.plan.reading["reshaped"]
+        if about["how"] == "unpivot":
+            code = batch.columns[len(source)][at].as_py()
+            label = next(one for one, known in about["columns"].items() if known == code)
+            place = source.index(label)
+            if column.field == about["values"]:
+                what = f"the value in column “{label}”"
+                return _Origin(label, place, what, f"its heading says that it is {code}")
+            says = batch.columns[column.position][at].as_py()
+            what = f"the heading “{label}”"
+            if not says:
+                return _Origin(label, None, "nothing in the file", f"{what} does not name it")
+            return _Origin(label, None, what, f"it says {says}")
+        label = about["values"]
+        place, codes = source.index(label), source.index(about["codes"])
+        named = f"column “{about['codes']}” says “{batch.columns[codes][at].as_py()}”"
+        if batch.columns[column.position][at].as_py():
+            cell = batch.columns[place][at].as_py()
+            return _Origin(label, place, f"the value in column “{label}”", named, cell)
+        return _Origin(label, place, "no value of this record", named, "")
 
     def _why(self, reason: str, name: str, sheet: Sheet, row: int, values: Texts) -> list[str]:
         column = self.plan.column_of(name)
@@ -185,6 +231,8 @@ class Explainer:
     def _source_of(self, name: str) -> str:
         """Where a value comes from that has no column of its own."""
         for field in self.contract.fields:
+            if field.unit is not None and field.unit.from_ == name:
+                return f"the unit of {field.name}"
             if field.split is not None and name in field.split.targets().values():
                 return f"part of the cell of {field.name}"
         return "made from other fields of the row"
@@ -209,8 +257,15 @@ class Explainer:
             why = ["It was kept out because of other rows or tables; rejects.csv says which."]
             return {"outcome": "rejected", "why": why, "same_key": others}
         if places and all(resolution.dropped[at] for at in places):
-            why = [f"It says nothing that {_listed(others)} does not say; delivered once."]
-            return {"outcome": "duplicate", "why": why, "same_key": others}
+            kept = {one for at, one in enumerate(records) if not resolution.dropped[at]}
+            winner = _listed(sorted(kept - {record}) or others)
+            gave = _given(rows, places, resolution)
+            told_why = (
+                f"It became one row with {winner}, which took over {', '.join(gave)}."
+                if gave
+                else f"It says nothing that {winner} does not say, and is delivered as that."
+            )
+            return {"outcome": "duplicate", "why": [told_why], "same_key": others}
         self._fill(told, places, resolution, others)
         return {"outcome": "delivered", "why": [], "same_key": others}
 
@@ -265,6 +320,14 @@ class Explainer:
             if shared.any():
                 found.append(rows.filter(pa.array(shared)))
         return found
+
+
+def _given(rows: Rows, places: Sequence[int], resolution: Resolution) -> list[str]:
+    """Fields that rows with the same key took over and that the rows at `places` state."""
+    table = pa.Table.from_batches(rows)
+    filled = dict.fromkeys(name for taken in resolution.filled.values() for name in taken)
+    stated = table.take(pa.array(places, pa.int64()))
+    return [name for name in filled if stated.column(name).null_count < len(places)]
 
 
 def _alone(batch: TextBatch, places: list[int], bad: list[BadRecord]) -> TextBatch:

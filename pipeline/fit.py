@@ -18,7 +18,10 @@ from pipeline.formats.base import TableReader
 from pipeline.formula_eval import Moment
 from pipeline.inspectors import Setting, inspector_of
 from pipeline.kinds import kind_of
+from pipeline.measures import measures_of
 from pipeline.sourcewords import NO_WORDS, SourceWords, read_cells
+from pipeline.standardize.distinct import read_distinct
+from pipeline.standardize.units import normalize_unit
 
 SAMPLE_ROWS = 2_000
 _TELLING: dict[str, float] = {
@@ -104,6 +107,8 @@ class Sample:
         present = cells.drop_null()
         kind = kind_of(described)
         share = _share(kind, settled.parse_share, settled.evidence, present)
+        if kind == "ucum-unit":
+            share = _share_of_units(described, contract, present)
         return Fit(
             share=share,
             is_code=kind in ("code", "category"),
@@ -141,9 +146,6 @@ def _share(
             return max(0.0, (count - bad) / count)
         case "range":
             return _matching(present, r"^\s*[<>≤≥]|\d\s*(?:-|–|to|bis)\s*[\d<>]")
-        case "ucum-unit":
-            known: int = evidence.get("known", 0)
-            return known / count
         case "person-name":
             return _matching(present, r"^[^\d@/;]*\pL[^\d@/;]*$")
         case "identifier" | "npi":
@@ -153,6 +155,27 @@ def _share(
             return _matching(present, r"^[^\pL]*(?:\d[^\pL]*){6,}$")
         case _:
             return 1.0 if parse_share is None else parse_share
+
+
+def _share_of_units(described: Field, contract: Contract, present: pa.StringArray) -> float:
+    """Part of the values that are units in which the contract's numbers may come: no mmol/L of a
+    blood pressure."""
+    specs = [
+        spec
+        for one in measures_of(contract)
+        if one.unit_field == described.name
+        for spec in one.specs.values()
+        if spec.target is not None
+    ]
+
+    def is_possible(text: str) -> bool:
+        unit = normalize_unit(text)
+        if unit is None or not specs:
+            return unit is not None
+        return any(unit in spec.keep or spec.way_from(unit) is not None for spec in specs)
+
+    answers = read_distinct(present, is_possible)
+    return sum(count for possible, count in answers.counted() if possible) / max(len(present), 1)
 
 
 def _share_of_dates(kind: str, evidence: Mapping[str, Any]) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.dateformats import FormatError, orders_of
 from pipeline.formats.dialect import name as name_of_delimiter
 from pipeline.mapping_model import MappedField, Mapping, Seen
+from pipeline.mapping_rules import FRACTION
 from pipeline.standardize.datedecision import ORDER_NAMES
 
 ANY_CODE = "*"
@@ -108,7 +109,7 @@ def differences(mapped: MappedField, now: Seen) -> list[str]:
             "in this file"
         )
     sentences += _changed_dates(label, before.dates, now.dates)
-    sentences += _changed_units(label, before.units, now.units)
+    sentences += _changed_units(label, _units(mapped, before.units, now.units), now.units)
     return sentences
 
 
@@ -123,6 +124,15 @@ def _confirmed(mapped: MappedField) -> Seen:
     return mapped.seen.model_copy(
         update={"dates": dates, "decimal": mapped.decimal_char or mapped.seen.decimal}
     )
+
+
+def _units(
+    mapped: MappedField, seen: Named[str, Iterable[str]], now: Named[str, Iterable[str]]
+) -> dict[str, Iterable[str]]:
+    """The units until now: those that were seen, else what somebody said bare numbers are in."""
+    told = {code: mapped.units.get(code, mapped.unit) for code in now}
+    said = {code: (unit,) for code, unit in told.items() if unit and unit != FRACTION}
+    return {**said, **{code: units for code, units in seen.items() if tuple(units)}}
 
 
 def _changed_dates(label: str, before: Named[str, str], now: Named[str, str]) -> list[str]:

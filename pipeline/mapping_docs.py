@@ -68,6 +68,7 @@ _KEYS = (
     ("scale:LABEL:CODE", "Whether 1 is a `fraction` (100 %) or a `percent`."),
     ("code:LABEL:SPELLING", "What a spelling means: a code, `missing` or `reject`."),
     ("text:LABEL", "Wrongly decoded text: `repair` or `keep`."),
+    ("time:LABEL", "What dates without a time of day mean where times are wanted."),
     ("ids:LABEL, misfit:LABEL, unread:LABEL", "Whether values are right that look wrong."),
     ("changed:LABEL, layout:LABEL", "Whether what changed is right from now on: `yes`."),
 )

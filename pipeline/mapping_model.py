@@ -20,7 +20,9 @@ Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 REPAIR = "repair"
 """`encoding: repair` undoes a wrong decoding of the past: Ã© becomes é again."""
 
-Accepted = Literal["unreadable", "date-like-ids", "damaged-text", "other-values"]
+Accepted = Literal[
+    "unreadable", "date-like-ids", "damaged-text", "other-values", "start-of-day", "no-time"
+]
 
 
 def _several(value: Any) -> Any:
@@ -167,7 +169,8 @@ class MappedField(Part):
     )
     accept: tuple[Accepted, ...] = words(
         "What a person has seen and accepted in this column: unreadable (such rows are rejected "
-        "one by one), date-like-ids, damaged-text (delivered as it is), other-values.",
+        "one by one), date-like-ids, damaged-text (delivered as it is), other-values, start-of-day "
+        "(a date without time is the beginning of that day), no-time (such a row is rejected).",
         default=(),
     )
     to: NameOrNames = words("Field of the contract it feeds.", default=())

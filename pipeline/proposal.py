@@ -24,6 +24,7 @@ from pipeline.mapping_model import (
 )
 from pipeline.plan import ColumnPlan
 from pipeline.reshaped import source_header
+from pipeline.standardize.base import Question
 
 _SLUG = re.compile(r"[^\w]+")
 _DIGITS = re.compile(r"[\d_-]*\d[\d_-]*")
@@ -133,7 +134,7 @@ def _decided(column: ColumnPlan, decision: Decision, words: dict[str, Any]) -> d
         "evidence": tuple(dict.fromkeys([*match.reasons, *column.sentences])),
         "seen": _joined(before, seen),
     }
-    formats = _formats(column, tuple(words.get("format", ())))
+    formats = _formats(column, tuple(words.get("format", ())), decision.plan.questions)
     if formats:
         told["format"] = formats
     if seen.decimal is not None and column.decision.get("decimal"):
@@ -143,8 +144,11 @@ def _decided(column: ColumnPlan, decision: Decision, words: dict[str, Any]) -> d
     return told
 
 
-def _formats(column: ColumnPlan, before: tuple[str, ...]) -> tuple[str, ...]:
-    orders = column.decision.get("orders", {})
+def _formats(
+    column: ColumnPlan, before: tuple[str, ...], questions: tuple[Question, ...]
+) -> tuple[str, ...]:
+    """The orders that are decided; of a column with open questions those its values prove."""
+    orders = column.decision.get("orders") or _proven(column, {one.key for one in questions})
     found = [format_of_shape(shape, order) for shape, order in orders.items()]
     contradicted = {
         format_of_shape(shape, other)
@@ -154,6 +158,16 @@ def _formats(column: ColumnPlan, before: tuple[str, ...]) -> tuple[str, ...]:
     }
     kept = [one for one in before if one not in contradicted] if column.decision else []
     return tuple(dict.fromkeys([*kept, *(one for one in found if one is not None)]))
+
+
+def _proven(column: ColumnPlan, asked: set[str]) -> dict[str, str]:
+    found = {}
+    for shape, counts in column.evidence.get("shapes", {}).items():
+        day, month = counts.get("day-first", 0), counts.get("month-first", 0)
+        is_asked = any(key.startswith("date:") and key.endswith(f":{shape}") for key in asked)
+        if bool(day) != bool(month) and not is_asked:
+            found[shape] = "dmy" if day else "mdy"
+    return found
 
 
 def _joined(before: Seen, now: Seen) -> Seen:

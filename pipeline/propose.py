@@ -21,6 +21,7 @@ from pipeline.fit import STRONG, Fit, Sample
 from pipeline.formula_eval import Moment
 from pipeline.kinds import kind_of
 from pipeline.mapping import FUZZY_CONFIDENCE, ColumnMapping, Match
+from pipeline.otherlanguages import in_english
 from pipeline.standardize.text import fold
 
 _LEAST = 0.22
@@ -30,6 +31,8 @@ _VETOED = 0.3
 _WORTH_A_LOOK = 0.5
 _LITTLE = 0.3
 _ALTERNATIVES = 6
+_FOREIGN = 0.9
+"""How alike a heading of another language is to the field's English one."""
 _ONLY_ONE = 0.1
 
 
@@ -110,13 +113,17 @@ def _chosen(
     borne_out = {pair for pair in worth if pairs[pair].is_borne_out or pair[0] in misfits}
     chosen = assign({pair: worth[pair] for pair in worth if pair in borne_out})
     used = set(chosen.values())
-    return chosen | assign(
+    needed = {at for name, at in chosen.items() if worth[at, name] >= 1}
+    # A required field may take what only an optional one claims, for want of another column.
+    late = assign(
         {
-            (at, name): value
+            (at, name): value + (at not in used)
             for (at, name), value in worth.items()
-            if value >= 1 and name not in chosen and at not in used
+            if value >= 1 and name not in chosen and at not in needed
         }
     )
+    taken = set(late.values())
+    return {name: at for name, at in chosen.items() if at not in taken} | late
 
 
 def _worth(
@@ -225,7 +232,9 @@ def _likeness(label: str, contract: Contract, name: str) -> float:
     headings = [fold(heading) for heading in described.headings]
     best = max(difflib.SequenceMatcher(None, folded, one).ratio() for one in headings)
     tails = {" ".join(folded.split()[-length:]) for length in (1, 2)}
-    return max(best, 0.8 if tails & set(headings) else 0.0)
+    english = in_english(label)
+    told = 0.0 if english is None else _FOREIGN * (english in headings)
+    return max(best, 0.8 if tails & set(headings) else 0.0, told)
 
 
 def _match(

@@ -18,6 +18,8 @@ HEADER = ("record", "line", "field", "code", "sentence", "raw")
 JOB = "job"
 """Label of the column between the reasons and the cells: whose records these are."""
 OURS = (*HEADER, JOB)
+_KNOWN_BY = ("record", JOB)
+_LEAST_OTHERS = 3
 HEAD_BYTES = 1 << 16
 _SEPARATORS = (",", ";", "\t", "|")
 _JOB = re.compile(r"j[1-9][0-9]{0,17}")
@@ -40,10 +42,10 @@ def job_in(path: Path) -> str | None:
         return None
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     with suppress(csv.Error, StopIteration):
-        next(rows)
+        place = our_places(next(rows)).get(JOB, len(HEADER))
         for row in rows:
             if any(cell.strip() for cell in row):
-                job = as_it_stood(row[len(HEADER)].strip()) if len(row) > len(HEADER) else ""
+                job = as_it_stood(row[place].strip()) if len(row) > place else ""
                 return job if _JOB.fullmatch(job) else ""
     return ""
 
@@ -54,11 +56,21 @@ def delimiter_of(text: str) -> str | None:
     for delimiter in _SEPARATORS:
         with suppress(csv.Error, StopIteration):
             labels = next(csv.reader([line], delimiter=delimiter))
-            if is_ours(labels):
+            if our_places(labels):
                 return delimiter
     return None
 
 
-def is_ours(labels: Sequence[str]) -> bool:
-    """True when a header begins as that of rejects.csv does; a spreadsheet may have padded it."""
-    return tuple(label.strip().casefold() for label in labels[: len(OURS)]) == OURS
+def our_places(labels: Sequence[str]) -> dict[str, int]:
+    """Where our columns stand in a header of rejects.csv; empty when it is that of something else.
+
+    In a spreadsheet columns are moved, and those that only explain are deleted: `record` and `job`
+    must be there, and three of the others.
+    """
+    found: dict[str, int] = {}
+    for place, label in enumerate(labels):
+        name = label.strip().casefold()
+        if name in OURS:
+            found.setdefault(name, place)
+    is_known = all(name in found for name in _KNOWN_BY)
+    return found if is_known and len(found) >= len(_KNOWN_BY) + _LEAST_OTHERS else {}

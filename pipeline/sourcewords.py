@@ -94,6 +94,9 @@ class SourceWords:
             languages=self.languages,
             zones=self.zones,
             serials=self.serials,
+            bare="start"
+            if "start-of-day" in self.accept
+            else ("reject" if "no-time" in self.accept else None),
         )
 
     def number_hint(self) -> NumberHint | None:

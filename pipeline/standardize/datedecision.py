@@ -23,6 +23,7 @@ class DateHint:
     languages: codes of `datewords.LANGUAGES` whose month names occur.
     zones: abbreviation -> offset ("-05:00") or IANA zone.
     serials: day numbers count from 1900 or from 1904.
+    bare: what becomes of dates without time in a field of times: "start" of that day, or "reject".
     Raises ValueError for an order, language or zone that is none.
     """
 
@@ -31,6 +32,7 @@ class DateHint:
     languages: tuple[str, ...] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
     serials: Literal["1900", "1904"] | None = None
+    bare: Literal["start", "reject"] | None = None
 
     def __post_init__(self) -> None:
         for what, given, known in (
@@ -54,6 +56,7 @@ class DateDecision:
     timezone: zone of times that name none; None rejects them. today: decides two-digit years.
     parse_share: share of the values present that look like dates at all, the impossible ones
         included: low where the column holds something else.
+    start_of_day: a date without time in a field of times is the beginning of that day.
     """
 
     kind: DateKind
@@ -66,6 +69,12 @@ class DateDecision:
     serials: Literal["1900", "1904"] | None = None
     sentences: tuple[str, ...] = ()
     parse_share: float = 1.0
+    start_of_day: bool = False
+
+    @property
+    def needs_time(self) -> bool:
+        """True when a date without time of day is refused."""
+        return self.kind == "datetime" and not self.start_of_day
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""

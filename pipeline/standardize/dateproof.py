@@ -15,6 +15,7 @@ from pipeline.standardize.civil import Century
 from pipeline.standardize.datedecision import ORDER_NAMES, DateDecision, DateHint, DateKind
 from pipeline.standardize.dateevidence import DateEvidence, ShapeCount
 from pipeline.standardize.datelayout import Family
+from pipeline.standardize.timezones import names_its_times
 
 # Of real dates about six in ten prove their order. When more dates than a year has of both-way
 # days (12 x 12) read both ways and under one in a hundred as many values prove one order, those
@@ -61,8 +62,11 @@ def decide_dates(
     """Decide how a column is read, or return what its values leave open (DATE_AMBIGUOUS)."""
     hint = hint or DateHint()
     misfits = _numbers_that_are_no_days(evidence)
+    is_bare = kind == "datetime" and hint.bare != "reject" and _lacks_times(evidence)
+    looked_for: DateKind = "date" if is_bare or hint.bare == "start" else kind
     verdicts = {
-        name: _judge(evidence.shapes[name], kind, hint, misfits) for name in sorted(evidence.shapes)
+        name: _judge(evidence.shapes[name], looked_for, hint, misfits)
+        for name in sorted(evidence.shapes)
     }
     questions = [
         _question(column, name, verdict) for name, verdict in verdicts.items() if verdict.is_open
@@ -70,6 +74,8 @@ def decide_dates(
     questions += _open_languages(evidence, hint, column)
     if kind == "datetime":
         questions += _open_zones(evidence, hint, column, timezone)
+    if is_bare and hint.bare is None:
+        questions.append(_ask_time(evidence, column))
     if questions:
         return questions
     orders = {name: v.order for name, v in verdicts.items() if v.order is not None}
@@ -84,8 +90,37 @@ def decide_dates(
         languages=hint.languages,
         zones=dict(hint.zones),
         serials=(hint.serials or "1900") if "serial" in orders.values() else None,
-        sentences=(*sentences, *_further(evidence, kind, timezone, century)),
+        sentences=(*sentences, *_further(evidence, kind, timezone, century, hint)),
         parse_share=date_like / evidence.values if evidence.values else 1.0,
+        start_of_day=kind == "datetime" and hint.bare == "start",
+    )
+
+
+def _lacks_times(evidence: DateEvidence) -> bool:
+    """True when most of a column's values are whole dates without time of day."""
+    return 2 * _untimed(evidence) >= max(1, evidence.values)
+
+
+def _untimed(evidence: DateEvidence) -> int:
+    return sum(
+        found.counts["values"] - found.counts["other"] - found.counts["year-like"]
+        for found in evidence.shapes.values()
+        if not found.shape.timed and found.shape.family is not Family.PARTIAL
+    )
+
+
+def _ask_time(evidence: DateEvidence, column: str) -> Question:
+    return Question(
+        code=FileCode.VALUES_UNREADABLE,
+        column=column,
+        sentence=f"{_so_many(_untimed(evidence), 'is a date', 'are dates')} without time of day, "
+        "and the field takes times.",
+        key=f"time:{column}",
+        answers={
+            "start-of-day": "each is the beginning of that day, 00:00 where it was noted",
+            "reject": "such rows are rejected: without its time the date is of no use",
+        },
+        proposed="start-of-day",
     )
 
 
@@ -277,6 +312,14 @@ def _judge_numbers(found: ShapeCount, kind: DateKind, hint: DateHint, misfits: i
 
 
 def _open_languages(evidence: DateEvidence, hint: DateHint, column: str) -> list[Question]:
+    unknown = {
+        needed: count
+        for needed, count in evidence.languages.items()
+        if needed and count and not needed & set(hint.languages)
+    }
+    common = frozenset.intersection(*unknown) if unknown else frozenset()
+    if common:  # one language explains all names: ask for it once
+        unknown = {common: sum(unknown.values())}
     return [
         Question(
             code=FileCode.DATE_AMBIGUOUS,
@@ -287,9 +330,9 @@ def _open_languages(evidence: DateEvidence, hint: DateHint, column: str) -> list
             answers={
                 language: f"the source's language is {language}" for language in sorted(needed)
             },
+            proposed=next(iter(needed)) if len(needed) == 1 else None,
         )
-        for needed, count in sorted(evidence.languages.items(), key=lambda item: sorted(item[0]))
-        if needed and count and not needed & set(hint.languages)
+        for needed, count in sorted(unknown.items(), key=lambda item: sorted(item[0]))
     ]
 
 
@@ -308,10 +351,12 @@ def _open_zones(
             free="another offset such as -05:00, or a zone such as America/New_York",
         )
         for name, count in sorted(evidence.zones.items())
-        if count > few and name not in hint.zones
+        if _is_asked(count, few, evidence)
+        and name not in hint.zones
+        and not names_its_times(timezone, name)
     ]
     local = sum(found.counts["no-offset"] for found in evidence.shapes.values())
-    if local > few and timezone is None:
+    if timezone is None and _is_asked(local, few, evidence):
         questions.append(
             Question(
                 code=FileCode.TIMEZONE_UNKNOWN,
@@ -325,6 +370,11 @@ def _open_zones(
     return questions
 
 
+def _is_asked(count: int, few: float, evidence: DateEvidence) -> bool:
+    """More than a few, or most of what there is: then the source is meant, not a row."""
+    return count > few or 2 * count > evidence.values
+
+
 def _meanings_of_zone(name: str, timezone: str | None) -> dict[str, str]:
     answers = {} if timezone is None else {timezone: "the zone of the contract"}
     offset = _US_ZONES.get(name)
@@ -332,7 +382,11 @@ def _meanings_of_zone(name: str, timezone: str | None) -> dict[str, str]:
 
 
 def _further(
-    evidence: DateEvidence, kind: DateKind, timezone: str | None, century: Century
+    evidence: DateEvidence,
+    kind: DateKind,
+    timezone: str | None,
+    century: Century,
+    hint: DateHint,
 ) -> list[str]:
     """Say what else conversion will do: centuries, zones, times and dates that do not belong."""
     shapes = evidence.shapes.values()
@@ -351,7 +405,12 @@ def _further(
         told = f"are local times of {timezone}" if timezone else "are refused: no zone is known"
         sentences.append(f"times without an offset {told} ({_so_many(no_offset)})")
     if kind == "datetime" and untimed:
-        sentences.append(f"{_so_many(untimed, 'has', 'have')} no time of day, and none is invented")
+        fate = (
+            "are the beginning of their day, as confirmed"
+            if hint.bare == "start"
+            else "are refused: none is invented"
+        )
+        sentences.append(f"{_so_many(untimed)} without time of day {fate}")
     if kind == "date" and timed:
         sentences.append(f"{_so_many(timed, 'has', 'have')} a time of day, which is not dropped")
     if evidence.unreadable:

@@ -131,7 +131,7 @@ def _days_of_parts(
 def _refuse_undecided(
     shape: Shape, parts: tuple[Ints, Ints, Ints], decision: DateDecision, states: States
 ) -> None:
-    is_bare_date = decision.kind == "datetime" and not shape.timed
+    is_bare_date = decision.needs_time and not shape.timed
     if is_bare_date and shape.family is Family.COMPACT:
         _refuse(states, is_plausible_compact(*parts), RowCode.PARTIAL_DATE)
     elif is_bare_date:
@@ -145,7 +145,7 @@ def _days_of_numbers(
     """Read day numbers of a spreadsheet; a year alone is a partial date."""
     number, _, digits = parts
     kinds = number_kinds(number, digits)
-    is_bare_date = decision.kind == "datetime" and not shape.timed
+    is_bare_date = decision.needs_time and not shape.timed
     _refuse(states, kinds["year-like"], RowCode.PARTIAL_DATE)
     if is_bare_date:
         _refuse(states, kinds["serial"], RowCode.PARTIAL_DATE)
@@ -188,7 +188,11 @@ def _as_dates(values: pa.StringArray, parsed: Parsed, days: Ints, states: States
 def _as_datetimes(
     values: pa.StringArray, parsed: Parsed, decision: DateDecision, days: Ints, states: States
 ) -> Converted:
-    _refuse(states, parsed.micros == NO_TIME, RowCode.PARTIAL_DATE)
+    bare = parsed.micros == NO_TIME
+    if decision.start_of_day:
+        parsed.micros[bare] = 0
+    else:
+        _refuse(states, bare, RowCode.PARTIAL_DATE)
     _refuse(states, parsed.micros == BAD_TIME, RowCode.TYPE_ERROR)
     local = days.astype(np.int64) * _DAY + parsed.micros
     offset, zone_added = _offsets(local, parsed, decision, states)
@@ -202,6 +206,7 @@ def _as_datetimes(
         extra={"offset_minutes": minutes},
         changed=where(
             date_reformatted=_are_reformatted(values, parsed, moments, minutes, good),
+            time_added=good & bare,
             timezone_added=good & zone_added,
             century_added=good & _have_two_digit_years(parsed),
             fraction_shortened=good & parsed.shortened,

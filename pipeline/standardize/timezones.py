@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.standardize.civil import Flags, Ints, Longs
 
 _DAY_S = 86_400
+_TODAY = 2025  # any year under the rules that hold now
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -123,3 +124,18 @@ def _was_shown(moment: datetime) -> bool:
     except OverflowError:  # within hours of the calendar's ends
         return False
     return back.replace(tzinfo=None) == moment.replace(tzinfo=None)
+
+
+def names_its_times(zone: str | None, abbreviation: str) -> bool:
+    """Whether the places of an IANA zone call their time so, in winter or in summer, today."""
+    return zone is not None and abbreviation in _names_of(zone)
+
+
+@lru_cache(maxsize=64)
+def _names_of(zone: str) -> frozenset[str]:
+    if not is_known_zone(zone):
+        return frozenset()
+    info = ZoneInfo(zone)
+    moments = (datetime(_TODAY, month, 1, tzinfo=info) for month in (1, 4, 7, 10))
+    names = {(moment.tzname() or "").upper() for moment in moments}
+    return frozenset(name for name in names if name.isalpha())

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.standardize.civil import Flags, Ints, Longs
-from pipeline.standardize.timezones import abbreviation_offset, is_known_zone, resolve
+from pipeline.standardize.timezones import (
+    abbreviation_offset,
+    is_known_zone,
+    names_its_times,
+    resolve,
+)
 
 _SECOND = 1_000_000  # microseconds
 _FIXED = re.compile(r"(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-5][0-9])")
@@ -36,10 +41,13 @@ def find_offsets(
     """Offsets of local times (microseconds on the local clock) that all name the same zone.
 
     abbreviation: as written beside them ("EST"), None for nothing. timezone: the field's IANA
-    zone. zones: what a person said abbreviations mean, an offset or an IANA zone.
+    zone; it tells what its own names mean (EST, EDT). zones: what a person said abbreviations mean,
+    an offset or an IANA zone.
     """
     none = np.zeros(len(local), dtype=np.bool_)
     meaning = timezone if abbreviation is None else zones.get(abbreviation)
+    if meaning is None and abbreviation is not None and names_its_times(timezone, abbreviation):
+        meaning = timezone
     if meaning is None:
         return Offsets(np.zeros(len(local), dtype=np.int32), ~none, none, none)
     if fixed := _FIXED.fullmatch(meaning):

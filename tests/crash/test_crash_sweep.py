@@ -94,13 +94,19 @@ def take_deliveries(world: World, taken: Path) -> None:
 
 
 def sweep(
-    tmp_path: Path, prepare: Callable[[World], object], check: Callable[[World], None]
+    tmp_path: Path,
+    prepare: Callable[[World], object],
+    check: Callable[[World], None],
+    stride: int = 1,
 ) -> int:
-    """Repeat the same day with the power cut at effect 1, 2, 3 ... until a day passes whole."""
-    cut_at = 0
+    """Repeat the same day with the power cut at effect 1, 2, 3 ... until a day passes whole.
+
+    `stride`: only at every so many, for long days that are mostly like others.
+    """
+    cut_at = 1 - stride
     crashed = True
     while crashed:
-        cut_at += 1
+        cut_at += stride
         root = tmp_path / f"cut-{cut_at}"
         world = World(root)
         prepare(world)

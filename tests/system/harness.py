@@ -42,11 +42,14 @@ def patients(count: int, first: int = 0) -> str:
 class Service:
     """One folder tree and the daemon that serves it."""
 
+    prefix: tuple[str, ...] = ()  # a command that starts the daemon in a world of its own
+    as_user: tuple[str, ...] = ()  # the same for every command
+    python = PYTHON
+
     def __init__(self, root: Path, module: str = "daemon", **settings: str) -> None:
         self.root = root
         self.inbox = root / "inbox"
         self._module = module
-        self.prefix: tuple[str, ...] = ()  # a command that starts the daemon in its own world
         self._environment = {**os.environ, **FAST, **settings}
         self.process: subprocess.Popen[bytes] | None = None
         self.output = root.parent / f"{root.name}.log"
@@ -56,7 +59,16 @@ class Service:
         """Start the daemon and wait until it serves."""
         log = self.output.open("ab")
         self.process = subprocess.Popen(
-            [*self.prefix, PYTHON, "-m", self._module, "run", "--root", str(self.root)],
+            [
+                *self.prefix,
+                *self.as_user,
+                self.python,
+                "-m",
+                self._module,
+                "run",
+                "--root",
+                str(self.root),
+            ],
             env=self._environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -93,17 +105,25 @@ class Service:
 
     def command(self, *words: str, at_root: bool = True, check: bool = True) -> str:
         """Run `harmonizer WORDS`, return what it prints."""
+        done = self.outcome(*words, at_root=at_root)
+        if check:
+            assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def outcome(self, *words: str, at_root: bool = True) -> subprocess.CompletedProcess[str]:
+        """The same with everything a command leaves: exit code, output, errors."""
         where = ["--root", str(self.root)] if at_root else []
-        done = subprocess.run(
-            [PYTHON, "-m", "daemon", *words, *where],
+        return subprocess.run(
+            [*self.as_user, self.python, "-m", "daemon", *words, *where],
             env=self._environment,
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,
         )
-        if check:
-            assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
+
+    def set(self, **settings: str) -> None:
+        """Change the environment of whatever is started from now on."""
+        self._environment |= settings
 
     def ask(self, *words: str) -> Any:
         """The same with --json, parsed."""
@@ -150,6 +170,16 @@ class Service:
             return sum(jobs.get(state, 0) for state in ended) >= count
 
         self.until(enough, f"{count} finished jobs; the page says {self.page().get('jobs')}")
+
+    def until_ended(self, count: int) -> None:
+        """Wait until that many jobs have come to an end, or wait for a person's answer."""
+        ended = ("delivered", "quarantined", "duplicate", "cancelled", "lost", "held")
+
+        def enough() -> bool:
+            jobs: dict[str, int] = self.page().get("jobs", {})
+            return sum(jobs.get(state, 0) for state in ended) >= count
+
+        self.until(enough, f"{count} ended jobs")
 
     def said(self) -> str:
         """The end of what the daemon printed."""

@@ -132,6 +132,21 @@ def test_any_spreadsheet_may_have_saved_it(parent: Parent, how: dict[str, Any]) 
     assert delivered.result.counts.written == 3
 
 
+@pytest.mark.parametrize("left_out", [(), ("sentence", "raw")], ids=["all", "some"])
+def test_columns_may_be_moved_and_those_that_explain_deleted(
+    parent: Parent, left_out: tuple[str, ...]
+) -> None:
+    rows = fixed(parent).rejects
+    order = [name for name in reversed(rows[0]) if name not in left_out]
+    parent.rejects = [{name: row[name] for name in order} for row in rows]
+    for row in parent.rejects:
+        row["record"] += ".0"  # as pandas saves a whole number it took for a decimal one
+    delivered = parent.correct()
+
+    assert [row["patient_id"] for row in delivered.rows] == ["P101", "007", "P103"]
+    assert delivered.result.lineage == "j1"
+
+
 def test_umlauts_that_were_opened_as_cp1252_come_back_whole(parent: Parent) -> None:
     content = fixed(parent).saved().decode().encode().decode("cp1252").encode("utf-8")
     delivered = parent.correct(content)

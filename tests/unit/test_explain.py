@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,64 @@ def test_one_record_may_have_become_several_rows(world: World) -> None:
     assert [field(answer, "value", row)["value"] for row in (0, 1)] == ["120", "80"]
     assert [field(answer, "vital", row)["value"] for row in (0, 1)] == ["systolic", "diastolic"]
     assert "made several rows" in steps(answer, "vital")
+
+
+def test_a_wide_file_is_led_back_to_its_own_columns(world: World) -> None:
+    rows = "".join(
+        f"P{number:03d},2025-03-{number % 28 + 1:02d} 10:00,{60 + number % 30},98.6\n"
+        for number in range(1, 61)
+    )
+    answer = told(served(world, "patient_id,observed_at,hr,temp_f\n" + rows), 3)
+
+    temperature = field(answer, "value", row=1)
+    assert (temperature["column"], temperature["position"], temperature["cell"]) == (
+        "temp_f",
+        4,
+        "98.6",
+    )
+    assert "its heading says that it is body_temperature" in steps(answer, "value", row=1)
+    assert "written in F (98.6)" in steps(answer, "value", row=1)
+    assert "the heading “temp_f”" in steps(answer, "unit", row=1)
+    assert "the heading “hr” does not name it" in steps(answer, "unit", row=0)
+
+
+LONG_TO_WIDE = """
+name: obs
+primaryKey: [pid, day]
+duplicates: {survivorship: merge}
+pivot: {codes: [sign], values: [reading], units: [unit]}
+fields:
+  - {name: pid, type: string}
+  - {name: day, type: date}
+  - {name: hr, type: number, unit: {from: hr_unit, to: /min}}
+  - {name: hr_unit, type: string, semantic: ucum-unit}
+  - {name: rr, type: number, unit: {from: rr_unit, to: /min}}
+  - {name: rr_unit, type: string, semantic: ucum-unit}
+"""
+
+
+def test_rows_that_became_one_tell_what_each_of_them_gave(tmp_path: Path) -> None:
+    contracts = tmp_path / "contracts"
+    contracts.mkdir()
+    (contracts / "obs.contract.yaml").write_text(LONG_TO_WIDE, encoding="utf-8")
+    world = World(tmp_path / "root", contracts=str(contracts))
+    rows = "".join(
+        f"P{number:03d},2025-03-{number % 28 + 1:02d},{sign},/min\n"
+        for number in range(1, 31)
+        for sign in ("hr,72", "rr,16")
+    )
+    served(world, "pid,day,sign,reading,unit\n" + rows)
+    gave, took = told(world, 4), told(world, 3)
+    world.close()
+
+    assert (gave["outcome"], gave["why"]) == (
+        "duplicate",
+        ["It became one row with record 3, which took over rr, rr_unit."],
+    )
+    assert field(gave, "rr")["column"] == "reading"
+    assert "column “sign” says “rr”" in steps(gave, "rr")
+    assert field(took, "rr")["value"] == "16"
+    assert "from record 4" in steps(took, "rr")
 
 
 def test_one_field_is_enough_if_that_is_asked(world: World) -> None:

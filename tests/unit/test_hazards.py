@@ -8,20 +8,16 @@ docs/hazards.md.
 from __future__ import annotations
 
 import csv
-import datetime
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-import pyarrow as pa
 import pytest
 
 from daemon.states import JobState
-from pipeline.contract import load_contract
+from pipeline.contract import BUILT_IN, load_contract
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.mapping import map_columns
-from pipeline.standardize.dates import DateEvidence, DateHint, convert_dates, decide_dates
 from pipeline.standardize.units import normalize_unit
 from tests.support import GOOD, World
 from tests.unit.harmonizing import Delivered, Desk
@@ -81,11 +77,14 @@ def values_of(desk: Desk, kind: str, *values: str) -> dict[str, str]:
 
 
 def asked(desk: Desk, content: str | bytes) -> set[FileCode]:
-    """Codes of what keeps the file from being harmonized; empty when nothing does."""
-    try:
-        return {question.code for question in desk.plan(content).questions}
-    except ContentError as error:
-        return {error.code}
+    """Codes of the questions for which the file is held; empty when nothing is asked."""
+    return {question.code for question in desk.plan(content).questions}
+
+
+def refused(desk: Desk, content: str | bytes) -> FileCode:
+    """Why the file cannot be harmonized, whatever anybody answers."""
+    error, _ = desk.refuse(content)
+    return error.code
 
 
 def asked_about(desk: Desk, kind: str, *values: str) -> set[FileCode]:
@@ -146,7 +145,10 @@ def short_western_text_is_windows_1252_where_it_is_not_utf_8(desk: Desk) -> None
 @hazard("A5")
 def text_that_was_decoded_wrongly_once_is_asked_about(desk: Desk) -> None:
     content = "patient_id,family_name,birth_date\nP001,JosÃ©,1980-01-31\nP002,MÃ¼ller,1975-12-25\n"
-    assert asked(desk, content) == {FileCode.TEXT_DAMAGED}
+    held = desk.hold(content)
+    assert held.code == FileCode.TEXT_DAMAGED
+    desk.confirm(held, text="repair")
+    assert desk.harmonize(content).column("family_name") == ["José", "Müller"]
 
 
 @hazard("A7")
@@ -157,13 +159,14 @@ def a_closing_control_z_is_dropped(desk: Desk) -> None:
 
 @hazard("A8")
 def a_file_without_rows_is_empty_and_no_crash(desk: Desk) -> None:
-    assert asked(desk, "") == {FileCode.EMPTY}
-    assert asked(desk, PATIENTS) == {FileCode.EMPTY}
+    assert refused(desk, "") is FileCode.EMPTY
+    assert refused(desk, PATIENTS) is FileCode.EMPTY
+    assert refused(desk, PATIENTS + "\n,,\n") is FileCode.EMPTY
 
 
 @hazard("A10")
 def a_file_cut_off_within_a_quoted_cell_is_incomplete(desk: Desk) -> None:
-    assert asked(desk, TWO_PATIENTS + 'P003,"Smi') == {FileCode.TRUNCATED}
+    assert refused(desk, TWO_PATIENTS + 'P003,"Smi') is FileCode.TRUNCATED
 
 
 @hazard("A11")
@@ -236,7 +239,9 @@ def one_row_with_a_cell_too_many_is_rejected_and_the_rest_load(desk: Desk) -> No
 @hazard("B23")
 def a_header_that_fits_no_row_is_asked_about(desk: Desk) -> None:
     rows = "".join(f"P{n:03},Smith,1980-01-{n},oops\n" for n in range(13, 25))
-    assert asked(desk, PATIENTS + rows) == {FileCode.HEADER_MISMATCH}
+    held = desk.hold(PATIENTS + rows)
+    assert held.code == FileCode.HEADER_MISMATCH
+    assert not list(held.staging.glob("*.csv"))
 
 
 @hazard("B25")
@@ -268,8 +273,19 @@ def a_header_of_two_rows_is_joined_when_a_person_says_so(desk: Desk) -> None:
     held = desk.hold(content)
     assert held.code == FileCode.LAYOUT_UNCLEAR
     assert held.proposal.labels[0] == "Patient patient_id"
-    desk.answer(held, {"header": "2"})
-    assert desk.harmonize(content).column("patient_id") == ["P001", "P002"]
+    assert held.proposal.dialect.header_rows == (1, 2)
+    desk.answer(held, {})
+    done = desk.harmonize(content)
+    assert done.column("patient_id") == ["P001", "P002"]
+    assert done.column("value") == ["90", "91"]
+    labels = {column["label"] for column in done.report["plan"]["columns"]}
+    assert labels == {
+        "Patient patient_id",
+        "Patient test",
+        "Result collected_at",
+        "Result value",
+        "Result unit",
+    }
 
 
 @hazard("B29")
@@ -280,6 +296,8 @@ def a_row_of_totals_is_asked_about_once_and_dropped(desk: Desk) -> None:
     desk.answer(held, {})
     done = desk.harmonize(LABS + rows + "Total,,,30,\n")
     assert (len(done.rows), done.result.counts.skipped) == (30, 1)
+    again = desk.harmonize(LABS + rows + "Total,,,31,\n")
+    assert (len(again.rows), again.result.counts.skipped) == (30, 1)
     assert desk.hold(LABS + rows).code == FileCode.FOOTER_UNCLEAR
 
 
@@ -381,9 +399,8 @@ def codes_with_a_point_keep_their_zeros(desk: Desk) -> None:
 @hazard("C50")
 def a_provider_number_is_checked_not_corrected(desk: Desk) -> None:
     done = columns(desk, *cells("type: string, semantic: npi", "1234567890", "1234567893"))
-    marked = done.report["warnings"].get("check-digit", 0)
-    assert [code for _, _, code in done.reasons] == ["check-digit"] or marked == 1
-    assert "1234567893" in done.column("x")
+    assert done.reasons == [(1, "x", "check-digit")]
+    assert done.column("x") == ["1234567893"]
 
 
 @hazard("C52")
@@ -394,7 +411,8 @@ def namibia_is_no_missing_value(desk: Desk) -> None:
 @hazard("C53")
 def identifiers_that_a_spreadsheet_made_dates_are_asked_about(desk: Desk) -> None:
     given = ["MARCH1", "1-2", "3/4", "2025-03-01", "1-Mar", "SEPT2", "01.03.2025"]
-    assert asked_about(desk, "type: string, semantic: identifier", *given) != set()
+    found = asked_about(desk, "type: string, semantic: identifier", *given)
+    assert found == {FileCode.COLUMN_MISFIT}
 
 
 @hazard("C55")
@@ -486,32 +504,14 @@ def one_day_above_twelve_proves_the_order_of_its_column(desk: Desk) -> None:
 
 
 @hazard("E70")
-def an_order_nothing_proves_is_asked(desk: Desk) -> None:
-    given = ("03/04/2025", "05/06/2025")
-    assert asked_about(desk, "type: date", *given) == {FileCode.DATE_AMBIGUOUS}
-    hint = DateHint(order="dmy")
-    assert converted_dates(*given, hint=hint) == [
-        datetime.date(2025, 4, 3),
-        datetime.date(2025, 6, 5),
-    ]
-
-
-def converted_dates(
-    *values: str, kind: Literal["date", "datetime"] = "date", hint: DateHint | None = None
-) -> list[datetime.date | datetime.datetime | None]:
-    """What a column becomes when a person confirmed `hint`."""
-    evidence = DateEvidence()
-    texts = pa.array(values, pa.string())
-    evidence.observe(texts)
-    today = datetime.date(2026, 11, 21)
-    decision = decide_dates(
-        evidence, column="x", kind=kind, timezone=None, century="nearest", today=today, hint=hint
-    )
-    assert not isinstance(decision, list), decision
-    found: list[datetime.date | datetime.datetime | None] = convert_dates(
-        texts, decision
-    ).values.to_pylist()
-    return found
+def an_order_nothing_proves_is_asked_once(desk: Desk) -> None:
+    content = PATIENTS + "P001,Smith,03/04/1985\nP002,Jones,05/06/1985\n"
+    held = desk.hold(content)
+    assert held.code == FileCode.DATE_AMBIGUOUS
+    desk.answer(held, {"date:birth_date:99/99/9999": "dmy"})
+    assert desk.harmonize(content).column("birth_date") == ["1985-04-03", "1985-06-05"]
+    later = desk.harmonize(PATIENTS + "P003,Miller,07/08/1985\n")
+    assert later.column("birth_date") == ["1985-08-07"]
 
 
 @hazard("E71")
@@ -536,7 +536,7 @@ def day_numbers_of_a_spreadsheet_are_dates_in_a_date_column(desk: Desk) -> None:
 @hazard("E76")
 def the_day_that_never_was_is_rejected(desk: Desk) -> None:
     given = values_of(desk, "type: date", "60", *(str(45000 + n) for n in range(20)))
-    assert given["60"].startswith("<")
+    assert given["60"] == "<impossible-date>"
 
 
 @hazard("E77")
@@ -559,7 +559,7 @@ def fractions_are_no_dates(desk: Desk) -> None:
 @hazard("E82")
 def a_time_of_day_is_no_date(desk: Desk) -> None:
     given = values_of(desk, "type: date", "10:30", *(f"2025-01-{n}" for n in range(13, 31)))
-    assert given["10:30"].startswith("<")
+    assert given["10:30"] == "<type-error>"
 
 
 @hazard("E83")
@@ -573,7 +573,7 @@ def days_outside_the_calendar_are_rejected(desk: Desk) -> None:
 @hazard("E85")
 def a_date_of_zeros_is_missing_only_where_listed(desk: Desk) -> None:
     good = [f"2025-01-{n}" for n in range(13, 31)]
-    assert values_of(desk, "type: date", "0000-00-00", *good)["0000-00-00"].startswith("<")
+    assert values_of(desk, "type: date", "0000-00-00", *good)["0000-00-00"] == "<impossible-date>"
     listed = 'type: date, missingValues: ["", "0000-00-00"]'
     assert values_of(desk, listed, "0000-00-00", *good)["0000-00-00"] == ""
 
@@ -589,22 +589,17 @@ def twelve_at_night_is_midnight(desk: Desk) -> None:
 @hazard("E88")
 def the_name_of_a_zone_needs_somebody_who_says_what_it_means(desk: Desk) -> None:
     text = "2025-01-01 10:00 EST"
+    assert asked_about(desk, "type: datetime", text) == {FileCode.TIMEZONE_UNKNOWN}
+    told = values_of(desk, "type: datetime, timezone: America/New_York", text)
+    assert told == {text: "2025-01-01T10:00:00-05:00"}
+    elsewhere = asked_about(desk, "type: datetime, timezone: Europe/Berlin", text)
+    assert elsewhere == {FileCode.TIMEZONE_UNKNOWN}
     good = [f"2025-01-{n}T10:00:00-05:00" for n in range(13, 31)]
     assert values_of(desk, "type: datetime", text, *good)[text] == "<timezone-missing>"
-    [instant] = converted_dates(text, kind="datetime", hint=DateHint(zones={"EST": "-05:00"}))
-    assert instant == datetime.datetime(2025, 1, 1, 15, tzinfo=datetime.UTC)
-
-
-def the_name_of_a_zone_needs_the_sources_zone(desk: Desk) -> None:
-    zoned = values_of(desk, "type: datetime, timezone: America/New_York", "2025-01-01 10:00 EST")
-    assert zoned == {"2025-01-01 10:00 EST": "2025-01-01T10:00:00-05:00"}
-    try:
-        without = values_of(
-            desk, "type: datetime", "2025-01-01 10:00 EST", "2025-01-01T10:00:00+01:00"
-        )
-    except (ContentError, KeyError):
-        return  # asked about
-    assert without["2025-01-01 10:00 EST"] == "<timezone-missing>"
+    desk.contracts = BUILT_IN
+    content = VITALS + "P001,2025-01-13 10:00 PST,HR,72,bpm\n"
+    desk.answer(desk.hold(content), {"zone:observed_at:PST": "-08:00"})
+    assert desk.harmonize(content).column("observed_at") == ["2025-01-13T10:00:00-08:00"]
 
 
 @hazard("E89")
@@ -617,18 +612,13 @@ def the_hour_that_happened_twice_is_not_guessed(desk: Desk) -> None:
 
 @hazard("E91")
 def french_months_are_read_when_somebody_said_the_source_is_french(desk: Desk) -> None:
-    given = ("15 mars 2025", "3 février 2025", "1 août 2024")
-    assert asked_about(desk, "type: date", *given) == {FileCode.DATE_AMBIGUOUS}
-    assert converted_dates(*given, hint=DateHint(languages=("fr",))) == [
-        datetime.date(2025, 3, 15),
-        datetime.date(2025, 2, 3),
-        datetime.date(2024, 8, 1),
-    ]
-
-
-def months_have_names_in_other_languages(desk: Desk) -> None:
-    given = values_of(desk, "type: date", "15 mars 2025", "3 février 2025", "1 août 2024")
-    assert given["15 mars 2025"] == "2025-03-15"
+    content = PATIENTS + "P001,Smith,15 mars 2025\nP002,Jones,3 février 2025\n"
+    held = desk.hold(content)
+    assert (held.code, held.keys) == (FileCode.DATE_AMBIGUOUS, ["language:birth_date:fr"])
+    desk.answer(held, {"language:birth_date:fr": "fr"})
+    assert desk.harmonize(content).column("birth_date") == ["2025-03-15", "2025-02-03"]
+    later = desk.harmonize(PATIENTS + "P003,Miller,1er août 2024\n")
+    assert later.column("birth_date") == ["2024-08-01"]
 
 
 @hazard("E92")
@@ -636,7 +626,7 @@ def a_date_without_its_day_is_not_made_whole(desk: Desk) -> None:
     good = [f"2025-01-{n}" for n in range(13, 31)]
     given = values_of(desk, "type: date", "1980", "Jan-85", *good)
     assert given["Jan-85"] == "<partial-date>"
-    assert given["1980"].startswith("<")
+    assert given["1980"] == "<partial-date>"
 
 
 @hazard("E94")
@@ -647,7 +637,7 @@ def an_end_before_its_start_breaks_a_rule(desk: Desk) -> None:
         + rows
         + "P999,Aspirin,2025-01-13 08:00,2025-01-12 08:00\n"
     )
-    assert [code for _, _, code in done.reasons] == ["row-constraint"]
+    assert done.reasons == [(31, "", "row-constraint")]
     fields = "name: born, type: date\nname: taken, type: date"
     both = columns(
         desk, fields, "born,taken\n1980-01-31,2025-01-31\n1980-01-31,1979-01-31\n",
@@ -676,12 +666,10 @@ def digits_are_grouped_in_many_ways(desk: Desk) -> None:
 
 @hazard("F98")
 def groups_are_of_three(desk: Desk) -> None:
-    points = [f"{n}.5" for n in range(20)]
-    try:
-        given = values_of(desk, "type: number", "1,23", "1,234.5", *points)
-    except (ContentError, KeyError):
-        return  # asked about
-    assert given["1,23"].startswith("<")
+    points = [f"{n}.5" for n in range(40)]
+    given = values_of(desk, "type: number", "1,23", "1,234.5", *points)
+    assert (given["1,23"], given["1,234.5"]) == ("<type-error>", "1234.5")
+    assert asked_about(desk, "type: number", "1,23", "1.5") == {FileCode.NUMBER_AMBIGUOUS}
 
 
 @hazard("F100")
@@ -811,10 +799,12 @@ def the_case_of_a_unit_is_never_folded(desk: Desk) -> None:
     for large, small in (("Mg", "mg"), ("MU", "mU")):
         assert normalize_unit(large) != normalize_unit(small)
     rows = "".join(f"P{n:03},glucose,2025-01-13 08:00,90,mg/dL\n" for n in range(200))
-    mega = LABS + rows + "Q001,glucose,2025-01-13 08:00,90,Mg/dL\n"
-    if not asked(desk, mega):
-        [(record, _, code)] = desk.harmonize(mega).reasons
-        assert (record, code) in ((201, "unit-unknown"), (201, "unit-not-convertible"))
+    mega = "Q001,glucose,2025-01-13 08:00,90,Mg/dL\n"
+    assert desk.harmonize(LABS + rows + mega).reasons == [(201, "value", "unit-unknown")]
+    held = desk.hold(LABS + mega)
+    assert (held.code, held.keys) == (FileCode.CODES_UNKNOWN, ["code:unit:Mg/dL"])
+    desk.answer(held, {"code:unit:Mg/dL": "mg/dL"})
+    assert desk.harmonize(LABS + mega).column("value") == ["90"]
 
 
 @hazard("G124")
@@ -827,6 +817,10 @@ def thousands_per_microlitre_have_many_spellings(desk: Desk) -> None:
 @hazard("G125")
 def international_units_are_not_units(desk: Desk) -> None:
     assert (normalize_unit("IU/L"), normalize_unit("U/L")) == ("[iU]/L", "U/L")
+    assert labs(desk, "alt,30,IU/L", "alt,30,U/L") == [
+        ("alt", "30", "[iU]/L"),
+        ("alt", "30", "U/L"),
+    ]
 
 
 @hazard("G127")
@@ -905,15 +899,6 @@ def words_around_a_frequency_are_kept_and_a_double_meaning_is_asked_about(desk: 
         ("QOD", ""),
     ]
     assert question_or_reject(desk, frequency="Biweekly")
-
-
-def words_around_a_frequency_are_kept_and_double_meanings_asked(desk: Desk) -> None:
-    good = ["daily"] * 40
-    done = medications(desk, frequency=[*good, "TID with food", "QOD", "Biweekly"])
-    found = {row["patient_id"]: row for row in done.rows}
-    assert (found["P040"]["frequency"], found["P040"]["instructions"]) == ("TID", "with food")
-    assert found["P041"]["frequency"] == "QOD"
-    assert found.get("P042", {"frequency": ""})["frequency"] == ""
 
 
 @hazard("H139")
@@ -1021,9 +1006,21 @@ def values_veto_what_a_heading_claims(desk: Desk) -> None:
 
 
 @hazard("I155")
-def a_renamed_column_is_not_mapped_by_itself(desk: Desk) -> None:
-    content = TWO_PATIENTS.replace("birth_date", "geb_dat")
-    assert asked(desk, content) & {FileCode.REQUIRED_MISSING, FileCode.SCHEMA_UNKNOWN}
+def a_renamed_column_is_proposed_by_its_shape_and_never_taken(desk: Desk) -> None:
+    known = (
+        "patient_id,family_name,given_name,sex,birth_date\n"
+        "P001,Smith,Ann,F,1980-01-31\nP002,Jones,Bob,M,1975-12-25\n"
+    )
+    content = known.replace("birth_date", "born")
+    held = desk.hold(content)
+    assert {field.name: field.to for field in held.proposal.fields}["born"] == ("birth_date",)
+    desk.answer(held, {})
+    assert desk.harmonize(content).column("birth_date") == ["1980-01-31", "1975-12-25"]
+    renamed = desk.hold(known.replace("birth_date", "came"))
+    assert renamed.result.questions[0] == (
+        "`born` was there until now and is missing in this file; `came` is new and looks the same."
+    )
+    assert {field.name: field.to for field in renamed.proposal.fields}["came"] == ("birth_date",)
 
 
 @hazard("I157")
@@ -1034,8 +1031,9 @@ def headings_in_other_scripts_are_different_headings(desk: Desk) -> None:
     one, other = desk.plan("患者,血糖\nA1,5.5\n"), desk.plan("患者,血压\nA1,5.5\n")
     assert [column.field for column in one.columns] == ["who", "x"]
     assert [column.field for column in other.columns] == ["who"]
-    if one.labels is not None:
-        assert one.labels != other.labels
+    assert one.labels
+    assert other.labels
+    assert one.labels != other.labels
 
 
 # -- J. duplicates and keys ------------------------------------------------------------------------

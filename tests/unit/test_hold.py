@@ -217,22 +217,43 @@ def test_a_lone_saturation_of_one_is_asked(desk: Desk) -> None:
 
 
 def test_zone_abbreviations_are_asked_and_remembered(desk: Desk) -> None:
-    rows = ["P001,2025-01-13 10:00 EST,hr,70,bpm", "P002,2025-01-13 11:00 EST,hr,71,bpm"]
+    rows = ["P001,2025-01-13 10:00 PST,hr,70,bpm", "P002,2025-01-13 11:00 PST,hr,71,bpm"]
     held = desk.hold(lines(VITALS, *rows))
-    assert held.keys == ["zone:observed_at:EST"]
-    assert "-05:00" in held.proposal.questions[0].answers
+    assert held.keys == ["zone:observed_at:PST"]
+    assert "-08:00" in held.proposal.questions[0].answers
 
-    desk.confirm(held, zone__observed_at__EST="-05:00")
+    desk.confirm(held, zone__observed_at__PST="-08:00")
     delivered = desk.harmonize(lines(VITALS, *rows))
-    assert delivered.column("observed_at")[0] == "2025-01-13T10:00:00-05:00"
+    assert delivered.column("observed_at")[0] == "2025-01-13T10:00:00-08:00"
+
+
+def test_the_contracts_zone_tells_what_its_own_names_mean(desk: Desk) -> None:
+    rows = ["P001,2025-01-13 10:00 EST,hr,70,bpm", "P002,2025-07-13 11:00 EDT,hr,71,bpm"]
+    assert desk.harmonize(lines(VITALS, *rows)).column("observed_at") == [
+        "2025-01-13T10:00:00-05:00",
+        "2025-07-13T11:00:00-04:00",
+    ]
+
+
+def test_dates_without_time_are_asked_about_and_the_answer_holds_for_later_files(
+    desk: Desk,
+) -> None:
+    first = lines(VITALS, "P001,13.01.2025,hr,70,bpm", "P002,02.01.2025,hr,71,bpm")
+    held = desk.hold(first)
+    assert held.keys == ["time:observed_at"]
+    desk.answer(held, {})
+    assert desk.harmonize(first).column("observed_at")[0] == "2025-01-13T00:00:00-05:00"
+
+    proves_nothing = lines(VITALS, "P003,03.02.2025,hr,70,bpm")
+    assert desk.harmonize(proves_nothing).column("observed_at") == ["2025-02-03T00:00:00-05:00"]
 
 
 def test_the_language_of_month_names_is_asked_and_remembered(desk: Desk) -> None:
     content = births("15 mars 2025", "16 avril 2024")
     held = desk.hold(content)
-    assert [key.split(":")[0] for key in held.keys] == ["language", "language"]
+    assert held.keys == ["language:dob:fr"]
 
-    desk.answer(held, dict.fromkeys(held.keys, "fr"))
+    desk.answer(held, {})
     assert desk.harmonize(content).column("birth_date") == ["2025-03-15", "2024-04-16"]
 
 
@@ -485,21 +506,21 @@ def test_swapped_columns_are_vetoed_and_proposed_the_right_way_round(desk: Desk)
 
 def test_values_that_fit_everywhere_propose_no_field(desk: Desk) -> None:
     rows = (f"00{n};Meyer;{n:02d}.04.1955;m;8{n % 10},5;A{n % 3}" for n in range(13, 28))
-    content = lines("PatNr;Nachname;Geburtsdatum;Geschlecht;Gewicht;Station", *rows)
+    content = lines("PatNr;Nachname;Geburtsdatum;Merkmal;Gewicht;Station", *rows)
     held = desk.hold(content)
 
     fields = {one.name: one for one in held.proposal.fields}
     assert fields["PatNr"].to == ("patient_id",)
     assert fields["Geburtsdatum"].to == ("birth_date",)
-    for label in ("Gewicht", "Station", "Geschlecht"):
+    for label in ("Gewicht", "Station", "Merkmal"):
         assert fields[label].to == (), f"{label} is like no name, and its values tell nothing"
         assert fields[label].rescue is True
-    [asked] = [one for one in held.proposal.questions if one.key == "column:Geschlecht"]
+    [asked] = [one for one in held.proposal.questions if one.key == "column:Merkmal"]
     assert "No field is called so, but its values may be codes of" in asked.ask
     assert set(list(asked.answers)[:2]) == {"marital_status", "sex"}
     assert asked.proposed == "rescue"
 
-    desk.answer(held, {"column:Geschlecht": "sex"})
+    desk.answer(held, {"column:Merkmal": "sex"})
     assert set(desk.harmonize(content).column("sex")) == {"male"}
 
 

@@ -90,6 +90,13 @@ def asked(
     return " | ".join(question.sentence for question in questions)
 
 
+def questions_of(texts: Sequence[str | None], timezone: str | None = NEW_YORK) -> list[Question]:
+    """What is asked about a column of times."""
+    questions = decide(texts, "datetime", timezone=timezone)
+    assert isinstance(questions, list), questions
+    return questions
+
+
 DATES = [
     ("E68 proof in the same shape", ["03/04/2025", "25/04/2025"], ["2025-04-03", "2025-04-25"]),
     ("E68 month first", ["03/04/2025", "04/25/2025"], ["2025-03-04", "2025-04-25"]),
@@ -146,7 +153,11 @@ TIMES = [
     ("E86 13 PM", ["12/31/2025 13:00 PM", "12/31/2025 0:30 AM"], ["type-error"] * 2),
     ("E86 no space", ["12/31/2025 1:05pm"], ["2025-12-31T13:05:00-05:00"]),
     ("E86 dots", ["12/31/2025 1:05 p.m."], ["2025-12-31T13:05:00-05:00"]),
-    ("E88 EST", ["2025-01-01 10:00 EST"], ["timezone-missing"]),
+    ("E88 EST", ["2025-01-01 10:00 EST"], ["2025-01-01T10:00:00-05:00"]),
+    ("E88 EDT", ["2025-07-01 10:00 EDT"], ["2025-07-01T10:00:00-04:00"]),
+    ("E88 EST in July", ["2025-07-01 10:00 EST"], ["timezone-missing"]),
+    ("E89 told", ["2025-11-02 01:30 EDT", "2025-11-02 01:30 EST"],
+     ["2025-11-02T01:30:00-04:00", "2025-11-02T01:30:00-05:00"]),
     ("E89 twice", ["2025-11-02 01:30"], ["ambiguous-time"]),
     ("E89 never", ["2025-03-09 02:30"], ["nonexistent-time"]),
     (
@@ -174,11 +185,9 @@ TIMES = [
     ("second 60, minute 60", ["2025-03-04 23:59:60", "2025-03-04 10:60"], ["type-error"] * 2),
     ("no such offset", ["2025-03-04T10:15+15:00", "2025-03-04T10:15+05:75"], ["type-error"] * 2),
     ("o'clock", ["13.1.2025 10:15 Uhr"], ["2025-01-13T10:15:00-05:00"]),
-    ("no midnight for a compact date", ["20250304"], ["partial-date"]),
     ("a remark", ["2025-03-04 10:15 by phone"], ["type-error"]),
     ("serial with time", ["45000.4375"], ["2023-03-15T10:30:00-04:00"]),
     ("serial, rounded by the sheet", ["45000.4270833333"], ["2023-03-15T10:15:00-04:00"]),
-    ("no midnight is invented", ["2025-03-04", "03/04/2025", "45000"], ["partial-date"] * 3),
     ("impossible", ["2025-02-30 10:00"], ["impossible-date"]),
 ]  # fmt: skip
 
@@ -293,8 +302,46 @@ def test_serials_may_count_from_1904_where_a_person_said_so() -> None:
     assert read(["43538"], hint=DateHint(serials="1904")) == ["2023-03-15"]
 
 
-def test_a_time_without_offset_is_refused_when_no_zone_is_known() -> None:
-    assert read(["2025-03-04 10:15"], "datetime", timezone=None) == ["timezone-missing"]
+@pytest.mark.parametrize(
+    ("text", "timezone"),
+    [
+        ("2025-03-04 10:15", None),
+        ("2025-03-04 10:15 EST", None),
+        ("2025-03-04 10:15 PST", NEW_YORK),
+        ("2025-03-04 10:15 EST", "Europe/Berlin"),
+    ],
+)
+def test_a_zone_that_nothing_tells_is_asked_and_among_many_refused(
+    text: str, timezone: str | None
+) -> None:
+    [question] = questions_of([text], timezone)
+    assert question.code is FileCode.TIMEZONE_UNKNOWN
+    good = [f"2025-03-{day:02}T10:15:00Z" for day in range(1, 29)]
+    assert read([*good, text], "datetime", timezone=timezone)[-1] == "timezone-missing"
+
+
+def test_dates_without_time_are_asked_about_where_times_are_wanted() -> None:
+    texts: Sequence[str | None] = ["13.01.2025", "02.01.2025"]
+    [question] = questions_of(texts)
+    assert (question.code, question.key) == (FileCode.VALUES_UNREADABLE, "time:when")
+    assert read(texts, "datetime", hint=DateHint(bare="start")) == [
+        "2025-01-13T00:00:00-05:00",
+        "2025-01-02T00:00:00-05:00",
+    ]
+    given: Sequence[str | None] = ["2025-03-04", "03/04/2025", "45000", "20250304"]
+    assert read(given, "datetime", hint=DateHint(bare="reject")) == ["partial-date"] * 4
+
+
+def test_a_midnight_that_never_was_is_not_made_up_for_a_date() -> None:
+    hint = DateHint(bare="start")
+    assert read(["2025-09-07"], "datetime", timezone="America/Santiago", hint=hint) == [
+        "nonexistent-time"
+    ]
+
+
+def test_one_date_without_time_among_times_is_refused() -> None:
+    times = [f"2025-03-{day:02} 10:15" for day in range(1, 29)]
+    assert read([*times, "2025-03-29"], "datetime")[-1] == "partial-date"
 
 
 def test_solar_time_before_zones_is_refused() -> None:
