@@ -119,8 +119,16 @@ class Daemon:
         for failures in count():
             try:
                 return act()
-            except (StateError, Refused) as error:
-                refused = error if isinstance(error, Refused) else refusal(error)
+            except StateError as error:
+                refused = refusal(error)
+            except OSError as error:
+                refused = Refused(
+                    ExitCode.UNAVAILABLE if may_pass(error) else ExitCode.CONFIG,
+                    f"The service's folders cannot be used: {error.strerror}.",
+                    "Check the disk and its permissions with 'harmonizer doctor'.",
+                )
+            except Refused as error:
+                refused = error
             is_told_to_stop = any(number != signal.SIGHUP for number in self._signals)
             if not patient or is_told_to_stop or refused.code is not ExitCode.UNAVAILABLE:
                 raise refused

@@ -84,24 +84,29 @@ class Attempts:
         """
         running = self._shell.store.in_state(JobState.RUNNING)
         lost = [job for job in running if job.id not in self._in_flight]
+        tries = self._shell.store.tries_of_running() if lost else {}
         for start in range(0, len(lost), _TAKEN_BACK_AT_ONCE):
             self._shell.store.advance_all(
                 [
                     self._judged(
                         job,
-                        after_daemon_loss(job.attempts, self._policy, counts=self._counts(job)),
+                        after_daemon_loss(
+                            job.attempts,
+                            self._policy,
+                            counts=self._counts(job, tries.get(job.id, 0)),
+                        ),
                     )
                     for job in lost[start : start + _TAKEN_BACK_AT_ONCE]
                 ]
             )
             tell()
 
-    def _counts(self, job: JobRecord) -> bool:
+    def _counts(self, job: JobRecord, tries: int) -> bool:
         """Whether the lost attempt may have been the end of the daemon, by the worker's marks.
 
         A power failure may cost the marks; so after many tries without one, they count.
         """
-        if len(self._shell.store.attempts_of(job.id)) > _MOST_UNMARKED:
+        if tries > _MOST_UNMARKED:
             return True
         spool = self._shell.spool
         begun = spool.has_begun(job.id, job.attempts)

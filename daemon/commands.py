@@ -100,7 +100,7 @@ class Commands:
                 job, _given(command), dict(command.args.get("answers") or {})
             )
         except AnswerRefused as refused:
-            return False, "\n".join(_without_values(mistake) for mistake in refused.mistakes)
+            return False, "\n".join(_without_values(one, command) for one in refused.mistakes)
         except OSError as error:
             return False, f"the mapping cannot be stored: {error.strerror}"
         return True, _confirmed(job, len(queued))
@@ -141,8 +141,13 @@ def _kept(command: CommandRecord) -> dict[str, Any] | None:
     return {name: value for name, value in command.args.items() if name != "answers"}
 
 
-def _without_values(mistake: str) -> str:
-    """The key of a question about a code ends with the code; questions.txt has it in full."""
+def _without_values(mistake: str, command: CommandRecord) -> str:
+    """A mistake without words of the file: whoever answered knows them, and this is kept.
+
+    The key of a question about a code ends with the code; questions.txt has it in full.
+    """
+    for answer in (command.args.get("answers") or {}).values():
+        mistake = mistake.replace(f"'{answer}'", "'…'")
     return _CODE_KEY.sub(r"\1…", mistake)
 
 

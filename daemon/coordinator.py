@@ -59,9 +59,10 @@ class Coordinator:
     def recover(self, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
         """Make disk and rows agree after a stop of any kind. Run once, before `step`.
 
-        Claims and moves under way are finished by the ordinary steps; only attempts that were
-        open when the daemon was lost, and folders no job knows, need a decision of their own. Job
-        numbers that folders bear already are not given again: the database may be a backup.
+        Claims and moves under way are finished by the ordinary steps, however many there are, while
+        new files are served already; only attempts that were open when the daemon was lost, and
+        folders no job knows, need a decision of their own. Job numbers that folders bear already
+        are not given again: the database may be a backup.
         """
         live = (JobState.CLAIMING, JobState.RUNNING, JobState.FINALIZING, JobState.HELD)
         total = sum(self._shell.store.counts_by_state()[state] for state in live)
@@ -74,8 +75,7 @@ class Coordinator:
         tell()
         self._shell.store.skip_ids(self._shell.spool.highest_filed())
         self.attempts.take_back(tell)
-        while self.finishing.finish():
-            tell()
+        self.finishing.finish()
         self.intake.confirm()
         tell()
         self.holding.recover()
@@ -194,9 +194,14 @@ class Coordinator:
         """What the system refuses just now, one sentence each."""
         return [what for what, _ in self._shell.troubles.shown()]
 
+    @property
+    def left(self) -> int:
+        """How many claims and moves the last turn had no time for: thousands after a crash."""
+        return self.finishing.left + self.intake.left
+
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
-        if self.holding.is_behind or self.finishing.is_behind:
+        if self.holding.is_behind or self.left:
             return 0.0
         now_s = self._shell.monotonic()
         due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))
@@ -224,6 +229,7 @@ class Coordinator:
         self.attempts.collect()
         self.finishing.finish()
         self.finishing.refresh_index(at_once=True)
+        self.finishing.clear_up()
 
     def close(self) -> None:
         """Release what this object started."""

@@ -43,15 +43,15 @@ class Finishing:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self.is_behind = False  # True while there is more to do than one turn may take
+        self.left = 0  # jobs that the last turn had no time for
         self._index_is_stale = True
         self._index_written_at_s = float("-inf")
 
-    def finish(self) -> bool:
+    def finish(self) -> None:
         """Move the files of finalizing jobs and record them as finished; a share of them.
 
         A turn takes about a second at most, and a commit is for a few jobs, so that what was done
-        is soon recorded. Returns whether there is more to do at once.
+        is soon recorded.
         """
         began_s = self._shell.monotonic()
         pausing = self._shell.troubles.is_pausing
@@ -64,9 +64,8 @@ class Finishing:
         while done < len(due) and self._shell.monotonic() - began_s < _LONGEST_TURN_S:
             self._finish(due[done : done + _AT_ONCE])
             done += _AT_ONCE
-        self.is_behind = done < len(due)
+        self.left = max(0, len(due) - done)
         self._clear_again()
-        return self.is_behind
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
@@ -88,9 +87,14 @@ class Finishing:
             logger.bind(job=job.label, **said).info(str(job.state))
             self._clear(job.id)
 
-    def _clear_again(self) -> None:
+    def clear_up(self) -> None:
+        """At a stop: try at once, and for the last time, to remove what could not be removed."""
+        self._clear_again(float("inf"))
+
+    def _clear_again(self, now_s: float | None = None) -> None:
         """What could not be removed when its job ended is tried again."""
-        for job_id in self._shell.troubles.due("clear", self._shell.monotonic()):
+        now_s = self._shell.monotonic() if now_s is None else now_s
+        for job_id in self._shell.troubles.due("clear", now_s):
             self._clear(job_id)
 
     def refresh_index(self, *, at_once: bool = False) -> None:

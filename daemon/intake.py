@@ -7,7 +7,6 @@ there is.
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,8 @@ from daemon.shell import Shell
 from daemon.states import JobEvent, JobState
 from pipeline.errors import FileCode
 
+_AT_ONCE = 100  # claims in one commit
+_LONGEST_TURN_S = 1.0
 _HASHED_AT_ONCE_BYTES = 8 * 1024 * 1024  # about 10 ms; larger files are hashed beside the loop
 _LARGE = "large files take turns, so that small ones need not wait; others are worked on now"
 _LARGE_PAUSE_S = 1.0
@@ -54,6 +55,7 @@ class Intake:
         self._hashing: dict[int, Future[Digest]] = {}
         self.scan = Scan()
         self.looked_at_s = float("-inf")
+        self.left = 0  # claims that the last turn had no time for
 
     def look(self) -> None:
         """Scan the inbox and tell the settle clocks what is there."""
@@ -130,12 +132,26 @@ class Intake:
         return job
 
     def confirm(self) -> None:
-        """Move every claim that is in work/ and hashed to the queue; give up the ones that lost."""
+        """Move claims that are in work/ and hashed to the queue; give up the ones that lost.
+
+        A turn takes about a second at most; there are thousands only after a crash.
+        """
+        began_s = self._shell.monotonic()
+        pausing = self._shell.troubles.is_pausing
+        due = [
+            job
+            for job in self._shell.store.in_state(JobState.CLAIMING)
+            if not pausing(("confirm", job.id), began_s)
+        ]
+        done = 0
+        while done < len(due) and self._shell.monotonic() - began_s < _LONGEST_TURN_S:
+            self._confirm(due[done : done + _AT_ONCE])
+            done += _AT_ONCE
+        self.left = max(0, len(due) - done)
+
+    def _confirm(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
-        now_s = self._shell.monotonic()
-        for job in self._shell.store.in_state(JobState.CLAIMING):
-            if self._shell.troubles.is_pausing(("confirm", job.id), now_s):
-                continue
+        for job in jobs:
             try:
                 digest = self._digest(job)
             except FileVanished:  # the inbox copy, if there is one, must settle again
@@ -148,15 +164,13 @@ class Intake:
                 if digest is not None:
                     moves.append(self._confirmed(job, *digest))
                     self._flaws.pop(job.id, None)
-        if moves:
-            for job in self._shell.store.advance_all(moves):
-                self._shell.troubles.over(("confirm", job.id))
-                if job.state is JobState.WITHDRAWN:
-                    self._clear(job)
-                if job.state is JobState.QUEUED:
-                    logger.bind(job=job.label, size_bytes=job.fingerprint.size_bytes).info(
-                        "claimed"
-                    )
+        for job in self._shell.store.advance_all(moves) if moves else ():
+            self._shell.troubles.over(("confirm", job.id))
+            if job.state is JobState.WITHDRAWN:
+                self._clear(job)
+            if job.state is JobState.QUEUED:
+                size_bytes = job.fingerprint.size_bytes
+                logger.bind(job=job.label, size_bytes=size_bytes).info("claimed")
 
     @property
     def candidates(self) -> int:
@@ -358,8 +372,11 @@ class Intake:
 
     def _clear(self, job: JobRecord) -> None:
         """Remove the folder that was made for a file that stayed in the inbox."""
-        with contextlib.suppress(OSError):  # the next start removes it
+        try:
             self._shell.spool.clear(job.id)
+        except OSError as error:  # `Finishing` tries again
+            what = f"a folder made for nothing cannot be removed: {error.strerror}"
+            self._shell.troubles.note(("clear", job.id), what, self._shell.monotonic())
 
     def _note(self, job: JobRecord, what: str) -> None:
         self._shell.troubles.note(("confirm", job.id), what, self._shell.monotonic())

@@ -78,6 +78,7 @@ class StatusPage:
             f"{page['phase']}: {page['waiting']['count']} waiting, "
             f"{jobs.get('running', 0)} running, {jobs.get('held', 0)} held, "
             f"{jobs.get('quarantined', 0)} in error"
+            + (f"; {left} claims and moves to be finished" if (left := page["left"]) else "")
         )
         if self._sees(now_s):
             notify.watchdog()
@@ -173,4 +174,5 @@ class StatusPage:
                 ],
             },
             "jobs": self._jobs,
+            "left": coordinator.left,
         }

@@ -5,6 +5,7 @@ It is a view, not state: replaced whole every few seconds, never fsynced, ignore
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -16,10 +17,15 @@ _NAME = "status.json"
 def write_status(state_dir: Path, page: dict[str, Any]) -> None:
     """Replace the page. Nobody ever reads half of one."""
     partial = state_dir / f".{_NAME}"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(page, stream)
-    partial.replace(state_dir / _NAME)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(page, stream)
+        partial.replace(state_dir / _NAME)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def read_status(state_dir: Path) -> dict[str, Any] | None:

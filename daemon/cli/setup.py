@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,8 +47,20 @@ def init(
         ) from None
     settings = load_settings(target)
     prepare(settings, adopt=adopt)
+    _write_schemas(settings.mappings_dir.parent / "schemas")
     out.print(plain(f"Ready. Start with: harmonizer run --root {directory}"))
     out.print(plain(f"Then drop files into {settings.folder('inbox')}"))
+
+
+def _write_schemas(folder: Path) -> None:
+    """Put the JSON Schemas where the first line of every mapping names them, for editors."""
+    from pipeline.contract_docs import contract_schema
+    from pipeline.mapping_file import mapping_schema
+
+    with contextlib.suppress(OSError):  # nothing but an editor's help depends on them
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "contract.schema.json").write_text(contract_schema(), encoding="utf-8")
+        (folder / "mapping.schema.json").write_text(mapping_schema(), encoding="utf-8")
 
 
 @config_app.command("check")

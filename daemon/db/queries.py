@@ -165,6 +165,16 @@ class ReadStore:
         wanted = select(attempt).where(attempt.c.job_id == job_id).order_by(attempt.c.id)
         return [rows.attempt_record(row) for row in self._all(wanted)]
 
+    def tries_of_running(self) -> dict[int, int]:
+        """How many attempts each running job has had, the open one included."""
+        wanted = (
+            select(attempt.c.job_id, func.count().label("tries"))
+            .join(job, job.c.id == attempt.c.job_id)
+            .where(job.c.state == JobState.RUNNING.value)
+            .group_by(attempt.c.job_id)
+        )
+        return {row.job_id: row.tries for row in self._all(wanted)}
+
     def outputs_of(self, job_id: int) -> list[OutputFile]:
         """The files of a job's delivery, by name."""
         wanted = select(output).where(output.c.job_id == job_id).order_by(output.c.name)

@@ -270,8 +270,12 @@ class JobStore(ReadStore):
 def _identity_of(path: Path) -> tuple[int, int] | None:
     try:
         seen = path.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:  # it may well be there: nothing must be put in its place
+        raise StateUnavailable(
+            f"The state database cannot be looked at ({error.strerror})", "Check the disk."
+        ) from None
     return seen.st_dev, seen.st_ino
 
 
@@ -279,6 +283,7 @@ def _make(path: Path) -> None:
     """Make the file if need be, and bring its tables to the present schema."""
     try:
         create_file(path)
+        backup.sync_folder(path.parent)
     except OSError as error:
         raise StateUnavailable(
             f"The state database cannot be created ({error.strerror})",
@@ -290,4 +295,3 @@ def _make(path: Path) -> None:
             migrate(engine)
     finally:
         engine.dispose()
-    backup.sync_folder(path.parent)

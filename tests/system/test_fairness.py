@@ -37,16 +37,16 @@ def test_a_file_that_hangs_and_large_ones_leave_a_worker_to_all_others(tmp_path:
         assert hung is not None
         os.kill(hung, signal.SIGSTOP)
         try:
-            for number in range(150):
+            for number in range(60):
                 (daemon.inbox / f"small-{number}.csv").write_text(patients(3, first=number * 10))
-            daemon.until_finished(150)
+            daemon.until_finished(60)
             states = {job["job"]: job["state"] for job in daemon.jobs()}
             assert states["j1"] == "running", "it hangs to this moment"
             waiting = [one["reason"] for one in daemon.page()["waiting"]["entries"]]
             assert any("large files take turns" in reason for reason in waiting)
         finally:
             os.kill(hung, signal.SIGCONT)
-        daemon.until_finished(154)
+        daemon.until_finished(64)
         assert {job["state"] for job in daemon.finished()} == {"delivered"}
 
 

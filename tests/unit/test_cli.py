@@ -24,6 +24,7 @@ from daemon.settings_file import default_text
 from daemon.states import JobState
 from tests.support import GOOD, REFUSED, World
 
+ROOT = Path(__file__).resolve().parents[2]
 OTHER = GOOD.replace("PT-0001", "PT-7777")
 
 
@@ -433,6 +434,10 @@ def test_init_makes_a_tree_that_can_be_served_and_may_be_repeated(tmp_path: Path
     settings = root / "harmonizer.yaml"
     assert settings.read_text(encoding="utf-8") == default_text(".")
     assert (root / "work").stat().st_mode & 0o777 == 0o700
+    for kind in ("contract", "mapping"):  # editors find them from config/mappings and review/
+        schema = root / f"config/schemas/{kind}.schema.json"
+        shipped = ROOT / f"config/schemas/{kind}.schema.json"
+        assert schema.read_bytes() == shipped.read_bytes()
     settings.write_text("workers: {count: 3}\n")
     assert give("init", root).exit_code == 0
     assert settings.read_text() == "workers: {count: 3}\n"
