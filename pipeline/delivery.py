@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.already import AlreadyDelivered, Taken
-from pipeline.apply import LINE, RECORD, Applier, cells_at
+from pipeline.apply import LINE, RECORD, AppliedBatch, Applier, cells_at
 from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.formats.base import TableReader, batches_with
+from pipeline.formats.base import TableReader, TextBatch, batches_with
 from pipeline.formula_eval import Moment
 from pipeline.keyclash import find_clashes
 from pipeline.keyrules import key_rules
@@ -28,6 +28,7 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCou
 from pipeline.outputs import sync_directory
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
 from pipeline.papers import write_papers
+from pipeline.parallel import in_order
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
 from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
@@ -197,10 +198,13 @@ class Delivery:
             self._references,
             with_changes=self._tells_changes,
         )
-        for batch in self.reader.batches():
+
+        def apply(batch: TextBatch) -> tuple[TextBatch, AppliedBatch]:
+            return batch, applier.apply(batch)
+
+        for batch, applied in in_order(apply, self.reader.batches()):
             tally.read += batch.read
             tally.skipped.update(batch.skipped)
-            applied = applier.apply(batch)
             spool.add(applied.rejects)
             store.add(applied.rows)
             if applied.refused is not None:

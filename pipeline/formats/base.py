@@ -52,7 +52,9 @@ class TextBatch:
     @property
     def read(self) -> int:
         """How many records of the file this stretch is. Several rows may be of one record."""
-        return len(np.unique(self.records)) + len(self.bad) + sum(self.skipped.values())
+        changes = int(np.count_nonzero(np.diff(self.records)))  # rows of one record stand together
+        records = changes + (len(self.records) > 0)
+        return records + len(self.bad) + sum(self.skipped.values())
 
     def first_rows(self) -> npt.NDArray[np.int64]:
         """Position of the first row of each record."""

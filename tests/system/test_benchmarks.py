@@ -80,7 +80,7 @@ def test_a_wrong_cell_a_missing_row_and_a_wrong_count_are_noticed(tmp_path: Path
 
 @pytest.mark.slow
 def test_one_core_and_two_give_the_same_bytes(tmp_path: Path) -> None:
-    assert engines_run.two_cores(tmp_path, ROWS, 1)["same_bytes"]
+    assert engines_run.two_cores(tmp_path, 40_000, 1)["same_bytes"]
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ import pytest
 
 from pipeline.rowstore import RowStore
 
-
 SCHEMA = pa.schema([("id", pa.int64()), ("word", pa.string())])
 
 
