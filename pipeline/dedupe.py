@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -105,16 +106,24 @@ class Resolution:
     merged: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
+_KEYS_AT_ONCE = 2_000
+
+
 class Deduplicator:
     """Watches the rows go by, then says what becomes of each."""
 
-    def __init__(self, rules: KeyRules) -> None:
+    def __init__(self, rules: KeyRules, folder: Path | None = None) -> None:
+        """`folder` is where the filters put what is too much for memory."""
         self._rules = rules
         self._comparison = rules.comparison.exactly(rules.key)
         self._rows = 0
-        self._filter = KeyFilter(rules.grouping, self._comparison, null_is_a_value=True)
+        self._filter = KeyFilter(
+            rules.grouping, self._comparison, null_is_a_value=True, folder=folder
+        )
         self._unique = {
-            fields: KeyFilter(fields, self._comparison.exactly(fields), null_is_a_value=False)
+            fields: KeyFilter(
+                fields, self._comparison.exactly(fields), null_is_a_value=False, folder=folder
+            )
             for fields in rules.unique
         }
 
@@ -125,6 +134,11 @@ class Deduplicator:
             self._filter.add(batch)
         for unique in self._unique.values():
             unique.add(batch)
+
+    def close(self) -> None:
+        """Give up what is on disk; nothing can be decided any more."""
+        for one in (self._filter, *self._unique.values()):
+            one.close()
 
     def resolve(self, batches: Batches, without: Positions | None = None) -> Resolution:
         """Decide. `batches` gives the same rows, in the same order, as `add` saw.
@@ -169,21 +183,27 @@ class Deduplicator:
         if uniform.all():
             return
         wanted = np.sort(candidates[order[~uniform]])
-        rows = dict(_rows(batches, wanted, self._rules.fields, self._comparison))
-        for members in np.split(order, starts[1:]):
-            positions = candidates[members].tolist()
-            if positions[0] in rows:
-                group = [(position, *rows[position]) for position in positions]
+        picked = _Picked(batches, wanted, self._rules.fields, self._comparison)
+        mixed = np.flatnonzero(~uniform[starts])
+        ends = np.append(starts[1:], len(order))
+        for first in range(0, len(mixed), _KEYS_AT_ONCE):
+            groups = [
+                candidates[order[starts[at] : ends[at]]]
+                for at in mixed[first : first + _KEYS_AT_ONCE].tolist()
+            ]
+            rows = picked.at(np.sort(np.concatenate(groups)))
+            for positions in groups:
+                group = [(position, *rows[position]) for position in positions.tolist()]
                 _settle_group(group, self._rules, into)
 
     def _digests(self, batches: Batches, candidates: Positions) -> tuple[Digests, Digests]:
-        keys: list[bytes] = []
-        contents: list[bytes] = []
+        keys: list[Digests] = []
+        contents: list[Digests] = []
         for _, _, matched in _picked(batches, candidates, self._rules.fields, self._comparison):
-            keys.extend(_digest_rows([matched[name] for name in self._rules.grouping]))
+            keys.append(_halves(_digest_rows([matched[name] for name in self._rules.grouping])))
             if self._rules.key:
-                contents.extend(_digest_rows(list(matched.values())))
-        return _halves(keys), _halves(contents) if contents else _halves(keys)
+                contents.append(_halves(_digest_rows(list(matched.values()))))
+        return np.concatenate(keys), np.concatenate(contents or keys)
 
     def _settle_unique(
         self, batches: Batches, candidates: Positions, fields: tuple[str, ...], into: Resolution
@@ -285,7 +305,7 @@ def _listed(fields: Sequence[str]) -> str:
     return fields[0] if len(fields) == 1 else f"{', '.join(fields[:-1])} and {fields[-1]}"
 
 
-def _halves(digests: list[bytes]) -> Digests:
+def _halves(digests: Iterable[bytes]) -> Digests:
     return np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2)
 
 
@@ -330,10 +350,25 @@ def _picked(
         start += batch.num_rows
 
 
-def _rows(
-    batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
-) -> Iterator[tuple[int, tuple[dict[str, Any], dict[str, Any]]]]:
-    for positions, chosen, matched in _picked(batches, wanted, fields, comparison):
-        rows = chosen.select(list(fields)).to_pylist()
-        forms = pa.RecordBatch.from_arrays(list(matched.values()), list(matched)).to_pylist()
-        yield from zip(positions.tolist(), zip(rows, forms, strict=True), strict=True)
+class _Picked:
+    """Some rows as Arrow keeps them, and in their matching form; a few at a time as Python's own.
+
+    A row as a dict takes ten times the memory, and of a large file there may be many.
+    """
+
+    def __init__(
+        self, batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
+    ) -> None:
+        self._wanted = wanted
+        rows, forms = [], []
+        for _, chosen, matched in _picked(batches, wanted, fields, comparison):
+            rows.append(chosen.select(list(fields)))
+            forms.append(pa.RecordBatch.from_arrays(list(matched.values()), list(matched)))
+        self._rows = pa.Table.from_batches(rows)
+        self._forms = pa.Table.from_batches(forms)
+
+    def at(self, positions: Positions) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
+        """Row and matching form by position."""
+        places = pa.array(np.searchsorted(self._wanted, positions))
+        rows, forms = (table.take(places).to_pylist() for table in (self._rows, self._forms))
+        return dict(zip(positions.tolist(), zip(rows, forms, strict=True), strict=True))

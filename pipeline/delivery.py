@@ -7,6 +7,7 @@ where it happens and must agree at the end, or the attempt fails.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -76,7 +77,11 @@ class Delivery:
     def __post_init__(self) -> None:
         self._references = References(self.contract, self.task.references)
         review = self.contract.duplicates.review
-        self._pairs = None if review is None else PairSearch(review, RECORD, LINE)
+        self._pairs = (
+            None
+            if review is None
+            else PairSearch(review, RECORD, LINE, Path(self.task.staging_dir))
+        )
 
     def make(self) -> HarmonizeResult:
         """Write everything into the staging directory.
@@ -136,12 +141,12 @@ class Delivery:
         self, staging: Path, store: RowStore, refused: RowStore, spool: RejectSpool, tally: Tally
     ) -> tuple[Written, OutputFile, RejectTally]:
         rules = key_rules(self.contract)
-        keys = Deduplicator(rules)
-        with timed(self.timings_s, "apply"):
-            self._apply(store, refused, spool, keys, tally)
-        with timed(self.timings_s, "duplicates"):
-            clashing, others = find_clashes(store.batches, refused.batches, rules)
-            resolution, kept_out = self._settle(store, keys, tally, clashing)
+        with closing(Deduplicator(rules, staging)) as keys:
+            with timed(self.timings_s, "apply"):
+                self._apply(store, refused, spool, keys, tally)
+            with timed(self.timings_s, "duplicates"):
+                clashing, others = find_clashes(store.batches, refused.batches, rules)
+                resolution, kept_out = self._settle(store, keys, tally, clashing)
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,

@@ -12,6 +12,7 @@ so many pairs the rest is left out. Both are counted and told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 
 from pipeline.contract_model import DuplicateReview
 from pipeline.dedupe import Batches
+from pipeline.hashlog import HashLog
 from pipeline.keyfilter import matching_form
 from pipeline.likeness import similarity
 from pipeline.likeness_bound import LetterCounts
@@ -93,8 +95,12 @@ class Pair:
 class PairSearch:
     """Looks for pairs among the rows that are delivered."""
 
-    def __init__(self, rules: DuplicateReview, record: str, line: str) -> None:
+    def __init__(
+        self, rules: DuplicateReview, record: str, line: str, folder: Path | None = None
+    ) -> None:
+        """`folder` takes what is too much for memory."""
         self._rules = rules
+        self._folder = folder
         self._record, self._line = record, line
         self.tally = Tally()
 
@@ -109,37 +115,43 @@ class PairSearch:
 
     def _wanted(self, batches: Batches, kept: _Mask) -> npt.NDArray[np.int64]:
         """Positions of rows in blocks of several that are small enough, ascending."""
-        hashes, positions = self._hashed(batches, kept)
-        _, block_of, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
-        large = sizes > MOST_ROWS_IN_A_BLOCK
-        several = (sizes > 1) & ~large
-        self.tally.large_blocks = int(large.sum())
-        self.tally.rows_in_large_blocks = int(sizes[large].sum())
-        first = np.full(len(sizes), len(positions), dtype=np.int64)
-        np.minimum.at(first, block_of, np.arange(len(positions)))
-        order = np.flatnonzero(several)[np.argsort(first[several], kind="stable")]
-        pairs = np.cumsum(sizes[order] * (sizes[order] - 1) // 2)
-        reached = order[pairs <= MOST_PAIRS_COMPARED]
-        self.tally.blocks = len(reached)
-        self.tally.blocks_left_out = len(order) - len(reached)
-        chosen: npt.NDArray[np.int64] = positions[np.isin(block_of, reached)]
-        return chosen
+        with closing(self._hashed(batches, kept)) as log:
+            return self._reached(log)
 
-    def _hashed(
-        self, batches: Batches, kept: _Mask
-    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        hashes: list[npt.NDArray[np.uint64]] = [np.empty(0, dtype=np.uint64)]
-        positions: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    def _reached(self, log: HashLog) -> npt.NDArray[np.int64]:
+        """Positions of the rows of those blocks that are compared."""
+        firsts, hashes, sizes = [_NOWHERE], [np.empty(0, dtype=np.uint64)], [_NOWHERE]
+        several = 0
+        for positions, hashed in log.parts():
+            found, first, size = np.unique(hashed, return_index=True, return_counts=True)
+            large = size > MOST_ROWS_IN_A_BLOCK
+            self.tally.large_blocks += int(large.sum())
+            self.tally.rows_in_large_blocks += int(size[large].sum())
+            small = np.flatnonzero((size > 1) & ~large)
+            several += len(small)
+            # every block has a pair: of all parts, no more blocks than pairs can be reached
+            soonest = small[np.argsort(first[small])][: MOST_PAIRS_COMPARED + 1]
+            firsts.append(positions[first[soonest]])
+            hashes.append(found[soonest])
+            sizes.append(size[soonest])
+        order = np.argsort(np.concatenate(firsts))
+        size = np.concatenate(sizes)[order]
+        reached = np.cumsum(size * (size - 1) // 2) <= MOST_PAIRS_COMPARED
+        self.tally.blocks = int(reached.sum())
+        self.tally.blocks_left_out = several - self.tally.blocks
+        return log.places_of(np.sort(np.concatenate(hashes)[order][reached]))
+
+    def _hashed(self, batches: Batches, kept: _Mask) -> HashLog:
+        log = HashLog(self._folder)
         start = 0
         for batch in batches():
             columns = [_block_form(batch.column(name)) for name in self._rules.block]
             usable = kept[start : start + batch.num_rows].copy()
             for column in columns:
                 usable &= column.is_valid().to_numpy(zero_copy_only=False)
-            hashes.append(hash_rows(columns, batch.num_rows)[usable])
-            positions.append(np.flatnonzero(usable) + start)
+            log.add(hash_rows(columns, batch.num_rows), usable)
             start += batch.num_rows
-        return np.concatenate(hashes), np.concatenate(positions)
+        return log
 
     def _rows(self, batches: Batches, wanted: npt.NDArray[np.int64]) -> Iterator[_Row]:
         start = 0
