@@ -7,11 +7,15 @@ from typing import Any
 
 import psutil
 
+from daemon.app import folders_of
+from daemon.completeness import Company
 from daemon.db.records import shown
 from daemon.linux import read_lease
+from daemon.profiles import profiles_of
 from daemon.scan import scan_inbox
 from daemon.settings import Settings
 from daemon.settle import Candidate, Lease
+from daemon.spool import Spool
 
 _MOST_ENTRIES = 500
 
@@ -60,6 +64,9 @@ def condition(settings: Settings, candidate: Candidate) -> str:
     if candidate.kind != "file":
         what = "link" if stat.S_ISLNK(candidate.mode_bits) else "pipe, socket or device"
         return f"It is a {what}, not a file; the service refuses it"
+    reason = _company(settings).why_not(candidate.source, lambda source: True)
+    if reason is not None:
+        return reason[:1].upper() + reason[1:]
     path = settings.folder("inbox") / candidate.source.decode("utf-8", "surrogateescape")
     lease = read_lease(path, candidate)
     words = _WORDS[lease]
@@ -70,6 +77,12 @@ def condition(settings: Settings, candidate: Candidate) -> str:
     if candidate.size_bytes == 0:
         words = f"It is empty; a sender may still fill it. {words}"
     return words
+
+
+def _company(settings: Settings) -> Company:
+    """What belongs together in the inbox as it lies there."""
+    spool = Spool(folders_of(settings), settings.intake.left_alone)
+    return Company(spool.scan().candidates, profiles_of(settings.sources), spool.peek)
 
 
 def _writers(path: str) -> list[str]:

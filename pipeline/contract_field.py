@@ -29,6 +29,8 @@ Semantic = Literal[
     "phone",
     "ucum-unit",
     "npi",
+    "loinc",
+    "luhn",
     "range",
     "identifier",
 ]

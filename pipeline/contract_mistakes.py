@@ -42,13 +42,26 @@ def explain_finding(
         case "literal_error":
             return position, f"{about}must be one of: {context['expected']}{_meant(finding)}"
         case "string_pattern_mismatch":
-            return position, f"{about}must look like {context['pattern']}"
+            return position, f"{about}must be {_FORMS.get(context['pattern']) or _form(context)}"
         case "value_error":
             return position, f"{about}{context['error']}"
         case "too_short":
             return position, f"{about}must not be empty"
         case _:
             return position, f"{about}is not right: {finding['msg']}"
+
+
+_FORMS = {
+    r"^\d+\.\d+\.\d+$": "a version like 1.0.0",
+    r"^[A-Z]{2}$": "two capital letters, like US",
+    r"^(100|\d{1,2}(\.\d+)?)%$|^\d+$": "a share like 5% or a number of rows",
+    r"^[a-z][a-z0-9_]*$": "a name of small letters, digits and _, with a letter first",
+}
+"""Forms that keys must have, in words."""
+
+
+def _form(context: dict[str, Any]) -> str:
+    return f"of the form {context['pattern']}"
 
 
 def _meant(finding: ErrorDetails) -> str:

@@ -260,6 +260,7 @@ class RowCode(StrEnum):
     NONEXISTENT_TIME = "nonexistent-time"
     TIMEZONE_MISSING = "timezone-missing"
     PARTIAL_DATE = "partial-date"
+    SERIAL_DATE = "serial-date"
     CODE_UNKNOWN = "code-unknown"
     CODE_AMBIGUOUS = "code-ambiguous"
     UNIT_MISSING = "unit-missing"
@@ -296,6 +297,7 @@ ROW_CODES: dict[RowCode, str] = {
     RowCode.NONEXISTENT_TIME: "The local time never was, when clocks were set forward.",
     RowCode.TIMEZONE_MISSING: "The time names no zone that is known, and the contract gives none.",
     RowCode.PARTIAL_DATE: "The date is not whole: its day, or the needed time of day, is missing.",
+    RowCode.SERIAL_DATE: "Among dates stood a plain number; it was read as a spreadsheet's day.",
     RowCode.CODE_UNKNOWN: "The value is in no code set of the field.",
     RowCode.CODE_AMBIGUOUS: "The value can mean more than one code.",
     RowCode.UNIT_MISSING: "The value has no unit and needs one.",

@@ -26,6 +26,7 @@ from pipeline.standardize.units import normalize_unit
 SAMPLE_ROWS = 2_000
 _TELLING: dict[str, float] = {
     "date": 1.0, "datetime": 1.0, "category": 1.0, "code": 1.0, "ucum-unit": 1.0, "npi": 1.0,
+    "loinc": 1.0, "luhn": 0.5,
     "email": 1.0, "boolean": 0.8, "us-state": 0.9, "phone": 0.7, "number": 0.6, "integer": 0.6,
     "postal-code-us": 0.6, "range": 0.6, "identifier": 0.5, "person-name": 0.2, "text": 0.1,
 }  # fmt: skip
@@ -148,7 +149,7 @@ def _share(
             return _matching(present, r"^\s*[<>≤≥]|\d\s*(?:-|–|to|bis)\s*[\d<>]")
         case "person-name":
             return _matching(present, r"^[^\d@/;]*\pL[^\d@/;]*$")
-        case "identifier" | "npi":
+        case "identifier" | "npi" | "loinc" | "luhn":
             share = 1.0 if parse_share is None else parse_share
             return share * _matching(present, r"^[^\s]*\d[^\s]*$|^[A-Z0-9-]+$")
         case "phone":

@@ -116,7 +116,10 @@ def _look(samples: Sequence[Path], limits: Limits) -> tuple[list[ColumnFacts], s
 
 
 def _refuse_unclear(keys: Sequence[str]) -> None:
-    twice = [key for key, count in Counter(keys).items() if count > 1 and key]
+    if "" in keys:
+        note = f"column {keys.index('') + 1} has no name of letters or digits; a contract needs one"
+        raise ContentError(FileCode.HEADER_MISSING, note)
+    twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
         places = [str(at + 1) for at, key in enumerate(keys) if key == twice[0]]
         raise ContentError(

@@ -97,7 +97,7 @@ def _kind_inspector(described: Field, setting: Setting) -> Inspector:
             return _Codes(described, us_states(), setting)
         case "range":
             return _Ranges(setting)
-        case "identifier" | "npi":
+        case "identifier" | "npi" | "loinc" | "luhn":
             return _Identifiers(setting)
         case "ucum-unit":
             return _Units(setting)

@@ -85,8 +85,8 @@ def _text_converter(described: Field, contract: Contract) -> Converter:
             return lambda values: convert_phones(values, described.region)
         case "ucum-unit":
             return convert_unit_spellings
-        case "npi":
-            return lambda values: convert_identifiers(values, check="npi")
+        case "npi" | "loinc" | "luhn" as check:
+            return lambda values: convert_identifiers(values, check=check)
         case "identifier":
             return _convert_identifiers
         case _:
@@ -138,7 +138,10 @@ def convert_unit_spellings(values: pa.StringArray) -> Converted:
 
 def _convert_identifiers(values: pa.StringArray) -> Converted:
     converted = convert_identifiers(values)
-    converted.marked.update(convert_string(values, identifier=True).marked)
+    checked = convert_string(values, identifier=True)
+    converted.values = checked.values
+    converted.marked.update(checked.marked)
+    converted.bad.update(checked.bad)
     return converted
 
 

@@ -5,7 +5,7 @@ The rows are converted by the plan as far as it is decided; what waits for an an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,11 +79,25 @@ def preview(decision: Decision, proposal: SourceMapping) -> Preview:
         contract=plan.contract,
         source=proposal.source,
         questions=proposal.questions,
-        columns=tuple(_columns(plan, decision, batch, after)),
+        columns=tuple(
+            _with_waiting(column, {one.key for one in proposal.questions})
+            for column in _columns(plan, decision, batch, after)
+        ),
         lines=lines,
         reading=tuple(str(one) for one in plan.reading.get("evidence", ())),
         records=plan.records,
     )
+
+
+def _with_waiting(column: PreviewColumn, keys: Container[str]) -> PreviewColumn:
+    """A code that is asked about waits for the answer; nobody has refused its row yet."""
+    after = tuple(
+        After(is_open=True)
+        if one.problem is not None and f"code:{column.label}:{before.strip()}" in keys
+        else one
+        for before, one in zip(column.before, column.after, strict=False)
+    )
+    return replace(column, after=after)
 
 
 def _first_rows(decision: Decision) -> TextBatch | None:

@@ -125,7 +125,8 @@ _FATES = {"rescue": "(kept beside the data)", "ignore": "(left out)"}
 
 def _print_plan(made: dict[str, Any], sentences: Sequence[str]) -> None:
     out.print(plain(f"Contract: {made['contract']} {made['contract_version']}"), style="bold")
-    out.print(plain(f"Mapping:  {made['mapping'] or 'none; the names decide'}"))
+    without = "none for this layout" if made["questions"] else "none; the names decide"
+    out.print(plain(f"Mapping:  {made['mapping'] or without}"))
     out.print(plain(f"Records:  {made['records']}"))
     for evidence in made["reading"].get("evidence", ()):
         out.print(plain(f"Read as:  {evidence}"))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from daemon.db import backup
-from daemon.db.engine import create_file, writer_engine
+from daemon.db.engine import connect_to_read, create_file, writer_engine
 from daemon.db.errors import (
     JobUnknown,
     StaleJob,
@@ -62,7 +62,7 @@ class JobStore(ReadStore):
             _make(path)
         super().__init__(path, clock)
         self._writer = writer_engine(path)
-        self._identity = _identity_of(path)
+        self._hold_open()
 
     @staticmethod
     def open_readonly(path: Path, clock: Callable[[], float]) -> ReadStore:
@@ -231,16 +231,23 @@ class JobStore(ReadStore):
         now = _identity_of(self.path)
         if now is not None:
             return now == self._identity
-        with plain_errors(), self._writer.connect() as connection:
-            driver: Any = connection.connection.dbapi_connection
-            backup.put_back(driver, self.path)
+        backup.put_back(self._kept, self.path)
+        self._kept.close()
         self._writer.dispose()
         self._reader.dispose()
-        self._identity = _identity_of(self.path)
+        self._hold_open()
         return True
+
+    def _hold_open(self) -> None:
+        """Keep one connection whatever the pools do: it is what a deleted file is saved from."""
+        with plain_errors():
+            self._kept = connect_to_read(self.path)
+            self._kept.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        self._identity = _identity_of(self.path)
 
     def close(self) -> None:
         """Fold the write-ahead log into the database and release the files."""
+        self._kept.close()
         try:
             with plain_errors(), self._writer.connect() as connection:
                 driver: Any = connection.connection.dbapi_connection

@@ -21,6 +21,8 @@ _HOW = {"exact": "same name", "alias": "known name", "mapping": "confirmed by a 
 _KINDS = {
     "identifier": "as text: zeros, letters' case and dashes are kept",
     "npi": "as text, with its check digit checked",
+    "loinc": "as text, with its check digit checked",
+    "luhn": "as text, with its check digit checked",
     "person-name": "as a name, left as it is written",
     "ucum-unit": "as units, written in UCUM",
     "phone": "as telephone numbers",

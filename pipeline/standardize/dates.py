@@ -72,7 +72,7 @@ def convert_dates(
     days = _read_days(parsed, decision, today or decision.today, states)
     _check_words(parsed, decision, days, states)
     if decision.kind == "date":
-        return _as_dates(values, parsed, days, states)
+        return _as_dates(values, parsed, decision, days, states)
     return _as_datetimes(values, parsed, decision, days, states)
 
 
@@ -171,13 +171,16 @@ def _check_words(parsed: Parsed, decision: DateDecision, days: Ints, states: Sta
         _refuse(states, named & ((days + 3) % 7 != parsed.weekday), RowCode.IMPOSSIBLE_DATE)
 
 
-def _as_dates(values: pa.StringArray, parsed: Parsed, days: Ints, states: States) -> Converted:
+def _as_dates(
+    values: pa.StringArray, parsed: Parsed, decision: DateDecision, days: Ints, states: States
+) -> Converted:
     # A time on no clock and a time of day are refused alike; midnight is a date written long.
     _refuse(states, (parsed.micros != NO_TIME) & (parsed.micros != 0), RowCode.TYPE_ERROR)
     good = states == _GOOD
     return Converted(
         values=pa.array(days, pa.int32(), mask=~good).cast(pa.date32()),
         bad=_bad_rows(states),
+        marked=_lone_serials(parsed, decision, good),
         changed=where(
             date_reformatted=good & ~_are_iso_dates(values, parsed),
             century_added=good & _have_two_digit_years(parsed),
@@ -203,6 +206,7 @@ def _as_datetimes(
     return Converted(
         values=moments,
         bad=_bad_rows(states),
+        marked=_lone_serials(parsed, decision, good),
         extra={"offset_minutes": minutes},
         changed=where(
             date_reformatted=_are_reformatted(values, parsed, moments, minutes, good),
@@ -269,6 +273,17 @@ def _have_two_digit_years(parsed: Parsed) -> Flags:
     short = [shape.year_digits == 2 for shape in parsed.shapes]
     flags: Flags = np.array([*short, False, False], dtype=np.bool_)[parsed.shape]
     return flags
+
+
+def _lone_serials(
+    parsed: Parsed, decision: DateDecision, good: Flags
+) -> dict[RowCode, npt.NDArray[np.int64]]:
+    """Day numbers of a spreadsheet among dates written otherwise: right perhaps, but looked at."""
+    if decision.serials is None or set(decision.orders.values()) == {"serial"}:
+        return {}
+    numbers = [shape.family is Family.NUMBER for shape in parsed.shapes]
+    rows = np.flatnonzero(good & np.array([*numbers, False, False], dtype=np.bool_)[parsed.shape])
+    return {RowCode.SERIAL_DATE: rows} if len(rows) else {}
 
 
 def _bad_rows(states: States) -> dict[RowCode, npt.NDArray[np.int64]]:

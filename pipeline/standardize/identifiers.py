@@ -27,9 +27,13 @@ _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DATE_MADE_OF_ID = (
     rf"(?i)^(?:[0-9]{{1,2}}-(?:{_MONTHS})(?:-[0-9]{{2,4}})?|(?:{_MONTHS})-[0-9]{{2}}"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]00:00(?::00)?)?"
-    r"|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{2}|[0-9]{4}))$"
+    r"|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{2}|[0-9]{4})"
+    r"|[0-3]?[0-9]\.[01]?[0-9]\.(?:19|20)[0-9]{2}"
+    r"|[0-3][0-9]\. (?:jan|feb|mrz|apr|mai|jun|jul|aug|sep|okt|nov|dez)"
+    r"|(?:mrz|mai|okt|dez) [0-9]{2})$"
 )
 _LOINC = re.compile(r"[0-9]{1,5}-[0-9]")
+_DIGITS = re.compile(r"[0-9]{2,}")
 _NPI = re.compile(r"[12][0-9]{9}")
 _NPI_PREFIX = "80840"  # ISO 7812 issuer of US health identifiers, part of the check
 
@@ -59,7 +63,7 @@ def precision_lost(values: pa.StringArray) -> npt.NDArray[np.bool_]:
 
 
 def convert_identifiers(
-    values: pa.StringArray, *, check: Literal["npi", "loinc"] | None = None
+    values: pa.StringArray, *, check: Literal["npi", "loinc", "luhn"] | None = None
 ) -> Converted:
     """The ids as they are; rounded ones marked precision-lost.
 
@@ -77,6 +81,7 @@ def convert_identifiers(
 _CHECKS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
     "npi": (_NPI, npi_valid),
     "loinc": (_LOINC, loinc_valid),
+    "luhn": (_DIGITS, luhn_valid),
 }
 
 

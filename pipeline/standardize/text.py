@@ -46,6 +46,7 @@ _SUSPECT = (
     r"\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]"
 )
 """RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
+SPREADSHEET_ERROR = r"^#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)$"
 _COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
 Test = Callable[[str], bool]
 
@@ -270,7 +271,8 @@ def convert_string(
     Damaged text (MOJIBAKE) is marked wherever it still comes here.
     Raises re.error when `pattern` is no regular expression.
     """
-    result = Converted(values=values)
+    result = _without_errors(values)
+    values = result.values
     special = _rows_with_special_bytes(values)
     marks = [(RowCode.MOJIBAKE, DAMAGE_HINT, is_damaged)]
     if identifier:
@@ -285,6 +287,17 @@ def convert_string(
             result.bad[RowCode.PATTERN] = misfits
             result.values = put(values, misfits, pa.nulls(len(misfits), pa.string()))
     return result
+
+
+def _without_errors(values: pa.StringArray) -> Converted:
+    """Refuse what a spreadsheet writes where it has no value: #N/A, #REF!."""
+    broken = np.flatnonzero(is_true(pc.match_substring_regex(values, SPREADSHEET_ERROR)))
+    if not len(broken):
+        return Converted(values=values)
+    return Converted(
+        values=put(values, broken, pa.nulls(len(broken), pa.string())),
+        bad={RowCode.TYPE_ERROR: broken},
+    )
 
 
 def _matching(values: pa.StringArray, rows: Rows, hint: str, is_so: Test) -> Rows:

@@ -1,4 +1,4 @@
-"""Contents made to exhaust a program: each is refused by name, in bounded time and memory, alone."""
+"""Contents made to exhaust a program: each is refused by name, within its limits, and alone."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ def test_all_mistakes_are_told_together_in_the_order_of_their_lines() -> None:
     assert "the key 'name' is missing" in found[2]
     assert any("did you mean 'molarMass'?" in problem for problem in found[3:5])
     assert any("entry 2 of 'plausible' is missing" in problem for problem in found[3:5])
-    assert "'maxRejected' must look like" in found[5]
+    assert "'maxRejected' must be a share like 5%" in found[5]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_all_mistakes_are_told_together_in_the_order_of_their_lines() -> None:
         ("name: x\nfields:\n", "line 2: 'fields' has no value"),
         ("name: x\nfields: []", "'fields' must not be empty"),
         ("- a\n- b", "the contract must have keys of its own"),
-        ("name: X\nfields: [{name: a, type: string}]", "'name' must look like"),
+        ("name: X\nfields: [{name: a, type: string}]", "'name' must be a name of small letters"),
         ("a: &x [*x]\n", "an anchor refers to itself"),
         ("name: x\nfields: a\n", "'fields' must be a list"),
         ("name: x\nfields: [a]\n", "entry 1 of 'fields' must have keys of its own"),

@@ -168,9 +168,11 @@ def test_any_text_makes_a_valid_package(
         ",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in row) + "\n" for row in rows
     )
     good = "".join(f"key {number},some words\n" for number in range(9))
+    content = f"id,text\n{good}{quoted}"
     try:
-        delivered = desk.harmonize(f"id,text\n{good}{quoted}")
+        if desk.plan(content).questions:  # text that was damaged before is asked about
+            return
+        delivered = desk.harmonize(content)
     except ContentError:
         return
-    if not delivered.result.questions:
-        assert faults(delivered) == []
+    assert faults(delivered) == []

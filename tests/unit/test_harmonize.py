@@ -104,6 +104,27 @@ def test_identifiers_keep_zeros_case_and_exponents(desk: Desk) -> None:
     assert delivered.result.warnings == {"precision-lost": 1}
 
 
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"])
+def test_a_spreadsheets_error_is_no_value(desk: Desk, error: str) -> None:
+    good = [f"P1{number:02d},Lee,Ann,1980-01-02,F," for number in range(20)]
+    delivered = desk.harmonize(patients(f"P001,{error},,1980-01-13,F,", *good))
+
+    assert delivered.reasons == [(1, "family_name", "type-error")]
+
+
+def test_check_digits_are_validated_and_nothing_is_corrected(desk: Desk) -> None:
+    for semantic, right, wrong in (
+        ("npi", "1234567893", "1234567890"),
+        ("loinc", "2345-7", "2345-8"),
+        ("luhn", "79927398713", "79927398710"),
+    ):
+        fields = f"{{name: n, type: integer}}\n  - {{name: x, type: string, semantic: {semantic}}}"
+        desk.contract(table(f"  - {fields}"))
+        delivered = desk.harmonize(f"n,x\n1,{right}\n2,{wrong}\n3,{right}0a\n")
+        assert delivered.column("x") == [right]
+        assert [code for _, _, code in delivered.reasons] == ["check-digit", "pattern"]
+
+
 def test_a_blank_identifier_is_rejected_as_required(desk: Desk) -> None:
     delivered = desk.harmonize(
         patients(

@@ -660,6 +660,15 @@ def test_the_same_file_asks_the_same_questions_byte_for_byte(desk: Desk) -> None
     assert first.result == second.result
 
 
+def test_the_page_says_that_a_code_waits_while_it_is_asked_about(desk: Desk) -> None:
+    content = lines("patient_id,last name,dob,sex", *many("P{n},Lee,1980-01-{d:02d},w"))
+    held = desk.hold(content)
+    assert "code:sex:w" in held.keys
+    page = (held.staging / "review.html").read_text(encoding="utf-8")
+    assert "waits for an answer" in page
+    assert "would be rejected" not in page
+
+
 def test_the_page_escapes_what_stands_in_the_file(desk: Desk) -> None:
     held = desk.hold(births("03/04/1980").replace("Lee", "<script>alert(1)</script>"))
     page = (held.staging / "review.html").read_text(encoding="utf-8")

@@ -278,6 +278,7 @@ def test_words_that_yaml_would_take_for_something_else_stay_words(samples: Sampl
         ("a,b\n", FileCode.EMPTY),
         ("", FileCode.EMPTY),
         ("a,A\n1,2\n", FileCode.COLUMN_CONFLICT),
+        (",b\n1,2\n", FileCode.HEADER_MISSING),
         ("name\nJosÃ©\nMÃ¼ller\n", FileCode.TEXT_DAMAGED),
     ],
 )
@@ -318,7 +319,11 @@ def test_whatever_the_sample_the_proposal_loads_and_takes_it(rows: list[list[str
         except ContentError:  # the file itself is unreadable or unclear
             return
         done = samples.harmonize(text.getvalue())
-        assert {code for _, _, code in done.reasons} <= {"extra-cell", "missing-cell"}
+        assert {code for _, _, code in done.reasons} <= {
+            "extra-cell",
+            "missing-cell",
+            "blank-row",
+        }
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_a_mapping_is_read_with_every_scalar_as_the_text_it_is() -> None:
         ("to: patient_id", "rescue: true", "lab_results requires 'patient_id'"),
         ("constants: {}", "constants: {test: x}", "fed by 'Analyse' and by a constant"),
         ('"10*9/L"', '"10*9/Q"', "the unit '10*9/Q' is not known"),
-        ("source: northside-labs", "source: ../x", "'source' must look like"),
+        ("source: northside-labs", "source: ../x", "'source' must be of the form"),
         ("status: confirmed ", "status: confirmed\nstatus: retired ", "stands here a second time"),
     ],
 )

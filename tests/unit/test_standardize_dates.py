@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import FileCode
+from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.base import Converted, Question
 from pipeline.standardize.dates import (
     Century,
@@ -337,6 +337,19 @@ def test_a_midnight_that_never_was_is_not_made_up_for_a_date() -> None:
     assert read(["2025-09-07"], "datetime", timezone="America/Santiago", hint=hint) == [
         "nonexistent-time"
     ]
+
+
+def test_a_lone_day_number_among_dates_is_read_and_marked() -> None:
+    decision = decide(["2023-03-14", "45000", "2023-03-16"])
+    assert isinstance(decision, DateDecision)
+    result = convert_dates(pa.array(["2023-03-14", "45000", "60"]), decision)
+    assert [str(day) for day in result.values.to_pylist()] == ["2023-03-14", "2023-03-15", "None"]
+    assert {code: rows.tolist() for code, rows in result.marked.items()} == {
+        RowCode.SERIAL_DATE: [1]
+    }
+    alone = decide(["45000", "45001"])
+    assert isinstance(alone, DateDecision)
+    assert not convert_dates(pa.array(["45000"]), alone).marked
 
 
 def test_one_date_without_time_among_times_is_refused() -> None:
