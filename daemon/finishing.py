@@ -69,12 +69,8 @@ class Finishing:
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
-        for job in jobs:
+        for job in self._with_keys([job for job in jobs if self._may_move(job)]):
             now_s = self._shell.monotonic()
-            away = self._away(job)
-            if away is not None:
-                self._shell.troubles.note(("finish", job.id), away, now_s)
-                continue
             try:
                 moves.append(self._moved(job))
             except OSError as error:
@@ -121,6 +117,12 @@ class Finishing:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
 
+    def _may_move(self, job: JobRecord) -> bool:
+        away = self._away(job)
+        if away is not None:
+            self._shell.troubles.note(("finish", job.id), away, self._shell.monotonic())
+        return away is None
+
     def _away(self, job: JobRecord) -> str | None:
         """Why the folders this job's files belong in are not the right ones just now."""
         places = self._shell.places
@@ -155,7 +157,6 @@ class Finishing:
         changes: dict[str, Any] = {}
         match disposition:
             case Disposition.DELIVERED:
-                self._keep_keys(job)
                 report = self._shell.spool.keep_report(job)
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job)
@@ -170,11 +171,27 @@ class Finishing:
                 self._shell.spool.give_back_companions(job)
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
 
-    def _keep_keys(self, job: JobRecord) -> None:
-        """Before others can see the delivery, its rows can be referred to."""
-        staging = self._shell.spool.staging_dir(job.id, job.attempts)
+    def _with_keys(self, jobs: Sequence[JobRecord]) -> list[JobRecord]:
+        """Before others can see a delivery, its rows can be referred to; returns who may go on."""
         keys = ReferenceKeys(self._shell.spool.state_dir)
-        keys.take_in(job.contract or "", written_beside(staging))
+        delivered: dict[str, list[JobRecord]] = {}
+        for job in jobs:
+            if job.disposition is Disposition.DELIVERED:
+                delivered.setdefault(job.contract or "", []).append(job)
+        refused: set[int] = set()
+        for contract, several in delivered.items():
+            folders = [
+                written_beside(self._shell.spool.staging_dir(job.id, job.attempts))
+                for job in several
+            ]
+            try:
+                keys.take_in(contract, folders)
+            except OSError as error:
+                for job in several:
+                    what, now_s = self._why_not(error), self._shell.monotonic()
+                    self._shell.troubles.note(("finish", job.id), what, now_s)
+                    refused.add(job.id)
+        return [job for job in jobs if job.id not in refused]
 
     def _moved_without_results(self, job: JobRecord) -> Move:
         changes: dict[str, Any] = {
