@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick demo check lint types format bench lock clean
+.PHONY: help setup run test quick demo check lint types format bench lock audit clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ lock: setup  ## Maintainers: resolve pyproject.toml anew into the two lock files
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group bench -c requirements.lock pyproject.toml -o requirements-bench.lock
+
+audit:  ## Maintainers: ask for known vulnerabilities of what is pinned (needs pip-audit, network)
+	pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## Remove the environment and caches (never data)
 	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info

@@ -200,7 +200,8 @@ class Daemon:
         until_idle: bool,
     ) -> None:
         failures = 0
-        was_idle = has_begun = False
+        has_begun = False
+        idle_since_look_s: float | None = None
         while not self._stop_is_asked(shell, coordinator):
             try:
                 if failures:
@@ -228,12 +229,14 @@ class Daemon:
                     f"{coordinator.troubles[0]}.",
                     "Start the daemon again and report it; no file is lost.",
                 )
-            if until_idle and is_idle and was_idle:
-                return
-            if until_idle and is_idle:
+            if not is_idle:
+                idle_since_look_s = None
+            elif until_idle and idle_since_look_s is None:
+                idle_since_look_s = coordinator.intake.looked_at_s
                 coordinator.look_soon()  # one more look: something may have come meanwhile
-            was_idle = is_idle
-            self._pause(0.0 if until_idle and is_idle else coordinator.wait_s())
+            elif until_idle and coordinator.intake.looked_at_s > (idle_since_look_s or 0.0):
+                return
+            self._pause(coordinator.wait_s())
 
     def _begin(self, coordinator: Coordinator, watcher: InboxWatcher, page: StatusPage) -> None:
         coordinator.recover(progress=page.recovering)

@@ -25,6 +25,7 @@ from daemon.files import (
     fsync_dir,
     move_into_place,
     remove_tree,
+    write_atomically,
     write_durably,
 )
 from daemon.filing import place_in
@@ -200,6 +201,32 @@ def take_back(folder: Path, names: Sequence[str], job_dir: Path, *, as_copy: boo
     ]
     write_durably(job_dir / _NOTE, json.dumps(document).encode("ascii"), 0o600)
     fsync_dir(job_dir)
+
+
+def is_right(content: bytes, name: bytes, original: Path, sha256: str | None) -> bool:
+    """Whether a checksum file says of an original that is kept what is true.
+
+    Raises:
+        OSError: the original cannot be read.
+    """
+    digests = meant_for(digests_in(content), name)
+    return bool(digests) and all(
+        one.hexdigest
+        == (sha256 if one.algorithm == "sha256" and sha256 else _hash(original, one.algorithm))
+        for one in digests
+    )
+
+
+def add_to_papers(folder: Path, name: str, mode: int) -> None:
+    """Note in the papers of a finished job that a companion was filed there later. Idempotent."""
+    for papers in (folder / "job.json", folder / "reason.json"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            document = json.loads(papers.read_bytes())
+            known = document.get("companions", [])
+            if name not in known:
+                document["companions"] = sorted([*known, name])
+                text = json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+                write_atomically(papers, text.encode("ascii"), mode)
 
 
 def give_back(job_dir: Path, inbox_folder: Path) -> None:

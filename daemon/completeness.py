@@ -94,6 +94,13 @@ class Company:
             or any(one.is_readable for one in checksums)
         )
 
+    def file_missed(self, source: bytes) -> bytes | None:
+        """The file that a checksum file is for, when it is not here; None for all else."""
+        one = self._companions.get(source)
+        if one is None or one.kind != "checksum" or not one.is_readable or one.of in self._here:
+            return None
+        return one.of
+
     def releases(self, source: bytes) -> list[Candidate]:
         """The manifests that let this file go, and have not let any go before."""
         found = [one.candidate for one in self._manifests.get(source, ())]

@@ -25,6 +25,7 @@ from daemon.doctor_disk import Finding
 from daemon.errors import Refused
 from daemon.linux import is_remote, read_lease
 from daemon.lock import daemon_pid
+from daemon.names import ignored_reason
 from daemon.scan import scan_inbox
 from daemon.settings import Settings
 from daemon.settle import Lease
@@ -43,6 +44,7 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
         "python": _python,
         "packages": _packages,
         "contracts": _contracts,
+        "sources": _sources,
         "mappings": _mappings,
         "user": _user,
         "group": _group,
@@ -106,6 +108,27 @@ def _contracts(settings: Settings) -> Finding:
     except Refused as refused:
         return Finding("error", refused.sentence, refused.hint)
     return Finding("ok", ", ".join(names))
+
+
+def _sources(settings: Settings) -> Finding:
+    """What senders are to send along must be names that the service looks at."""
+    for source in settings.sources:
+        for wanted in filter(None, (source.complete.marker, source.complete.manifest)):
+            name = wanted.replace("{name}", "a.csv").replace("{stem}", "a").replace("*", "a")
+            reason = ignored_reason(os.fsencode(name), settings.intake.left_alone)
+            if reason is not None:
+                return Finding(
+                    "error",
+                    f"the source {source.path} waits for '{wanted}', a name that is left alone",
+                    f"Such names are {reason}. Agree on another one with the sender.",
+                )
+        if not (settings.folder("inbox") / source.path).is_dir():
+            return Finding(
+                "warning",
+                f"the source {source.path} has no folder in the inbox yet",
+                "Make it, so that its sender finds it; or correct the path in the settings.",
+            )
+    return Finding("ok", f"{len(settings.sources)} in the settings, each with its folder")
 
 
 def _mappings(settings: Settings) -> Finding:

@@ -31,8 +31,8 @@ class Turn(NamedTuple, Generic[_T]):
 
     @property
     def counts_from_s(self) -> float:
-        """When it counts as having arrived."""
-        return self.arrived_s + self.size_bytes / _BYTES_A_SECOND + self.delay_s
+        """When it counts as having arrived. Files of less than a second of work all count alike."""
+        return self.arrived_s + self.size_bytes // _BYTES_A_SECOND + self.delay_s
 
 
 class Rota:

@@ -69,7 +69,7 @@ class Finishing:
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
-        for job in self._with_keys([job for job in jobs if self._may_move(job)]):
+        for job in self._with_keys(self._movable(jobs)):
             now_s = self._shell.monotonic()
             try:
                 moves.append(self._moved(job))
@@ -117,21 +117,26 @@ class Finishing:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
 
-    def _may_move(self, job: JobRecord) -> bool:
-        away = self._away(job)
-        if away is not None:
-            self._shell.troubles.note(("finish", job.id), away, self._shell.monotonic())
-        return away is None
+    def _movable(self, jobs: Sequence[JobRecord]) -> list[JobRecord]:
+        """The jobs all of whose folders are there; the others wait."""
+        away = self._away()
+        movable = []
+        for job in jobs:
+            wanted = _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ())
+            gone = next((away[name] for name in wanted if name in away), None)
+            if gone is None:
+                movable.append(job)
+            else:
+                self._shell.troubles.note(("finish", job.id), gone, self._shell.monotonic())
+        return movable
 
-    def _away(self, job: JobRecord) -> str | None:
-        """Why the folders this job's files belong in are not the right ones just now."""
+    def _away(self) -> dict[str, str]:
+        """The folders that are not the right ones just now, each with the reason."""
         places = self._shell.places
-        for name in _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ()):
-            away = places.absence(name)
-            if away is not None:
-                return away
-            places.settle_in([name])
-        return None
+        names = ("outbox", "archive", "error")
+        away = {name: why for name in names if (why := places.absence(name)) is not None}
+        places.settle_in([name for name in names if name not in away])
+        return away
 
     def _why_not(self, error: OSError) -> str:
         """A folder that went away is not made anew: it may be a mount that comes back."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from daemon.completeness import Along, Company
 from daemon.db.errors import JobUnknown
+from daemon.latecomers import Latecomers
 from daemon.profiles import Profiles
 from daemon.settle import Candidate, SettleTracker
 from daemon.shell import Shell
@@ -46,6 +47,7 @@ class Gate:
         self._shell = shell
         self._profiles = profiles
         self._aside = aside
+        self._late = Latecomers(shell)
         self._company = Company((), profiles, lambda candidate: None)
         self._contents: dict[tuple[int, ...], bytes | None] = {}
         self._ends: dict[tuple[int, ...], Future[str | None] | str | None] = {}
@@ -69,6 +71,9 @@ class Gate:
         )
         if reason is None:
             return Answer()
+        missed = self._company.file_missed(candidate.source)
+        if missed is not None and settle.rested(candidate.source, now_s):
+            reason = self._late.file(candidate, missed, self._content(candidate)) or reason
         return self._waits_for_others(candidate, reason, settle, now_s)
 
     def end(self, candidate: Candidate, settle: SettleTracker, now_s: float) -> Answer:

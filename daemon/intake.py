@@ -22,7 +22,7 @@ from daemon.files import FileChanged, FileVanished, Lease
 from daemon.fragments import first_part_of
 from daemon.gate import Answer, Flaw, Gate
 from daemon.lineage import corrected_job
-from daemon.names import resubmitted_job
+from daemon.names import error_folder_of, resubmitted_job
 from daemon.scan import Candidate, Scan
 from daemon.settle import SettleTracker, Waiting
 from daemon.shell import Shell
@@ -313,7 +313,7 @@ class Intake:
             return None if mode == 0 else (None, fingerprint, None)
         future = self._hashing.get(job.id)
         if future is None:
-            self._shell.spool.bring_companions(job)
+            self._finish_taking(job)
         if fingerprint.size_bytes <= _HASHED_AT_ONCE_BYTES:
             return self._examine(job)
         if future is None:
@@ -337,6 +337,17 @@ class Intake:
             found = FileCode.__members__.get(str(detail.get("flaw")))
             return Flaw(found, str(detail.get("note", ""))) if found else None
         return self._flaws[job.id]
+
+    def _finish_taking(self, job: JobRecord) -> None:
+        """Repeat what belongs to a claim and a crash may have cut short; mostly there is nothing.
+
+        Companions come along; the papers beside a refused original go with it.
+        """
+        self._shell.spool.bring_companions(job)
+        if job.parent_id is not None and was_asked_for(self._shell.store, job):
+            self._shell.spool.reclaim(job, self._shell.store.get(job.parent_id))
+        elif job.parent_id is not None or error_folder_of(job.source):
+            self._shell.spool.swallow_sidecars(job)
 
     def _retaken(self, job: JobRecord) -> bool:
         """Repeat the move of a retry whose crash came between its intent and its move."""

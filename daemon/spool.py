@@ -195,6 +195,11 @@ class Spool:
                     refusals.setdefault(job.id, _refusal(error))
         return refusals
 
+    def swallow_sidecars(self, job: JobRecord) -> None:
+        """Remove our papers beside a returned original that is ours by now. Idempotent."""
+        with Claiming(self._folders.inbox) as claiming:
+            claiming.swallow_sidecars(job.source)
+
     def bring_companions(self, job: JobRecord) -> None:
         """Take along what a claim was interrupted over; does nothing when there is nothing."""
         if companions.noted(self.job_dir(job.id)):
@@ -206,6 +211,14 @@ class Spool:
     def _bring(self, claiming: Claiming, job_id: int) -> None:
         for companion in companions.noted(self.job_dir(job_id)):
             claiming.bring(companion, companions.folder_in(self.job_dir(job_id)))
+
+    def file_late(self, candidate: Candidate, folder: Path) -> None:
+        """Take a checksum file whose file was taken before to where that file is kept now."""
+        late = companions.Noted(candidate.source, candidate.fingerprint, as_copy=False)
+        companions.add_to_papers(folder, late.name, self._modes.file)
+        with Claiming(self._folders.inbox) as claiming:
+            claiming.bring(late, folder)
+            claiming.make_durable()
 
     def peek(self, candidate: Candidate) -> bytes | None:
         """The content of a small file in the inbox; None when it cannot be read, or has changed."""

@@ -150,7 +150,7 @@ class StatusPage:
             ],
             "obstacles": [
                 what
-                for key in ("state", "workers", "inbox")
+                for key in ("state", "system", "space", "workers", "inbox")
                 if (what := self._shell.troubles.why(key))
             ],
             "waiting": {

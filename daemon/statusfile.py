@@ -25,7 +25,22 @@ def write_status(state_dir: Path, page: dict[str, Any]) -> None:
     except OSError:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise
+        _overwrite(state_dir / _NAME, page)
+
+
+def _overwrite(path: Path, page: dict[str, Any]) -> None:
+    """On a full disk, write into the space the last page has: who reads half of it reads again.
+
+    Raises:
+        OSError: not even that is possible.
+    """
+    text = json.dumps(page).encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
+    finally:
+        os.close(descriptor)
 
 
 def read_status(state_dir: Path) -> dict[str, Any] | None:

@@ -94,13 +94,17 @@ def read_keys(path: Path) -> Digests:
     return np.memmap(path, dtype=DIGEST, mode="r", offset=len(_MAGIC))
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 def write_keys(path: Path, digests: Digests) -> None:
     """Put a file of keys in place, whole and durable; `digests` need be neither sorted nor unique.
 
     Only one writer at a time may replace one file.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=_private) as file:
         file.write(_MAGIC)
         file.write(np.unique(digests).tobytes())
         file.flush()

@@ -74,8 +74,7 @@ class UnitWatch:
             unit = pc.coalesce(*units) if units else pa.nulls(len(numbers), pa.string())
             analytes = one.analytes(codes, len(numbers))
             told = self._words[one.source].told_units(analytes)
-            unit = unit if told is None else pc.coalesce(unit, told)
-            self._evidence[one.field].observe(numbers, unit, analytes)
+            self._evidence[one.field].observe(numbers, unit, analytes, told)
 
     def _numbers(
         self, one: Measure, cells: pa.StringArray

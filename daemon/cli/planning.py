@@ -78,22 +78,16 @@ def plan(
 
 def _compared(settings: Settings, source_path: str, planned: Plan) -> dict[str, Any] | None:
     """What is decided otherwise than for the last file of the source; None without one."""
-    from daemon.last_plan import last_plan
+    from daemon.last_plan import compared
     from daemon.operations import Operations
-    from pipeline.plan import Plan
-    from pipeline.plandiff import differences
 
     try:
         if not settings.state_path.exists():
             return None
         with Operations(settings).reading() as store:
-            last = last_plan(settings, store, source_path, planned.to_dict())
+            return compared(settings, store, source_path, planned)
     except (Refused, OSError):  # who may not read the state can still have a plan
         return None
-    if last is None:
-        return None
-    changes = list(differences(Plan.from_dict(last.plan), planned))
-    return {"job": last.job.label, "source": last.job.shown_source, "changes": changes}
 
 
 def _path_in_inbox(file: Path, inbox: Path) -> str:

@@ -213,9 +213,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Everything known of one job: timeline, hashes, counts, attempts, outputs."""
+    from daemon.last_plan import compared_job
     from daemon.operations import Operations
 
-    answer = Operations(settings_from(context, root, config)).show(job_number(job))
+    settings, number = settings_from(context, root, config), job_number(job)
+    answer = Operations(settings).show(number)
+    answer["compared"] = compared_job(settings, number)
     if as_json:
         print_json(answer)
         return
@@ -236,6 +239,12 @@ def show(
         out.print("\nQuestions", style="bold")
         for question in answer["questions"]:
             out.print(plain(f"- {question}"))
+    if answer["compared"]:
+        before = f"{answer['compared']['job']}, {answer['compared']['source']}"
+        out.print()
+        out.print(plain(f"Decided otherwise than {before}"), style="bold")
+        for change in answer["compared"]["changes"] or ["nothing"]:
+            out.print(plain(f"- {change}"))
     out.print("\nTimeline", style="bold")
     made = table("when (UTC)", "event", "then", "code")
     for event in answer["events"]:

@@ -44,12 +44,15 @@ def writer_engine(path: Path) -> Engine:
     return engine
 
 
-def reader_engine(path: Path) -> Engine:
-    """An engine that cannot write. It works while a writer is open and while none is."""
+def reader_engine(path: Path, *, beside_writer: bool = False) -> Engine:
+    """An engine that cannot write. It works while a writer is open and while none is.
+
+    beside_writer: the writer is in this very process; never fall back to a copy nobody changes.
+    """
 
     return create_engine(
         "sqlite://",
-        creator=lambda: connect_to_read(path),
+        creator=lambda: connect_to_read(path, "mode=rw" if beside_writer else None),
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=12,
@@ -57,9 +60,9 @@ def reader_engine(path: Path) -> Engine:
     )
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path, mode: str | None = None) -> sqlite3.Connection:
     """A plain connection that cannot write."""
-    connection = _connect(path, _reading_mode(path))
+    connection = _connect(path, mode or _reading_mode(path))
     connection.execute("PRAGMA query_only = ON")
     return connection
 

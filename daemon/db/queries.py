@@ -53,11 +53,13 @@ class ReadStore:
         StateUnavailable, StateCorrupt, StateError: see `daemon.db.errors`.
     """
 
+    _may_write = False
+
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         _require_file(path)
         self.path = path
         self._clock = clock
-        self._reader: Engine = reader_engine(path)
+        self._reader: Engine = reader_engine(path, beside_writer=self._may_write)
         try:
             with self._reading() as connection:
                 require_head(connection)

@@ -57,6 +57,8 @@ class JobStore(ReadStore):
         StateCorrupt: the file is damaged.
     """
 
+    _may_write = True
+
     def __init__(self, path: Path, clock: Callable[[], float], *, create: bool = True) -> None:
         if create:
             _make(path)
@@ -205,11 +207,16 @@ class JobStore(ReadStore):
                 connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
 
     def probe(self) -> None:
-        """Write something, to learn whether the database takes anything now.
+        """Write something over new connections, to learn whether the database takes anything now.
+
+        The old ones may be stuck: a lock that could not be given back is kept by the process until
+        the last of them is closed.
 
         Raises:
             StateUnavailable: it does not.
         """
+        self._writer.dispose()
+        self._reader.dispose()
         self.meta_set("written_at_s", repr(self._clock()))
 
     def backup_to(self, path: Path) -> None:

@@ -40,11 +40,20 @@ class UnitEvidence:
         self._units: dict[str, Counter[str]] = {}
 
     def observe(
-        self, number: pa.DoubleArray, unit: pa.StringArray, analyte: pa.StringArray
+        self,
+        number: pa.DoubleArray,
+        unit: pa.StringArray,
+        analyte: pa.StringArray,
+        told: pa.StringArray | None = None,
     ) -> None:
-        """Count one batch; rows without number or code do not count."""
+        """Count one batch; rows without number or code do not count.
+
+        told: units a person has said of values that name none; they are not seen, but not missed.
+        """
         values = np.asarray(number.to_numpy(zero_copy_only=False), dtype=np.float64)
         bare = ~is_true(unit.is_valid())
+        if told is not None:
+            bare &= ~is_true(told.is_valid())
         codes = read_distinct(analyte, str)
         units = read_distinct(unit, normalize_unit)
         for slot, code in enumerate(codes.answers):
@@ -130,8 +139,8 @@ def decide_units(
 
     told: code -> scale of its percentages, as a person confirmed it.
 
-    An analyte that is rare in the file (below 5 % of its values) is not asked about: its rows are
-    refused one by one.
+    An analyte that is rare in the file (below 5 % of its values), or of which less than half of
+    the values lack their unit, is not asked about: such rows are refused one by one.
     """
     many = _ASKED_FROM * evidence.total("measured")
     scales: dict[str, Literal["fraction", "percent"]] = {}
@@ -150,7 +159,8 @@ def decide_units(
             if scale == "fraction":
                 sentences.append(f"{code}: all {measured} values lie in 0 to 1, read as fractions")
         elif measured >= many and _needs_unit(evidence, code, spec):
-            questions.append(_ask_unit(column, code, spec, measured))
+            bare = evidence.count(code, "without_unit")
+            questions.append(_ask_unit(column, code, spec, bare, measured))
     if questions:
         return questions
     return UnitDecision(scales=scales, sentences=tuple(sentences))
@@ -166,13 +176,15 @@ def _ask_scale(column: str, code: str) -> Question:
     )
 
 
-def _ask_unit(column: str, code: str, spec: AnalyteUnits, measured: int) -> Question:
+def _ask_unit(column: str, code: str, spec: AnalyteUnits, bare: int, measured: int) -> Question:
     """Ask for the unit of an analyte; a field of one unit has no code to name."""
     units = possible_units(spec)
+    some = f"{bare} of {measured} values {'has' if bare == 1 else 'have'} no unit"
+    none = f"none of {measured} values has a unit" if measured > 1 else "the only value has no unit"
     return Question(
         code=FileCode.UNIT_MISSING,
         column=column,
-        sentence=f"{code or column}: none of {measured} values has a unit.",
+        sentence=f"{code or column}: {none if bare == measured else some}.",
         key=f"unit:{column}:{code}" if code else f"unit:{column}",
         answers={unit: f"the values are in {unit}" for unit in units},
         free="any other unit that can be converted",
@@ -186,8 +198,12 @@ def possible_units(spec: AnalyteUnits) -> list[str]:
 
 
 def _needs_unit(evidence: UnitEvidence, code: str, spec: AnalyteUnits) -> bool:
-    """True when no value of the analyte has a unit, and none can be told without."""
-    bare = evidence.count(code, "without_unit") == evidence.count(code, "measured")
+    """True when half of the analyte's values or more have no unit, and none can be told without.
+
+    What a part of the values names proves nothing about the others: one clerk writes kg, the next
+    one notes pounds.
+    """
+    bare = 2 * evidence.count(code, "without_unit") >= evidence.count(code, "measured")
     return bare and not spec.ranges_without_unit()
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.crash.sites import DAYS, INLINE, Site
-from tests.crash.tracing import Account, Zygote
+from tests.crash.tracing import CHANGES, LOOKS, OPENS, Account, Zygote
 
 HERE = Path(__file__).resolve().parents[2]
+ERRORS = ("EIO", "ENOSPC", "EROFS", "EMFILE", "EACCES", "ESTALE", "EINTR", "EDQUOT")
 _HEALED_S = 30.0
 _LOG_BYTES_A_SECOND = 10_000
 
@@ -96,7 +97,8 @@ def main() -> int:
     parser.add_argument("--day", choices=[*DAYS, "all"], default="all")
     parser.add_argument("--kind", default="kill-before")
     parser.add_argument("--workers", choices=["pool", "inline"], default="inline")
-    parser.add_argument("--error", default="EIO")
+    parser.add_argument("--error", default="cycle", help="a name, or cycle: each in turn")
+    parser.add_argument("--looks", action="store_true", help="calls that only read fail, too")
     parser.add_argument("--for-s", type=float, default=0.0)
     parser.add_argument("--calls", nargs="*")
     parser.add_argument("--whose", default="any")
@@ -119,7 +121,9 @@ def main() -> int:
 
 
 def _day(day: str, asked: argparse.Namespace) -> Iterator[tuple[int, list[str]]]:
-    extra = {"calls": asked.calls} if asked.calls else {}
+    extra: dict[str, object] = {"calls": asked.calls} if asked.calls else {}
+    if asked.looks:
+        extra = {"calls": [*CHANGES, *OPENS, *LOOKS], "every_open": True}
     with tempfile.TemporaryDirectory(dir=asked.base) as base:
         site = Site(Path(base) / "site", DAYS[day], **(INLINE if asked.workers == "inline" else {}))
         zygote = Zygote(HERE)
@@ -130,7 +134,7 @@ def _day(day: str, asked: argparse.Namespace) -> Iterator[tuple[int, list[str]]]
                     site,
                     zygote,
                     at,
-                    error=asked.error,
+                    error=ERRORS[at % len(ERRORS)] if asked.error == "cycle" else asked.error,
                     for_s=asked.for_s,
                     whose=asked.whose,
                     **extra,

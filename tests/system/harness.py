@@ -57,6 +57,13 @@ class Service:
 
     def start(self) -> None:
         """Start the daemon and wait until it serves."""
+        self.launch()
+        assert self.process is not None
+        pid = self.process.pid
+        self.until(lambda: self.page().get("pid") == pid and self.page()["phase"] == "running")
+
+    def launch(self) -> None:
+        """Start the daemon."""
         log = self.output.open("ab")
         self.process = subprocess.Popen(
             [
@@ -74,8 +81,6 @@ class Service:
             stderr=subprocess.STDOUT,
         )
         log.close()
-        pid = self.process.pid
-        self.until(lambda: self.page().get("pid") == pid and self.page()["phase"] == "running")
 
     def kill(self) -> None:
         """kill -9, and wait for the corpse."""

@@ -20,8 +20,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 USER = "nobody"
 
 
-def as_nobody() -> tuple[str, ...]:
-    """A command that gives up everything and runs the words after it."""
+def as_nobody(keeping: str = "") -> tuple[str, ...]:
+    """A command that gives up everything (but one privilege) and runs the words after it."""
+    kept = f",+{keeping}" if keeping else ""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root, and setpriv, to become an ordinary user")
     account = pwd.getpwnam(USER)
@@ -30,8 +31,9 @@ def as_nobody() -> tuple[str, ...]:
         f"--reuid={account.pw_uid}",
         f"--regid={account.pw_gid}",
         "--clear-groups",
-        "--inh-caps=-all",
-        "--bounding-set=-all",
+        f"--inh-caps=-all{kept}",
+        f"--ambient-caps=-all{kept}",
+        f"--bounding-set=-all{kept}",
         "--no-new-privs",
     )
 

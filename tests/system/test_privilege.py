@@ -67,14 +67,14 @@ def test_the_daemon_is_an_ordinary_user_and_its_state_is_private(nobodys: Servic
     assert "CapEff:\t0000000000000000" in status
     assert status.split("Uid:")[1].split()[0] != "0"
     (nobodys.inbox / "mine.csv").write_text(patients(3, first=10))
-    nobodys.until(lambda: [j for j in nobodys.jobs() if j["source"] == "mine.csv"])
+    nobodys.until(lambda: state_of(nobodys, "mine.csv") == "delivered")
     work = nobodys.root / "work"
     assert mode_of(work) == 0o700
     for path in work.iterdir():
         assert not mode_of(path) & 0o007, path
     assert mode_of(work / "state") == 0o700
-    for path in (work / "state").glob("harmonizer.db*"):
-        assert mode_of(path) == 0o600, path
+    for path in (work / "state").rglob("*"):
+        assert mode_of(path) == (0o700 if path.is_dir() else 0o600), path
     assert mode_of(work / "daemon.lock") == 0o600
 
 
@@ -180,3 +180,18 @@ def test_a_group_that_cannot_be_used_is_refused_at_the_start(group: str) -> None
         assert said.returncode == 78
         assert "output.group" in said.stderr
         assert "member" in said.stderr
+
+
+def test_the_one_privilege_of_the_unit_tells_who_writes_the_files_of_others() -> None:
+    with ordinary_service() as made:
+        made.inbox.chmod(0o777)
+        path = made.inbox / "of-root.csv"
+        path.write_text(patients(3))
+        path.chmod(0o644)
+        assert "cannot tell" in made.ask("why", str(path))["why"]
+        made.as_user = as_nobody("lease")  # as AmbientCapabilities=CAP_LEASE has it
+        assert "finished as far as can be seen" in made.ask("why", str(path))["why"]
+        with path.open("a"):
+            assert "open for writing" in made.ask("why", str(path))["why"]
+        found = {one["check"]: one for one in made.ask_anyway("doctor")}
+        assert (found["leases"]["level"], found["user"]["level"]) == ("ok", "ok")

@@ -65,6 +65,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.housekeeping",
         "daemon.inputs",
         "daemon.intake",
+        "daemon.latecomers",
         "daemon.lineage",
     ),
     ("daemon.status",),

@@ -403,6 +403,20 @@ def test_plan_compares_with_the_last_file_of_the_same_source(tree: Tree, tmp_pat
     assert "confidence" in said
 
 
+def test_show_compares_a_job_with_the_one_before_of_its_source(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    header, *rows = OTHER.splitlines()
+    world.drop("labs-1.csv", GOOD)
+    world.run_until_idle()
+    world.drop("labs-2.csv", "\n".join([f"{header},shoe", *(f"{row},44" for row in rows)]) + "\n")
+    world.run_until_idle()
+    world.close()
+    assert json.loads(give("show", "j1", "--root", tmp_path, "--json").stdout)["compared"] is None
+    said = give("show", "j2", "--root", tmp_path).stdout
+    assert "Decided otherwise than j1, labs-1.csv" in said
+    assert "- `shoe` is new; it is kept beside the data." in said
+
+
 def test_a_mistake_of_the_program_is_told_without_data(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -403,3 +403,41 @@ def test_a_forced_contract_comes_from_the_source(tmp_path: Path) -> None:
     world.run_until_idle()
     assert world.job(2).state is JobState.DELIVERED
     world.close()
+
+
+# -- coming late --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ending", "digest"), [("sha256", SHA), ("md5", MD5)])
+@pytest.mark.parametrize("content", [GOOD, REFUSED], ids=["delivered", "refused"])
+def test_a_checksum_that_comes_when_its_file_was_taken_is_filed_with_it(
+    world: World, ending: str, digest: str, content: str
+) -> None:
+    if content == REFUSED:
+        kind = "md5" if ending == "md5" else "sha256"
+        digest = hashlib.new(kind, content.encode(), usedforsecurity=False).hexdigest()
+    world.drop("labs/a.csv", content)
+    world.run_until_idle()
+    world.drop(f"labs/a.csv.{ending}", f"{digest}  a.csv\n")
+    world.run_until_idle()
+    [job] = world.store.jobs()
+    [original] = [path for path in world.root.glob("*/*/*/a.csv") if path.is_file()]
+    assert original.with_name(f"a.csv.{ending}").is_file()
+    [papers] = [p for p in original.parent.iterdir() if p.name in ("job.json", "reason.json")]
+    assert document(papers)["companions"] == [f"a.csv.{ending}"]
+    assert nothing_is_left(world)
+    world.ask("retry", job=job.id)
+    assert len(list(world.root.glob(f"*/*/j2*/a.csv.{ending}"))) == 1
+
+
+def test_a_checksum_for_the_next_file_of_that_name_waits_for_it(world: World) -> None:
+    world.drop("report.csv")
+    world.run_until_idle()
+    world.drop("report.csv.sha256", hashlib.sha256(OTHER.encode()).hexdigest())
+    world.run_until_idle()
+    assert "the one taken as j1 has another checksum" in reasons(world)["report.csv.sha256"]
+    world.drop("report.csv", OTHER)
+    world.run_until_idle()
+    assert len(world.in_state(JobState.DELIVERED)) == 2
+    assert archived(world) == {"j1": ["report.csv"], "j2": ["report.csv", "report.csv.sha256"]}
+    assert nothing_is_left(world)

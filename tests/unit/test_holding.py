@@ -502,7 +502,7 @@ def test_a_yes_covers_a_file_whose_question_is_asked_at_that_moment(tmp_path: Pa
     world.run_until_idle()
     assert world.job(1).state is JobState.HELD
     world.ask("confirm", job=1, answers={"geboren": "dmy"})
-    executor.answer_next()  # tuesday's question, asked before the yes
+    executor.answer_next()  # the other's question, asked before the yes
     world.run_until_idle()
     kinds = [event.kind for event in world.store.story(2)]
     assert kinds[-3:] == [
@@ -514,7 +514,7 @@ def test_a_yes_covers_a_file_whose_question_is_asked_at_that_moment(tmp_path: Pa
     while executor.waiting:
         executor.answer_next()
     world.run_until_idle()
-    assert delivered(world) == ["monday.j1", "tuesday.j2"]
+    assert [name.split(".")[0] for name in delivered(world)] == ["monday", "tuesday"]
     world.close()
 
 

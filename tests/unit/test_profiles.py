@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from daemon.app import check_contracts
+from daemon.doctor import examine
+from daemon.errors import Refused
 from daemon.profiles import Profiles
-from daemon.settings import Source
+from daemon.settings import Settings, Source
+from tests.support import World
 
 PROFILES = Profiles(
     [
@@ -51,3 +57,31 @@ def test_a_profile_of_the_whole_inbox_leaves_each_sub_folder_its_turn() -> None:
     profiles = Profiles([Source(path=".", priority=5)])
     assert profiles.of(b"east/a.csv").priority == 5
     assert profiles.turn(b"east/a.csv") == b"east"
+
+
+def test_a_contract_that_is_not_there_is_named_before_the_start(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path, sources=[{"path": "labs", "contract": "lab_result"}])
+    with pytest.raises(Refused) as refused:
+        check_contracts(settings)
+    assert "lab_result" in refused.value.sentence
+    assert "lab_results" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("complete", "level", "says"),
+    [
+        ({"marker": ".{name}.ok"}, "error", "left alone"),
+        ({"marker": "{name}.part"}, "error", "left alone"),
+        ({"manifest": "~$*"}, "error", "left alone"),
+        ({"marker": "{name}.ok"}, "ok", "1 in the settings"),
+    ],
+)
+def test_doctor_finds_a_marker_that_could_never_be_seen(
+    tmp_path: Path, complete: dict[str, str], level: str, says: str
+) -> None:
+    world = World(tmp_path, sources=[{"path": "labs", "complete": complete}])
+    (tmp_path / "inbox" / "labs").mkdir()
+    [found] = [one for one in examine(world.settings) if one["check"] == "sources"]
+    assert found["level"] == level
+    assert says in found["finding"]
+    world.close()

@@ -174,6 +174,32 @@ def test_a_unit_that_was_told_and_is_contradicted_by_the_values_is_held(desk: De
     )
 
 
+VITALS = "patient_id,observed_at,vital,value,unit\n"
+
+
+def test_half_the_weights_without_unit_are_asked_about_and_told_once(desk: Desk) -> None:
+    content = VITALS + ("P001,2025-01-13 08:00,weight,150,\nP002,2025-01-13 08:00,weight,68,kg\n")
+    held = desk.hold(content)
+    assert held.result.questions[0] == "value: body_weight: 1 of 2 values has no unit."
+    desk.answer(held, {"unit:value:body_weight": "[lb_av]"})
+    assert desk.harmonize(content).column("value") == ["68.04", "68"]
+    assert desk.harmonize(VITALS + "P003,2025-01-13 08:00,weight,150,\n").column("value") == [
+        "68.04"
+    ]
+
+
+def test_a_unit_column_that_names_another_unit_than_was_told_is_held(desk: Desk) -> None:
+    held = desk.hold(VITALS + "P001,2025-01-13 08:00,weight,150,\n")
+    assert held.result.questions[0] == "value: body_weight: the only value has no unit."
+    desk.answer(held, {"unit:value:body_weight": "[lb_av]"})
+    same = desk.harmonize(VITALS + "P001,2025-01-13 08:00,weight,150,lb\n")
+    assert same.column("value") == ["68.04"]
+    other = desk.hold(VITALS + "P001,2025-01-13 08:00,weight,70,kg\n")
+    assert other.result.questions[0] == (
+        "`unit` named [lb_av] for body_weight until now and names kg in this file."
+    )
+
+
 @pytest.mark.parametrize("fate", ["rescue", "ignore"])
 def test_a_new_column_is_rescued_or_left_out_by_policy(desk: Desk, fate: str) -> None:
     desk.contract(
