@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick demo check lint types format bench lock audit clean
+.PHONY: help setup run test quick demo check lint types format bench lock audit sweep clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -58,6 +58,13 @@ lock: setup  ## Maintainers: resolve pyproject.toml anew into the two lock files
 
 audit:  ## Maintainers: ask for known vulnerabilities of what is pinned (needs pip-audit, network)
 	pip-audit --require-hashes --disable-pip -r requirements.lock
+
+sweep: setup  ## Kill and refuse at every system call, one by one (hours)
+	$(BIN)/python -m tests.crash.sweep --kind kill-before --double
+	$(BIN)/python -m tests.crash.sweep --kind kill-after
+	$(BIN)/python -m tests.crash.sweep --kind kill-before --workers pool --whose worker --victim self
+	$(BIN)/python -m tests.crash.sweep --kind error --looks
+	$(BIN)/python -m tests.crash.sweep --kind error --for-s 2
 
 clean:  ## Remove the environment and caches (never data)
 	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info

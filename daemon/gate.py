@@ -6,6 +6,7 @@ after its limit it is taken to be refused, with a code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from daemon.latecomers import Latecomers
 from daemon.profiles import Profiles
 from daemon.settle import Candidate, SettleTracker
 from daemon.shell import Shell
+from daemon.spool import TakesLong
 from daemon.states import JobState
 from pipeline.errors import FileCode
 
@@ -52,11 +54,13 @@ class Gate:
         self._contents: dict[tuple[int, ...], bytes | None] = {}
         self._ends: dict[tuple[int, ...], Future[str | None] | str | None] = {}
         self._complete: dict[tuple[int, ...], bool] = {}
+        self._known: dict[tuple[int, int], int | None] = {}
         self.wait_for_others: set[bytes] = set()  # and are never given up
 
     def look(self, candidates: Sequence[Candidate]) -> None:
         """Put together what a scan saw."""
         self.wait_for_others.clear()
+        self._known.clear()
         here = {one[1:5] for one in candidates}
         for known in (self._contents, self._ends, self._complete):
             if len(known) > _MOST_KNOWN or len(known) > 2 * len(here) + 100:
@@ -83,6 +87,13 @@ class Gate:
         if self._company.is_vouched(candidate.source):
             return Answer()  # the sender himself says that it is whole
         return self._about_end(candidate, settle, now_s)
+
+    def known_job(self, candidate: Candidate) -> int | None:
+        """The job that put this very file somewhere before; asked once a scan."""
+        key = candidate[1:3]
+        if key not in self._known:
+            self._known[key] = self._shell.store.job_of_file(*key)
+        return self._known[key]
 
     def take(self, candidate: Candidate) -> list[Along]:
         """What goes with a candidate that is taken now; durably noted where it must be."""
@@ -136,12 +147,11 @@ class Gate:
 
     def _returned(self, candidate: Candidate) -> tuple[str, float] | None:
         """What a worker found missing in just these bytes, and when; None for all other files."""
-        store = self._shell.store
-        job_id = store.job_of_file(candidate.device, candidate.inode)
+        job_id = self.known_job(candidate)
         if job_id is None:
             return None
         try:
-            job = store.get(job_id)
+            job = self._shell.store.get(job_id)
         except JobUnknown:
             return None
         is_it = job.state is JobState.WITHDRAWN and job.reason_code == FileCode.TRUNCATED
@@ -153,14 +163,17 @@ class Gate:
         stamp = candidate[1:5]
         known = self._ends.get(stamp, "?")
         if known == "?":
-            if candidate.size_bytes <= _PROBED_AT_ONCE_BYTES:
-                known = self._shell.spool.missing_end(candidate)
-            else:
-                known = self._aside.submit(self._shell.spool.missing_end, candidate)
-            self._ends[stamp] = known
+            known = self._ends[stamp] = self._look_at_end(candidate)
         if isinstance(known, Future) and known.done():
             known = self._ends[stamp] = known.result()
         return known
+
+    def _look_at_end(self, candidate: Candidate) -> Future[str | None] | str | None:
+        spool = self._shell.spool
+        if candidate.size_bytes <= _PROBED_AT_ONCE_BYTES:
+            with contextlib.suppress(TakesLong):
+                return spool.missing_end(candidate, at_once=True)
+        return self._aside.submit(spool.missing_end, candidate)
 
     def _content(self, candidate: Candidate) -> bytes | None:
         stamp = candidate[1:5]

@@ -280,9 +280,7 @@ class Intake:
 
     def _intent(self, candidate: Candidate, flaw: Flaw | None) -> ClaimIntent:
         fingerprint = candidate.fingerprint
-        parent_id = resubmitted_job(candidate.source) or self._shell.store.job_of_file(
-            fingerprint.device, fingerprint.inode
-        )
+        parent_id = resubmitted_job(candidate.source) or self._gate.known_job(candidate)
         if parent_id is not None and not self._is_finished(parent_id):
             parent_id = None  # a folder that only looks like one of ours
         return ClaimIntent(

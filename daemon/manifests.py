@@ -11,11 +11,13 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from daemon.checksums import Digest, digests_in, lines_of
 
 MOST_BYTES = 4 * 1024 * 1024
+_LONGEST_LINE = 8_192
 _SEPARATORS = ("\t", ";", ",")
 _NAMES = ("name", "file", "filename", "file_name", "path", "datei", "dateiname")
 _SIZES = ("size", "size_bytes", "bytes", "length", "filesize", "file_size")
@@ -32,6 +34,7 @@ class Entry(NamedTuple):
     digest: Digest | None = None
 
 
+@lru_cache(64)
 def entries_in(content: bytes) -> tuple[Entry, ...]:
     """The files a manifest lists, each once; none when it is no manifest, or leads elsewhere."""
     summed = digests_in(content)
@@ -84,6 +87,8 @@ def _from_lines(text: str) -> Iterator[Entry]:
 
 
 def _from_line(line: str) -> Entry:
+    if len(line) > _LONGEST_LINE:
+        raise ValueError("no name is that long")
     found = _ENDS_WITH_SIZE.fullmatch(line)
     return Entry(_bytes(found[1].rstrip()), int(found[2])) if found else Entry(_bytes(line))
 

@@ -192,11 +192,15 @@ class Operations:
         with self.reading() as store:
             job = self._job(store, job_id)
             paused = store.meta_get("paused")
+            moved = store.story(job_id)[-1].kind is JobEvent.INPUT_CHANGED
+        said = self._sentence(job, paused)
+        if moved:
+            said = f"A sender still wrote to it after it was taken; it is read again. {said}"
         return {
             **summary(job),
             **_asked(job),
             "where": self._where(job),
-            "why": self._sentence(job, paused),
+            "why": said,
         }
 
     def last_logs(self, job_id: int | None = None, *, limit: int = 100) -> list[LogRecord]:

@@ -66,14 +66,18 @@ from daemon.linux import is_pinned, may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
-from pipeline.endprobe import missing_end
+from pipeline.endprobe import missing_end, takes_long
 from pipeline.messages import begun_mark, outlived_mark
 
-__all__ = ["OutsideFolder", "Spool", "SpoolFolders"]
+__all__ = ["OutsideFolder", "Spool", "SpoolFolders", "TakesLong"]
 
 _PINNED = "marked immutable or append-only, so nothing can be moved"
 _JOB_FOLDER = re.compile(r"j([1-9][0-9]{0,17})")
 _STEM_BYTES = 120  # leaves room for the job, a counter and a consumer's own suffixes
+
+
+class TakesLong(Exception):
+    """Asked to be done at once, and it cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,17 +234,23 @@ class Spool:
                     return stream.read(candidate.size_bytes)
         return None
 
-    def missing_end(self, candidate: Candidate) -> str | None:
+    def missing_end(self, candidate: Candidate, *, at_once: bool = False) -> str | None:
         """What is missing at the end of a file in the inbox; None when nothing seems to be.
 
         A file that cannot be read now is not judged.
+
+        Raises:
+            TakesLong: `at_once` is on, and the file must be unpacked for it.
         """
         path = os.fsencode(self._folders.inbox) + b"/" + candidate.source
         with contextlib.suppress(OSError):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
             with os.fdopen(os.open(path, flags), "rb", buffering=0) as stream:
-                if fingerprint_of(os.fstat(stream.fileno())) == candidate.fingerprint:
-                    return missing_end(stream)
+                if fingerprint_of(os.fstat(stream.fileno())) != candidate.fingerprint:
+                    return None
+                if at_once and takes_long(stream.read(8)):
+                    raise TakesLong
+                return missing_end(stream)
         return None
 
     def unclaim(self, job: JobRecord) -> bool:

@@ -131,7 +131,7 @@ def check_plausible(
 def check_order(
     field: Field, entries: Mapping[str, CodeEntry], values: pa.Array, codes: pa.Array, records: Rows
 ) -> list[Violation]:
-    """Refuse records in which a code's value is not above that of the code it must be above.
+    """Mark records in which a code's value is not above that of the code it should be above.
 
     `records` are the ascending record numbers of the rows; values are in their code's unit.
     """
@@ -152,8 +152,9 @@ def check_order(
                     field=field.name,
                     rule="above",
                     code=RowCode.ROW_CONSTRAINT,
-                    sentence=f"{field.name} of {code} must be above that of {entry.above}",
+                    sentence=f"{field.name} of {code} should be above that of {entry.above}",
                     rows=np.sort(np.concatenate([upper[wrong], beside[wrong]])),
+                    is_warning=True,
                 )
             )
     return found

@@ -112,8 +112,8 @@ class CodeEntry(Named):
         "Lowest and highest usual value in `unit`; outside it the row is marked.", default=None
     )
     above: str | None = words(
-        "Code of the same set whose value in the same record must be lower; a record in which it "
-        "is not (blood pressure 80/120) is rejected.",
+        "Code of the same set whose value in the same record should be lower; rows in which it is "
+        "not (blood pressure 80/120) are marked.",
         default=None,
     )
     convert: dict[str, str] = words(
@@ -238,7 +238,8 @@ class Field(Part):
         "Country (ISO 3166) of telephone numbers without country code.", default=None
     )
     timezone: str | None = words(
-        "Zone (IANA name) of times that carry no offset; without it they are refused.",
+        "Zone (IANA name) of times that carry no offset, and of its own names for them (EST, EDT); "
+        "without it a person is asked.",
         default=None,
     )
     century: Century = words(

@@ -24,7 +24,7 @@ _ZEROS = 16  # so many NUL bytes at the end of a text are no padding of it
 _MOST_SCANNED_BYTES = 256 * 1024 * 1024
 _HOLE = b"\x00" * 4096  # aligned or not: no text has that many in a row
 _MOST_PACKED_BYTES = 64 * 1024 * 1024
-_MOST_UNPACKED_BYTES = 256 * 1024 * 1024
+_MOST_UNPACKED_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -78,6 +78,11 @@ class _Needing(_Unpacker):
             made += len(inner.decompress(b"", _CHUNK_BYTES))  # type: ignore[attr-defined]
         self.rest = inner.unused_data if inner.eof else b""  # type: ignore[attr-defined]
         return made + 1
+
+
+def takes_long(head: bytes) -> bool:
+    """True for the first bytes of a packed file: to look at its end, it is unpacked."""
+    return head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"))
 
 
 def missing_end(stream: BinaryIO) -> str | None:
@@ -217,11 +222,12 @@ PROBES: list[tuple[Callable[[bytes], bool], Probe]] = [
 # -- text ---------------------------------------------------------------------------------------
 
 _CODECS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_XML_OPENS = re.compile(
-    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*)*<([A-Za-z_][\w:.-]*)",
+_XML_OPENS = re.compile(  # atomic: a head made for it must not be parted in endless ways
+    r"\s*+(?:(?><\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?:\[.*?\]\s*+)?+>)\s*+)*+"
+    r"<([A-Za-z_][\w:.-]*+)",
     re.DOTALL | re.IGNORECASE,
 )
-_XML_AFTER = re.compile(r"(?:\s|<!--(?:(?!-->).)*-->|<\?(?:(?!\?>).)*\?>)*\Z", re.DOTALL)
+_XML_AFTER = re.compile(r"(?:\s|<!--(?:(?!-->).)*+-->|<\?(?:(?!\?>).)*+\?>)*+\Z", re.DOTALL)
 _JSON_OPENS = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*(?:[\[{"\]\d-]|true|false|null))')
 _CLOSING = {"{": "}", "[": "]"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +66,7 @@ class JobStore(ReadStore):
             _make(path)
         super().__init__(path, clock)
         self._writer = writer_engine(path)
+        self._turn = threading.RLock()
         self._hold_open()
 
     @staticmethod
@@ -207,17 +210,14 @@ class JobStore(ReadStore):
                 connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
 
     def probe(self) -> None:
-        """Write something over new connections, to learn whether the database takes anything now.
-
-        The old ones may be stuck: a lock that could not be given back is kept by the process until
-        the last of them is closed.
+        """Write something over a new connection, to learn whether the database takes anything now.
 
         Raises:
             StateUnavailable: it does not.
         """
-        self._writer.dispose()
-        self._reader.dispose()
-        self.meta_set("written_at_s", repr(self._clock()))
+        with self._turn:
+            self._start_afresh()
+            self.meta_set("written_at_s", repr(self._clock()))
 
     def backup_to(self, path: Path) -> None:
         """Write a consistent, checked copy to `path`, whole or not at all; work goes on meanwhile.
@@ -273,12 +273,23 @@ class JobStore(ReadStore):
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        try:
-            with plain_errors(), self._writer.begin() as connection:
-                yield connection
-        except StateError:
-            self._writer.dispose()  # a connection that met an error may be stuck in it
-            raise
+        with self._turn:  # one thread writes, and when it starts afresh, no other is half-way
+            try:
+                with plain_errors(), self._writer.begin() as connection:
+                    yield connection
+            except StateError:
+                self._start_afresh()
+                raise
+
+    def _start_afresh(self) -> None:
+        """Close every connection: one that met an error may be stuck in it.
+
+        A lock that could not be given back is kept by the process until the last one is closed,
+        and none is while a cursor of its lives on in the traces of the errors it met.
+        """
+        self._writer.dispose()
+        self._reader.dispose()
+        gc.collect()
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

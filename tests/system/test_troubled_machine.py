@@ -176,3 +176,15 @@ def test_a_daemon_without_descriptors_goes_on_when_it_has_some(tmp_path: Path) -
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         daemon.until_finished(1)
         assert list(daemon.originals()) == ["a.csv"]
+
+
+def test_a_damaged_state_database_is_not_started_again_and_again(tmp_path: Path) -> None:
+    daemon = Service(tmp_path / "root")
+    state = daemon.root / "work/state/harmonizer.db"
+    daemon.command("run", "--until-idle")
+    state.write_bytes(b"not a database" * 1000)
+    daemon.launch()
+    assert daemon.process is not None
+    assert daemon.process.wait(60) == 78, "one of RestartPreventExitStatus in the unit"
+    assert "is damaged" in daemon.said()
+    assert "backup" in daemon.said()

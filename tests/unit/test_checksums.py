@@ -136,7 +136,18 @@ def test_sha256sum_of_several_files_is_a_manifest() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1, 2]", b"../a.csv\n", b"/etc/passwd\n", b'[{"x": 1}]', b'{"a": 1}']
+    "content",
+    [
+        b"." * 4_000_000,
+        b"[" * 100_000,
+        b"",
+        b"{",
+        b"[1, 2]",
+        b"../a.csv\n",
+        b"/etc/passwd\n",
+        b'[{"x": 1}]',
+        b'{"a": 1}',
+    ],
 )
 def test_what_is_no_list_or_leads_elsewhere_is_no_manifest(content: bytes) -> None:
     assert entries_in(content) == ()

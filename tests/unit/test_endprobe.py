@@ -188,3 +188,22 @@ def test_a_database_with_missing_pages_is_recognised(tmp_path: Path) -> None:
     content = (tmp_path / "a.db").read_bytes()
     assert looked_at(content) is None
     assert looked_at(content[:-4096]) is not None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<?a?>" * 12_000 + b"x",
+        b"<!--a-->" * 8_000 + b"x",
+        b"<!DOCTYPE a [" + b"]" * 60_000,
+        b"<a>" + b"<!---->" * 9_000,
+        b"<a>" + b"</a" * 20_000,
+        b"<a " * 20_000,
+        b'{"' + b'"' * 60_000,
+        b'a,b\n"' * 10_000 + b'"',
+        b"," * 60_000,
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_no_end_is_looked_at_for_ever(content: bytes) -> None:
+    looked_at(content)  # that it returns is the point

@@ -49,10 +49,10 @@ splitRows:
   - {field: value, when: {thing: pressure}, into: [{thing: upper}, {thing: lower}]}
 codesets:
   things:
-    glucose: {unit: mg/dL, molarMass: 180.156, plausible: [5, 2000]}
+    glucose: {unit: mg/dL, molarMass: 180.156, plausible: [5, 2000], keep: ["[iU]/L"]}
     temp: {unit: Cel, plausible: [25, 45]}
     pressure: {unit: "mm[Hg]"}
-    upper: {unit: "mm[Hg]"}
+    upper: {unit: "mm[Hg]", above: lower}
     lower: {unit: "mm[Hg]"}
     panel: {kind: panel}
 checks:
@@ -89,6 +89,8 @@ MEASURES = [
     ("98.6 F", "", "temp", ""),
     ("37.0", "C", "temp", "36-37.5"),
     ("120/80", "mmHg", "Pressure", ""),
+    ("80/120", "mmHg", "Pressure", ""),
+    ("30", "IU/L", "glucose", ""),
     ("118/79 mmHg", "", "PRESSURE", ""),
     ("Trace", "", "panel", "negative"),
 ]

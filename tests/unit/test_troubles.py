@@ -60,7 +60,7 @@ def test_a_claim_that_came_to_nothing_leaves_no_folder(world: World) -> None:
     spool = world.spool
 
     class Refusing(Spool):
-        def claim_all(self, jobs: Any) -> dict[int, str]:
+        def claim_all(self, jobs: Any, along: Any = None) -> dict[int, str]:
             for job in jobs:
                 self.input_dir(job.id).mkdir(parents=True)
             return {job.id: "it cannot be taken" for job in jobs}
@@ -80,6 +80,7 @@ def test_an_input_that_cannot_be_hashed_after_its_attempt_is_dealt_with_later(
 ) -> None:
     class Swapping(Spool):
         swapped = False
+        was_swapped = False
 
         def digest(self, job: Any) -> Any:
             if self.swapped:
@@ -87,8 +88,8 @@ def test_an_input_that_cannot_be_hashed_after_its_attempt_is_dealt_with_later(
             return super().digest(job)
 
         def prepare_staging(self, job_id: int, attempt: int) -> Path:
-            if attempt == 1:
-                self.swapped = True
+            if not self.was_swapped:
+                self.swapped = self.was_swapped = True
                 [path] = self.input_dir(job_id).iterdir()
                 path.write_text(GOOD.replace("Ada", "Grace"), encoding="utf-8")
             return super().prepare_staging(job_id, attempt)
