@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from pipeline.errors import RowCode
 from pipeline.keyfilter import Comparison, KeyFilter, Positions
 
 Survivorship = Literal["first", "last", "most_complete", "merge", "reject"]
+T = TypeVar("T")
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 """Gives the rows from the first on, as often as it is called."""
 Digests = npt.NDArray[np.uint64]
@@ -106,7 +107,8 @@ class Resolution:
     merged: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-_KEYS_AT_ONCE = 2_000
+_KEYS_AT_ONCE = 2_000  # as Python's own rows, a few KB each
+_KEYS_PICKED = 20_000  # as Arrow's; more take another look at all rows
 
 
 class Deduplicator:
@@ -134,6 +136,10 @@ class Deduplicator:
             self._filter.add(batch)
         for unique in self._unique.values():
             unique.add(batch)
+
+    def known_keys(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Those of these ascending hashes of primary keys that some row has."""
+        return self._filter.known(hashes)
 
     def close(self) -> None:
         """Give up what is on disk; nothing can be decided any more."""
@@ -182,19 +188,18 @@ class Deduplicator:
         """Compare the rows of those keys whose contents are not one."""
         if uniform.all():
             return
-        wanted = np.sort(candidates[order[~uniform]])
-        picked = _Picked(batches, wanted, self._rules.fields, self._comparison)
-        mixed = np.flatnonzero(~uniform[starts])
         ends = np.append(starts[1:], len(order))
-        for first in range(0, len(mixed), _KEYS_AT_ONCE):
-            groups = [
-                candidates[order[starts[at] : ends[at]]]
-                for at in mixed[first : first + _KEYS_AT_ONCE].tolist()
-            ]
-            rows = picked.at(np.sort(np.concatenate(groups)))
-            for positions in groups:
-                group = [(position, *rows[position]) for position in positions.tolist()]
-                _settle_group(group, self._rules, into)
+        mixed = np.flatnonzero(~uniform[starts])
+        groups = [candidates[order[starts[at] : ends[at]]] for at in mixed.tolist()]
+        for some in _slices(groups, _KEYS_PICKED):
+            picked = _Picked(
+                batches, np.sort(np.concatenate(some)), self._rules.fields, self._comparison
+            )
+            for few in _slices(some, _KEYS_AT_ONCE):
+                rows = picked.at(np.sort(np.concatenate(few)))
+                for positions in few:
+                    group = [(position, *rows[position]) for position in positions.tolist()]
+                    _settle_group(group, self._rules, into)
 
     def _digests(self, batches: Batches, candidates: Positions) -> tuple[Digests, Digests]:
         keys: list[Digests] = []
@@ -225,6 +230,12 @@ class Deduplicator:
             ]
             if len(alive) > 1:
                 into.rejected.update(dict.fromkeys(alive, why))
+
+
+def _slices(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """The items in order, at most so many at a time."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
 
 
 def _settle_group(

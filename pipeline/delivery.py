@@ -145,7 +145,7 @@ class Delivery:
             with timed(self.timings_s, "apply"):
                 self._apply(store, refused, spool, keys, tally)
             with timed(self.timings_s, "duplicates"):
-                clashing, others = find_clashes(store.batches, refused.batches, rules)
+                clashing, others = find_clashes(store.batches, refused.batches, rules, keys)
                 resolution, kept_out = self._settle(store, keys, tally, clashing)
         with timed(self.timings_s, "write"):
             writer = RowWriter(

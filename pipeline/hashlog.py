@@ -94,6 +94,14 @@ class HashLog:
                 chosen.append((positions[here], hashes[here]))
             yield _joined(chosen)
 
+    def among(self, wanted: Hashes) -> Hashes:
+        """Those of `wanted`, which ascend, that are here."""
+        found = np.zeros(len(wanted), dtype=bool)
+        for _, hashes in self.chunks() if len(wanted) else ():
+            place = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
+            found[place[wanted[place] == hashes]] = True
+        return wanted[found]
+
     def places_of(self, wanted: Hashes) -> Positions:
         """Positions, ascending, of the hashes that are among `wanted`, which ascend."""
         found = [np.empty(0, dtype=np.int64)]

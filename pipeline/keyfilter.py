@@ -98,6 +98,10 @@ class KeyFilter:
         """Positions of every row whose key's hash another row has too, ascending."""
         return self._log.places_of(self._doubled())
 
+    def known(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Those of these ascending hashes (`hash_rows` of the key) that some row has."""
+        return self._log.among(hashes)
+
     def close(self) -> None:
         """Give up what is on disk."""
         self._log.close()

@@ -46,7 +46,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = N
         try:
             for item in source:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > count:
+                if len(waiting) >= count:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

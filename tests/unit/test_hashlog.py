@@ -60,6 +60,8 @@ def test_places_of_hashes_are_found(tmp_path: Path, in_memory: int) -> None:
         expected = np.flatnonzero(np.isin(hashes, wanted) & counts)
         assert log.places_of(wanted).tolist() == expected.tolist()
         assert log.places_of(wanted[:0]).tolist() == []
+        assert log.among(wanted).tolist() == np.unique(hashes[expected]).tolist()
+        assert log.among(wanted[:0]).tolist() == []
 
 
 def test_without_a_folder_all_stays_in_memory() -> None:
