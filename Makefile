@@ -42,9 +42,19 @@ types: setup  ## Mypy, strict
 format: setup  ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
+bench: .venv-bench/.ready  ## Measure against pandas, polars and DuckDB; writes benchmarks/results/ (10 min)
+	@.venv-bench/bin/python -m benchmarks --folder "$${TMPDIR:-/tmp}/harmonizer-bench"
+
+.venv-bench/.ready: requirements-bench.lock
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-bench.lock
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 lock: setup  ## Maintainers: resolve pyproject.toml anew into the two lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group bench -c requirements.lock pyproject.toml -o requirements-bench.lock
 
 audit:  ## Maintainers: ask for known vulnerabilities of what is pinned (needs pip-audit, network)
 	pip-audit --require-hashes --disable-pip -r requirements.lock
@@ -57,4 +67,4 @@ sweep: setup  ## Kill and refuse at every system call, one by one (hours)
 	$(BIN)/python -m tests.crash.sweep --kind error --for-s 2
 
 clean:  ## Remove the environment and caches (never data)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info

@@ -20,7 +20,7 @@ from daemon import logs, notify
 from daemon.coordinator import Coordinator
 from daemon.db.errors import StaleJob, StateError, StateUnavailable, refusal
 from daemon.db.store import JobStore, ReadStore
-from daemon.errors import ExitCode, Refused, may_pass
+from daemon.errors import ExitCode, Refused, SettingsError, may_pass
 from daemon.executors.base import Executor
 from daemon.executors.inline import InlineExecutor
 from daemon.executors.pool import WorkerPool
@@ -28,7 +28,7 @@ from daemon.files import ignore_lease_signals
 from daemon.groups import GroupUnusable, group_number
 from daemon.lock import DaemonLock, LockHeld
 from daemon.places import Places
-from daemon.settings import Folders, Settings, SettingsError
+from daemon.settings import Folders, Settings
 from daemon.shell import Shell
 from daemon.spool import Spool, SpoolFolders
 from daemon.status import StatusPage

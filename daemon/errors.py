@@ -45,6 +45,17 @@ class Refused(Exception):
         return f"{self.sentence} {self.hint}"
 
 
+class SettingsError(Exception):
+    """The configuration cannot be used; `problems` lists every reason, one line each."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        super().__init__(source, problems)
+        self.source, self.problems = source, problems
+
+    def __str__(self) -> str:
+        return f"{self.source} cannot be used:\n" + "\n".join(f"  - {p}" for p in self.problems)
+
+
 # What the surroundings say when they are at fault, and what may pass without anybody touching the
 # files: full, failing, read-only or unreachable disks, and too many open files.
 _PASSING = frozenset(

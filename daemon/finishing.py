@@ -70,14 +70,8 @@ class Finishing:
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
         moves = []
-        away = self._away()
-        for job in jobs:
+        for job in self._with_keys(self._movable(jobs)):
             now_s = self._shell.monotonic()
-            wanted = _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ())
-            gone = next((away[name] for name in wanted if name in away), None)
-            if gone is not None:
-                self._shell.troubles.note(("finish", job.id), gone, now_s)
-                continue
             try:
                 moves.append(self._moved(job))
             except OSError as error:
@@ -124,6 +118,19 @@ class Finishing:
         """True while error/INDEX.csv lags behind the database."""
         return self._index_is_stale
 
+    def _movable(self, jobs: Sequence[JobRecord]) -> list[JobRecord]:
+        """The jobs all of whose folders are there; the others wait."""
+        away = self._away()
+        movable = []
+        for job in jobs:
+            wanted = _GOES_TO.get(job.disposition or Disposition.QUARANTINED, ())
+            gone = next((away[name] for name in wanted if name in away), None)
+            if gone is None:
+                movable.append(job)
+            else:
+                self._shell.troubles.note(("finish", job.id), gone, self._shell.monotonic())
+        return movable
+
     def _away(self) -> dict[str, str]:
         """The folders that are not the right ones just now, each with the reason."""
         places = self._shell.places
@@ -160,7 +167,6 @@ class Finishing:
             case Disposition.DELIVERED if job.contract is None:  # an archive: its members deliver
                 self._retire(job)
             case Disposition.DELIVERED:
-                self._keep_keys(job)
                 report = self._shell.spool.keep_report(job)
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job)
@@ -175,11 +181,27 @@ class Finishing:
                 self._shell.spool.give_back_companions(job)
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
 
-    def _keep_keys(self, job: JobRecord) -> None:
-        """Before others can see the delivery, its rows can be referred to."""
-        staging = self._shell.spool.staging_dir(job.id, job.attempts)
+    def _with_keys(self, jobs: Sequence[JobRecord]) -> list[JobRecord]:
+        """Before others can see a delivery, its rows can be referred to; returns who may go on."""
         keys = ReferenceKeys(self._shell.spool.state_dir)
-        keys.take_in(job.contract or "", written_beside(staging))
+        delivered: dict[str, list[JobRecord]] = {}
+        for job in jobs:
+            if job.disposition is Disposition.DELIVERED:
+                delivered.setdefault(job.contract or "", []).append(job)
+        refused: set[int] = set()
+        for contract, several in delivered.items():
+            folders = [
+                written_beside(self._shell.spool.staging_dir(job.id, job.attempts))
+                for job in several
+            ]
+            try:
+                keys.take_in(contract, folders)
+            except OSError as error:
+                for job in several:
+                    what, now_s = self._why_not(error), self._shell.monotonic()
+                    self._shell.troubles.note(("finish", job.id), what, now_s)
+                    refused.add(job.id)
+        return [job for job in jobs if job.id not in refused]
 
     def _moved_without_results(self, job: JobRecord) -> Move:
         changes: dict[str, Any] = {

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loguru import logger
 
 from daemon.db.records import LogLine
+from daemon.errors import SettingsError
 from daemon.log_table import LogTable
-from daemon.settings import Logs, SettingsError
+from daemon.settings import Logs
 from pipeline.errors import PipelineError, chain_of, trace_of
 
 if TYPE_CHECKING:

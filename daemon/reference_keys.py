@@ -11,6 +11,7 @@ the two are merged. What readers have mapped stays theirs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,18 @@ class ReferenceKeys:
             return {}
         return {path.name: str(path) for path in sorted(self._folder.iterdir()) if path.is_dir()}
 
-    def take_in(self, contract: str, found: Path) -> None:
-        """Add the keys one attempt wrote into the folder `found`; there may be none.
+    def take_in(self, contract: str, found: Sequence[Path]) -> None:
+        """Add the keys that attempts wrote into the folders `found`; there may be none.
+
+        Many deliveries at once cost no more writing than one.
 
         Raises:
             OSError: the disk refuses; calling again finishes what was left undone.
         """
-        written = sorted(found.glob("*.keys")) if found.is_dir() else []
+        written: dict[str, list[Path]] = {}
+        for folder in found:
+            for path in sorted(folder.glob("*.keys")) if folder.is_dir() else ():
+                written.setdefault(path.name, []).append(path)
         if not written:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -53,8 +59,8 @@ class ReferenceKeys:
         if not own.is_dir():
             own.mkdir(mode=0o700)
             fsync_dir(self._folder)
-        for path in written:
-            _add(own / path.name, read_keys(path))
+        for name, paths in written.items():
+            _add(own / name, np.concatenate([read_keys(path) for path in paths]))
 
 
 def _add(path: Path, digests: Digests) -> None:

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 import pipeline
+from daemon.errors import SettingsError
 
 
 class _Section(BaseModel):
@@ -249,17 +250,6 @@ class Service(_Section):
     umask: str = Field(
         "0027", pattern=r"^0?[0-7]{3}$", description="Octal rights taken from new folders."
     )
-
-
-class SettingsError(Exception):
-    """The configuration cannot be used; `problems` lists every reason, one line each."""
-
-    def __init__(self, source: str, problems: list[str]) -> None:
-        super().__init__(source, problems)
-        self.source, self.problems = source, problems
-
-    def __str__(self) -> str:
-        return f"{self.source} cannot be used:\n" + "\n".join(f"  - {p}" for p in self.problems)
 
 
 class Settings(BaseSettings):

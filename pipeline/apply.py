@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,7 @@ class Applier:
         self._tally = tally
         self._references = References(contract, {}) if references is None else references
         self._with_changes = with_changes
+        self._counting = Lock()  # several batches may be applied at once
         self._may_be_blank = not contract.primary_key and not any(
             field.constraints.required for field in contract.fields
         )
@@ -151,9 +153,10 @@ class Applier:
     def _count_changes(self, sheet: Sheet) -> None:
         """A cell counts once for each reason, into however many rows its record was split."""
         is_split = sheet.count > 0 and sheet.origin[-1] + 1 < sheet.count
-        for change in sheet.changes:
-            cells = len(np.unique(sheet.origin[change.rows])) if is_split else len(change.rows)
-            self._tally.of(change.field).changed[change.reason] += cells
+        with self._counting:
+            for change in sheet.changes:
+                cells = len(np.unique(sheet.origin[change.rows])) if is_split else len(change.rows)
+                self._tally.of(change.field).changed[change.reason] += cells
 
     def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
         rows = np.flatnonzero(np.isin(split.origin, split.misfit))
@@ -203,7 +206,8 @@ class Applier:
         for rule in self._references.to_others:
             columns = [sheet.column(self._contract.field(name)) for name in rule.fields]
             good = np.flatnonzero(~sheet.has_error(frozenset(rule.fields)))
-            missing = rule.missing_in(columns, good)
+            with self._counting:
+                missing = rule.missing_in(columns, good)
             note = sheet.refuse if rule.on_missing == "reject_row" else sheet.mark
             note(missing, rule.fields[0], RowCode.FOREIGN_KEY, rule.sentence)
 
@@ -235,9 +239,13 @@ class Applier:
             # what was refused is empty here, and a rule must not be blamed for that
             rows = rows[~sheet.has_error(self._check_fields[check_id])[rows]]
             sheet.refuse(rows, "", RowCode.ROW_CONSTRAINT, sentences[check_id])
-            self._tally.checks[check_id] += len(rows)
+            self._count_check(check_id, rows)
         for check_id, rows in findings.marked.items():
             sheet.mark(rows, "", RowCode.ROW_CONSTRAINT, sentences[check_id])
+            self._count_check(check_id, rows)
+
+    def _count_check(self, check_id: str, rows: Rows) -> None:
+        with self._counting:
             self._tally.checks[check_id] += len(rows)
 
     def _count_marks(self, sheet: Sheet, kept: npt.NDArray[np.bool_]) -> None:
@@ -245,8 +253,9 @@ class Applier:
         for mark in sheet.marks:
             rows = marked.setdefault(mark.code, np.zeros(sheet.count, dtype=bool))
             rows[mark.rows] = True
-        for code, rows in marked.items():
-            self._tally.warnings[code.value] += int((rows & kept).sum())
+        with self._counting:
+            for code, rows in marked.items():
+                self._tally.warnings[code.value] += int((rows & kept).sum())
 
     def rows(self, batch: TextBatch, sheet: Sheet, kept: npt.NDArray[np.bool_]) -> pa.RecordBatch:
         """The rows of a sheet that are `kept`, as they would be delivered."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,10 @@ import pyarrow.compute as pc
 from pipeline.contract_model import Check, CodeEntry, Contract, Field
 from pipeline.contract_rules import KINDS, formula_columns
 from pipeline.errors import RowCode
-from pipeline.formula import parse_check
+from pipeline.formula import Column, Expression, parse_check
 from pipeline.formula_eval import ARROW_TYPES, Moment, as_kind, broken_rows
 from pipeline.formula_terms import Kind, fields_of
+from pipeline.same import Same
 from pipeline.standardize.base import Rows
 
 
@@ -51,9 +53,8 @@ def check_rows(columns: Mapping[str, pa.Array], contract: Contract, moment: Mome
     """
     findings = RowFindings({}, {})
     length = len(next(iter(columns.values()))) if columns else 0
-    known = formula_columns(contract)
-    for check in contract.checks:
-        rule = parse_check(check.formula, known)
+    known = _known(Same(contract))
+    for check, rule in _rules(Same(contract)):
         needed = {
             name: columns[name]
             if name in columns
@@ -64,6 +65,18 @@ def check_rows(columns: Mapping[str, pa.Array], contract: Contract, moment: Mome
         if len(rows):
             (findings.bad if check.severity == "error" else findings.marked)[check.id] = rows
     return findings
+
+
+@lru_cache(maxsize=256)
+def _known(of: Same[Contract]) -> dict[str, Column]:
+    return formula_columns(of.thing)
+
+
+@lru_cache(maxsize=256)
+def _rules(of: Same[Contract]) -> tuple[tuple[Check, Expression], ...]:
+    """The contract's checks with their formulas read: that takes longer than a small file."""
+    known = _known(of)
+    return tuple((check, parse_check(check.formula, known)) for check in of.thing.checks)
 
 
 def sentence_of(check: Check) -> str:

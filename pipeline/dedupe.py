@@ -21,7 +21,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ from pipeline.errors import RowCode
 from pipeline.keyfilter import Comparison, KeyFilter, Positions
 
 Survivorship = Literal["first", "last", "most_complete", "merge", "reject"]
+T = TypeVar("T")
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 """Gives the rows from the first on, as often as it is called."""
 Digests = npt.NDArray[np.uint64]
@@ -105,16 +107,25 @@ class Resolution:
     merged: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
+_KEYS_AT_ONCE = 2_000  # as Python's own rows, a few KB each
+_KEYS_PICKED = 20_000  # as Arrow's; more take another look at all rows
+
+
 class Deduplicator:
     """Watches the rows go by, then says what becomes of each."""
 
-    def __init__(self, rules: KeyRules) -> None:
+    def __init__(self, rules: KeyRules, folder: Path | None = None) -> None:
+        """`folder` is where the filters put what is too much for memory."""
         self._rules = rules
         self._comparison = rules.comparison.exactly(rules.key)
         self._rows = 0
-        self._filter = KeyFilter(rules.grouping, self._comparison, null_is_a_value=True)
+        self._filter = KeyFilter(
+            rules.grouping, self._comparison, null_is_a_value=True, folder=folder
+        )
         self._unique = {
-            fields: KeyFilter(fields, self._comparison.exactly(fields), null_is_a_value=False)
+            fields: KeyFilter(
+                fields, self._comparison.exactly(fields), null_is_a_value=False, folder=folder
+            )
             for fields in rules.unique
         }
 
@@ -125,6 +136,15 @@ class Deduplicator:
             self._filter.add(batch)
         for unique in self._unique.values():
             unique.add(batch)
+
+    def known_keys(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Those of these ascending hashes of primary keys that some row has."""
+        return self._filter.known(hashes)
+
+    def close(self) -> None:
+        """Give up what is on disk; nothing can be decided any more."""
+        for one in (self._filter, *self._unique.values()):
+            one.close()
 
     def resolve(self, batches: Batches, without: Positions | None = None) -> Resolution:
         """Decide. `batches` gives the same rows, in the same order, as `add` saw.
@@ -168,22 +188,27 @@ class Deduplicator:
         """Compare the rows of those keys whose contents are not one."""
         if uniform.all():
             return
-        wanted = np.sort(candidates[order[~uniform]])
-        rows = dict(_rows(batches, wanted, self._rules.fields, self._comparison))
-        for members in np.split(order, starts[1:]):
-            positions = candidates[members].tolist()
-            if positions[0] in rows:
-                group = [(position, *rows[position]) for position in positions]
-                _settle_group(group, self._rules, into)
+        ends = np.append(starts[1:], len(order))
+        mixed = np.flatnonzero(~uniform[starts])
+        groups = [candidates[order[starts[at] : ends[at]]] for at in mixed.tolist()]
+        for some in _slices(groups, _KEYS_PICKED):
+            picked = _Picked(
+                batches, np.sort(np.concatenate(some)), self._rules.fields, self._comparison
+            )
+            for few in _slices(some, _KEYS_AT_ONCE):
+                rows = picked.at(np.sort(np.concatenate(few)))
+                for positions in few:
+                    group = [(position, *rows[position]) for position in positions.tolist()]
+                    _settle_group(group, self._rules, into)
 
     def _digests(self, batches: Batches, candidates: Positions) -> tuple[Digests, Digests]:
-        keys: list[bytes] = []
-        contents: list[bytes] = []
+        keys: list[Digests] = []
+        contents: list[Digests] = []
         for _, _, matched in _picked(batches, candidates, self._rules.fields, self._comparison):
-            keys.extend(_digest_rows([matched[name] for name in self._rules.grouping]))
+            keys.append(_halves(_digest_rows([matched[name] for name in self._rules.grouping])))
             if self._rules.key:
-                contents.extend(_digest_rows(list(matched.values())))
-        return _halves(keys), _halves(contents) if contents else _halves(keys)
+                contents.append(_halves(_digest_rows(list(matched.values()))))
+        return np.concatenate(keys), np.concatenate(contents or keys)
 
     def _settle_unique(
         self, batches: Batches, candidates: Positions, fields: tuple[str, ...], into: Resolution
@@ -205,6 +230,12 @@ class Deduplicator:
             ]
             if len(alive) > 1:
                 into.rejected.update(dict.fromkeys(alive, why))
+
+
+def _slices(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """The items in order, at most so many at a time."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
 
 
 def _settle_group(
@@ -285,7 +316,7 @@ def _listed(fields: Sequence[str]) -> str:
     return fields[0] if len(fields) == 1 else f"{', '.join(fields[:-1])} and {fields[-1]}"
 
 
-def _halves(digests: list[bytes]) -> Digests:
+def _halves(digests: Iterable[bytes]) -> Digests:
     return np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2)
 
 
@@ -330,10 +361,25 @@ def _picked(
         start += batch.num_rows
 
 
-def _rows(
-    batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
-) -> Iterator[tuple[int, tuple[dict[str, Any], dict[str, Any]]]]:
-    for positions, chosen, matched in _picked(batches, wanted, fields, comparison):
-        rows = chosen.select(list(fields)).to_pylist()
-        forms = pa.RecordBatch.from_arrays(list(matched.values()), list(matched)).to_pylist()
-        yield from zip(positions.tolist(), zip(rows, forms, strict=True), strict=True)
+class _Picked:
+    """Some rows as Arrow keeps them, and in their matching form; a few at a time as Python's own.
+
+    A row as a dict takes ten times the memory, and of a large file there may be many.
+    """
+
+    def __init__(
+        self, batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
+    ) -> None:
+        self._wanted = wanted
+        rows, forms = [], []
+        for _, chosen, matched in _picked(batches, wanted, fields, comparison):
+            rows.append(chosen.select(list(fields)))
+            forms.append(pa.RecordBatch.from_arrays(list(matched.values()), list(matched)))
+        self._rows = pa.Table.from_batches(rows)
+        self._forms = pa.Table.from_batches(forms)
+
+    def at(self, positions: Positions) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
+        """Row and matching form by position."""
+        places = pa.array(np.searchsorted(self._wanted, positions))
+        rows, forms = (table.take(places).to_pylist() for table in (self._rows, self._forms))
+        return dict(zip(positions.tolist(), zip(rows, forms, strict=True), strict=True))

@@ -7,6 +7,7 @@ where it happens and must agree at the end, or the attempt fails.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.already import AlreadyDelivered, Taken
-from pipeline.apply import LINE, RECORD, Applier, cells_at, place_of
+from pipeline.apply import LINE, RECORD, AppliedBatch, Applier, cells_at, place_of
 from pipeline.changes import ChangesFile
 from pipeline.contract import Contract
 from pipeline.dedupe import Deduplicator, KeyReject, Resolution
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.formats.base import TableReader
+from pipeline.formats.base import TableReader, TextBatch, batches_with
 from pipeline.formula_eval import Moment
 from pipeline.keyclash import find_clashes
 from pipeline.keyrules import key_rules
@@ -28,6 +29,7 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCou
 from pipeline.outputs import sync_directory
 from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
 from pipeline.papers import write_papers
+from pipeline.parallel import in_order
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
 from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
@@ -75,7 +77,11 @@ class Delivery:
     def __post_init__(self) -> None:
         self._references = References(self.contract, self.task.references)
         review = self.contract.duplicates.review
-        self._pairs = None if review is None else PairSearch(review, RECORD, LINE)
+        self._pairs = (
+            None
+            if review is None
+            else PairSearch(review, RECORD, LINE, Path(self.task.staging_dir))
+        )
 
     def make(self) -> HarmonizeResult:
         """Write everything into the staging directory.
@@ -135,12 +141,12 @@ class Delivery:
         self, staging: Path, store: RowStore, refused: RowStore, spool: RejectSpool, tally: Tally
     ) -> tuple[Written, OutputFile, RejectTally]:
         rules = key_rules(self.contract)
-        keys = Deduplicator(rules)
-        with timed(self.timings_s, "apply"):
-            self._apply(store, refused, spool, keys, tally)
-        with timed(self.timings_s, "duplicates"):
-            clashing, others = find_clashes(store.batches, refused.batches, rules)
-            resolution, kept_out = self._settle(store, keys, tally, clashing)
+        with closing(Deduplicator(rules, staging)) as keys:
+            with timed(self.timings_s, "apply"):
+                self._apply(store, refused, spool, keys, tally)
+            with timed(self.timings_s, "duplicates"):
+                clashing, others = find_clashes(store.batches, refused.batches, rules, keys)
+                resolution, kept_out = self._settle(store, keys, tally, clashing)
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,
@@ -149,7 +155,7 @@ class Delivery:
                 plan=self.plan,
                 tally=tally,
                 kept_out=np.array(sorted(kept_out), dtype=np.int64),
-                keys=KeyCollector(self.key_groups),
+                keys=KeyCollector(() if self.task.keys_dir is None else self.key_groups),
                 changes=self._changes_file(staging),
             )
             written = writer.write(store, resolution)
@@ -198,10 +204,13 @@ class Delivery:
             self._references,
             with_changes=self._tells_changes,
         )
-        for batch in self.reader.batches():
+
+        def apply(batch: TextBatch) -> tuple[TextBatch, AppliedBatch]:
+            return batch, applier.apply(batch)
+
+        for batch, applied in in_order(apply, self.reader.batches()):
             tally.read += batch.read
             tally.skipped.update(batch.skipped)
-            applied = applier.apply(batch)
             spool.add(applied.rejects)
             store.add(applied.rows)
             if applied.refused is not None:
@@ -275,7 +284,7 @@ class Delivery:
         if not kept_out:
             return
         wanted = np.array(sorted(kept_out), dtype=np.int64)
-        for batch in self.reader.batches():
+        for batch in batches_with(self.reader, wanted):
             first = batch.first_rows()
             places = first[np.isin(batch.records[first], wanted)].tolist()
             cells = cells_at(batch, places)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 
@@ -16,6 +18,7 @@ from pipeline.faults import without_faults
 from pipeline.footer import LOOKED_AT, tail_of
 from pipeline.formats.base import TableReader, TextBatch
 from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
+from pipeline.parallel import Crew, ahead
 from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Question
 from pipeline.standardize.numbers import NumberDecision
@@ -60,15 +63,15 @@ def inspect(
     records = 0
     tail: deque[str] = deque(maxlen=LOOKED_AT)
     examples: dict[int, tuple[str, ...]] = {}
-    for batch in reader.batches():
-        records += batch.read
-        tail.extend(raw for _, raw in tail_of(batch))
-        cells = cells_of(batch, contract, positions, words)
-        if not examples:
-            examples = {at: _examples(cells[name]) for name, at in positions.items()}
-        for name, inspector in inspectors.items():
-            inspector.observe(cells[name])
-        watch.observe(cells)
+    with closing(Crew()) as crew:
+        for batch in ahead(reader.batches()):
+            records += batch.read
+            tail.extend(raw for _, raw in tail_of(batch))
+            look = partial(_look, batch, contract, positions, words, inspectors)
+            cells = dict(zip(positions, crew.each(look, positions), strict=True))
+            if not examples:
+                examples = {at: _examples(cells[name]) for name, at in positions.items()}
+            watch.observe(cells)
     settled = {name: inspector.settle() for name, inspector in inspectors.items()}
     watch = _watch_again(reader, contract, positions, settled, words) or watch
     units, questions = watch.settle({name: setting.label for name, setting in settings.items()})
@@ -81,6 +84,20 @@ def inspect(
         tail=tuple(tail),
         examples=examples,
     )
+
+
+def _look(
+    batch: TextBatch,
+    contract: Contract,
+    positions: Mapping[str, int],
+    words: Mapping[str, SourceWords],
+    inspectors: Mapping[str, Inspector],
+    name: str,
+) -> pa.StringArray:
+    """Clean one column of a batch and show it to its inspector, which nobody else uses."""
+    cells = cells_of(batch, contract, {name: positions[name]}, words)[name]
+    inspectors[name].observe(cells)
+    return cells
 
 
 def _examples(cells: pa.StringArray) -> tuple[str, ...]:

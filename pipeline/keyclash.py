@@ -15,7 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.dedupe import Batches, KeyReject, KeyRules, conflict_of, contradicted
+from pipeline.dedupe import (
+    Batches,
+    Deduplicator,
+    KeyReject,
+    KeyRules,
+    conflict_of,
+    contradicted,
+)
 from pipeline.keyfilter import Positions
 from pipeline.rowhash import hash_rows
 from pipeline.sheet import Sheet
@@ -49,18 +56,20 @@ def stated(
 
 
 def find_clashes(
-    good: Batches, refused: Batches, rules: KeyRules
+    good: Batches, refused: Batches, rules: KeyRules, keys: Deduplicator
 ) -> tuple[dict[int, KeyReject], dict[int, KeyReject]]:
     """Keys under which good rows and refused ones state different things.
 
+    keys: has seen the good rows.
     Returns the good rows by position and the refused ones by position, each with its reason.
     """
     if not rules.key:
         return {}, {}
-    said = _by_key(refused, rules, _hashes(refused, rules))
-    if not said:
+    shared = keys.known_keys(_hashes(refused, rules))
+    if not len(shared):
         return {}, {}
-    known = _by_key(good, rules, _hashes(refused, rules))
+    said = _by_key(refused, rules, shared)
+    known = _by_key(good, rules, shared)
     kept: dict[int, KeyReject] = {}
     out: dict[int, KeyReject] = {}
     for key, members in known.items():

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.hashlog import HashLog
 from pipeline.rowhash import hash_rows
 
 Positions = npt.NDArray[np.int64]
@@ -74,43 +76,43 @@ class KeyFilter:
     """Names the rows whose key may occur more than once. State: 8 bytes a row."""
 
     def __init__(
-        self, fields: Sequence[str], comparison: Comparison, *, null_is_a_value: bool
+        self,
+        fields: Sequence[str],
+        comparison: Comparison,
+        *,
+        null_is_a_value: bool,
+        folder: Path | None = None,
     ) -> None:
         self._fields = tuple(fields)
         self._comparison = comparison
         self._null_is_a_value = null_is_a_value
-        self._hashes: list[npt.NDArray[np.uint64]] = []
-        self._stated: list[npt.NDArray[np.bool_] | None] = []  # None: all rows count
+        self._log = HashLog(folder)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in the next rows."""
         columns = [self._comparison.column(batch, name) for name in self._fields]
-        self._hashes.append(hash_rows(columns, batch.num_rows))
-        self._stated.append(None if self._null_is_a_value else _all_stated(columns))
+        stated = None if self._null_is_a_value else _all_stated(columns)
+        self._log.add(hash_rows(columns, batch.num_rows), stated)
 
     def repeated(self) -> Positions:
         """Positions of every row whose key's hash another row has too, ascending."""
-        doubled = self._doubled()
-        if not len(doubled):
-            return np.empty(0, dtype=np.int64)
-        found: list[Positions] = []
-        start = 0
-        for hashes, stated in zip(self._hashes, self._stated, strict=True):
-            place = np.minimum(np.searchsorted(doubled, hashes), len(doubled) - 1)
-            same = doubled[place] == hashes
-            found.append(np.flatnonzero(same if stated is None else same & stated) + start)
-            start += len(hashes)
-        return np.concatenate(found)
+        return self._log.places_of(self._doubled())
+
+    def known(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Those of these ascending hashes (`hash_rows` of the key) that some row has."""
+        return self._log.among(hashes)
+
+    def close(self) -> None:
+        """Give up what is on disk."""
+        self._log.close()
 
     def _doubled(self) -> npt.NDArray[np.uint64]:
-        """The hashes that occur more than once, ascending. Needs 9 more bytes a row meanwhile."""
-        counted = [
-            hashes if stated is None else hashes[stated]
-            for hashes, stated in zip(self._hashes, self._stated, strict=True)
-        ]
-        ordered = np.concatenate(counted) if counted else np.empty(0, dtype=np.uint64)
-        ordered.sort()
-        return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        """The hashes that occur more than once, ascending."""
+        found = [np.empty(0, dtype=np.uint64)]
+        for _, hashes in self._log.parts():
+            ordered = np.sort(hashes)
+            found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+        return np.sort(np.concatenate(found))
 
 
 def _all_stated(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:

@@ -7,6 +7,7 @@ file need not know them. A converter obeys the plan's decision and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.contract import Contract, Field
 from pipeline.errors import RowCode
+from pipeline.same import Same
 from pipeline.standardize.base import Converted
 from pipeline.standardize.booleans import convert_booleans
 from pipeline.standardize.codes import Code, CodeSet, convert_codes
@@ -103,6 +105,12 @@ def boolean_words(
 
 def codeset_of(described: Field, contract: Contract) -> CodeSet:
     """The codes of a field with `categories` or `codes`."""
+    return _codeset_of(Same(described), Same(contract))
+
+
+@lru_cache(maxsize=1_024)
+def _codeset_of(field: Same[Field], of: Same[Contract]) -> CodeSet:
+    described, contract = field.thing, of.thing
     if described.categories is not None:
         return CodeSet(
             Code(category.value, category.aliases, label=category.label)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NoReturn
 
 from pipeline.contract_model import Contract
 from pipeline.contract_names import squeezed
 from pipeline.errors import ContentError, FileCode
+from pipeline.same import Same
 from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.text import fold
 from pipeline.standardize.units import normalize_unit
@@ -83,7 +84,22 @@ class ColumnMapping:
 
 
 def map_columns(header: tuple[str, ...], contract: Contract) -> ColumnMapping:
-    """Find each field's column. `header` holds the labels as they stand; they may repeat."""
+    """Find each field's column. `header` holds the labels as they stand; they may repeat.
+
+    Remembered, because the next file nearly always has the header of one before.
+    """
+    found = _map_columns(header, Same(contract))
+    return replace(
+        found,
+        matched=dict(found.matched),
+        conflicts=dict(found.conflicts),
+        suggestions=dict(found.suggestions),
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _map_columns(header: tuple[str, ...], of: Same[Contract]) -> ColumnMapping:
+    contract = of.thing
     exact, known = _names_of(contract)
     claims: dict[str, list[int]] = {}
     rescued: list[int] = []

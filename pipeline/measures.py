@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
 from pipeline.contract import Contract
+from pipeline.same import Same
 from pipeline.standardize.units import AnalyteUnits
 
 _NO_CODE = ""  # the one analyte of a field that is always in one unit
@@ -42,6 +44,12 @@ class Measure:
 
 def measures_of(contract: Contract) -> tuple[Measure, ...]:
     """The measured fields of a contract, in its order."""
+    return _measures_of(Same(contract))
+
+
+@lru_cache(maxsize=256)
+def _measures_of(of: Same[Contract]) -> tuple[Measure, ...]:
+    contract = of.thing
     range_ends = {
         name: (field.name, part)
         for field in contract.fields

@@ -80,9 +80,13 @@ class HashingFile:
 
 
 class DataWriter(Protocol):
-    """Receives rows as Arrow batches whose columns are the contract's fields, in order."""
+    """Receives rows: Arrow batches whose columns are the contract's fields, in order, rendered."""
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def render(self, batch: pa.RecordBatch) -> Any:
+        """Rows as `write` takes them. Needs nothing but the rows, so it may run in any thread."""
+        ...
+
+    def write(self, rendered: Any) -> None:
         """Append rows."""
         ...
 
@@ -102,10 +106,13 @@ class CsvWriter:
         self._file = HashingFile(path)
         self._file.write(csv_line(fields))
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def render(self, batch: pa.RecordBatch) -> bytes:
+        """The rows as text."""
+        return csv_rows(batch.columns) if batch.num_rows else b""
+
+    def write(self, rendered: bytes) -> None:
         """Append rows."""
-        if batch.num_rows:
-            self._file.write(csv_rows(batch.columns))
+        self._file.write(rendered)
 
     def finish(self) -> OutputFile:
         """Make the file durable and close it."""
@@ -128,12 +135,16 @@ class ParquetWriter:
         )
         self._waiting: list[pa.RecordBatch] = []
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows."""
+    def render(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows in the types of the file."""
         columns = [
             column.cast(kind) for column, kind in zip(batch.columns, self._types, strict=True)
         ]
-        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def write(self, rendered: pa.RecordBatch) -> None:
+        """Append rows."""
+        self._waiting.append(rendered)
         if sum(waiting.num_rows for waiting in self._waiting) >= _ROW_GROUP_ROWS:
             self._write_group()
 

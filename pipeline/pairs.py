@@ -12,8 +12,8 @@ so many pairs the rest is left out. Both are counted and told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +24,10 @@ import pyarrow.compute as pc
 
 from pipeline.contract_model import DuplicateReview
 from pipeline.dedupe import Batches
+from pipeline.hashlog import HashLog
 from pipeline.keyfilter import matching_form
 from pipeline.likeness import similarity
+from pipeline.likeness_bound import LetterCounts
 from pipeline.messages import OutputFile
 from pipeline.outputs import HashingFile, csv_line
 from pipeline.rowhash import hash_rows
@@ -40,6 +42,8 @@ MOST_PAIRS_COMPARED = 250_000
 MOST_PAIRS_LISTED = 10_000
 
 _Mask = npt.NDArray[np.bool_]
+_Places = npt.NDArray[np.int64]
+_NOWHERE: _Places = np.empty(0, dtype=np.int64)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,18 +95,19 @@ class Pair:
 class PairSearch:
     """Looks for pairs among the rows that are delivered."""
 
-    def __init__(self, rules: DuplicateReview, record: str, line: str) -> None:
+    def __init__(
+        self, rules: DuplicateReview, record: str, line: str, folder: Path | None = None
+    ) -> None:
+        """`folder` takes what is too much for memory."""
         self._rules = rules
+        self._folder = folder
         self._record, self._line = record, line
         self.tally = Tally()
 
     def find(self, batches: Batches, kept: _Mask) -> list[Pair]:
         """The pairs, the most alike first. `kept`: which rows, by position, are delivered."""
         wanted = self._wanted(batches, kept)
-        blocks: dict[tuple[Any, ...], list[_Row]] = {}
-        for row in self._rows(batches, wanted):
-            blocks.setdefault(row.block, []).append(row)
-        found = [pair for rows in blocks.values() for pair in self._compared(rows)]
+        found = list(self._compared(list(self._rows(batches, wanted))))
         found.sort(key=lambda pair: (-round(pair.least, 6), pair.rows))
         self.tally.listed = min(len(found), MOST_PAIRS_LISTED)
         self.tally.not_listed = len(found) - self.tally.listed
@@ -110,37 +115,43 @@ class PairSearch:
 
     def _wanted(self, batches: Batches, kept: _Mask) -> npt.NDArray[np.int64]:
         """Positions of rows in blocks of several that are small enough, ascending."""
-        hashes, positions = self._hashed(batches, kept)
-        _, block_of, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
-        large = sizes > MOST_ROWS_IN_A_BLOCK
-        several = (sizes > 1) & ~large
-        self.tally.large_blocks = int(large.sum())
-        self.tally.rows_in_large_blocks = int(sizes[large].sum())
-        first = np.full(len(sizes), len(positions), dtype=np.int64)
-        np.minimum.at(first, block_of, np.arange(len(positions)))
-        order = np.flatnonzero(several)[np.argsort(first[several], kind="stable")]
-        pairs = np.cumsum(sizes[order] * (sizes[order] - 1) // 2)
-        reached = order[pairs <= MOST_PAIRS_COMPARED]
-        self.tally.blocks = len(reached)
-        self.tally.blocks_left_out = len(order) - len(reached)
-        chosen: npt.NDArray[np.int64] = positions[np.isin(block_of, reached)]
-        return chosen
+        with closing(self._hashed(batches, kept)) as log:
+            return self._reached(log)
 
-    def _hashed(
-        self, batches: Batches, kept: _Mask
-    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        hashes: list[npt.NDArray[np.uint64]] = [np.empty(0, dtype=np.uint64)]
-        positions: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    def _reached(self, log: HashLog) -> npt.NDArray[np.int64]:
+        """Positions of the rows of those blocks that are compared."""
+        firsts, hashes, sizes = [_NOWHERE], [np.empty(0, dtype=np.uint64)], [_NOWHERE]
+        several = 0
+        for positions, hashed in log.parts():
+            found, first, size = np.unique(hashed, return_index=True, return_counts=True)
+            large = size > MOST_ROWS_IN_A_BLOCK
+            self.tally.large_blocks += int(large.sum())
+            self.tally.rows_in_large_blocks += int(size[large].sum())
+            small = np.flatnonzero((size > 1) & ~large)
+            several += len(small)
+            # every block has a pair: of all parts, no more blocks than pairs can be reached
+            soonest = small[np.argsort(first[small])][: MOST_PAIRS_COMPARED + 1]
+            firsts.append(positions[first[soonest]])
+            hashes.append(found[soonest])
+            sizes.append(size[soonest])
+        order = np.argsort(np.concatenate(firsts))
+        size = np.concatenate(sizes)[order]
+        reached = np.cumsum(size * (size - 1) // 2) <= MOST_PAIRS_COMPARED
+        self.tally.blocks = int(reached.sum())
+        self.tally.blocks_left_out = several - self.tally.blocks
+        return log.places_of(np.sort(np.concatenate(hashes)[order][reached]))
+
+    def _hashed(self, batches: Batches, kept: _Mask) -> HashLog:
+        log = HashLog(self._folder)
         start = 0
         for batch in batches():
             columns = [_block_form(batch.column(name)) for name in self._rules.block]
             usable = kept[start : start + batch.num_rows].copy()
             for column in columns:
                 usable &= column.is_valid().to_numpy(zero_copy_only=False)
-            hashes.append(hash_rows(columns, batch.num_rows)[usable])
-            positions.append(np.flatnonzero(usable) + start)
+            log.add(hash_rows(columns, batch.num_rows), usable)
             start += batch.num_rows
-        return np.concatenate(hashes), np.concatenate(positions)
+        return log
 
     def _rows(self, batches: Batches, wanted: npt.NDArray[np.int64]) -> Iterator[_Row]:
         start = 0
@@ -166,15 +177,24 @@ class PairSearch:
         )
 
     def _compared(self, rows: Sequence[_Row]) -> Iterator[Pair]:
-        for one, other in combinations(rows, 2):
-            if one.record == other.record:
-                continue
-            self.tally.pairs_compared += 1
-            alike = self._alike(one.texts, other.texts)
+        """All pairs within a block; only those that may be alike are looked at closely."""
+        ones, others = _pairs_in_blocks([row.block for row in rows])
+        records = np.array([row.record for row in rows], dtype=np.int64)
+        differ = records[ones] != records[others]
+        ones, others = ones[differ], others[differ]
+        self.tally.pairs_compared += len(ones)
+        may = np.ones(len(ones), dtype=bool)
+        for place, least in enumerate(self._rules.similar.values()):
+            may &= _may_be_alike([row.texts[place] for row in rows], ones, others, least)
+        for one, other in zip(ones[may].tolist(), others[may].tolist(), strict=True):
+            alike = self._alike(rows[one].texts, rows[other].texts)
             if alike:
                 yield Pair(
-                    rows=((one.record, one.line), (other.record, other.line)),
-                    agree_in=tuple(self._agreements(one, other)),
+                    rows=(
+                        (rows[one].record, rows[one].line),
+                        (rows[other].record, rows[other].line),
+                    ),
+                    agree_in=tuple(self._agreements(rows[one], rows[other])),
                     similar=alike,
                 )
 
@@ -196,6 +216,31 @@ class PairSearch:
         for name, mine, theirs in zip(self._rules.block, one.dates, other.dates, strict=True):
             is_swapped = hasattr(mine, "month") and mine != theirs
             yield f"{name} (day and month swapped)" if is_swapped else name
+
+
+def _pairs_in_blocks(blocks: Sequence[tuple[Any, ...]]) -> tuple[_Places, _Places]:
+    """Places of every two rows of one block."""
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for place, block in enumerate(blocks):
+        members.setdefault(block, []).append(place)
+    ones, others = [_NOWHERE], [_NOWHERE]
+    for several in members.values():
+        places = np.array(several, dtype=np.int64)
+        one, other = np.triu_indices(len(places), 1)
+        ones.append(places[one])
+        others.append(places[other])
+    return np.concatenate(ones), np.concatenate(others)
+
+
+def _may_be_alike(
+    texts: Sequence[str | None], ones: _Places, others: _Places, least: float
+) -> _Mask:
+    """Which pairs of texts may be alike enough. A text that is missing says nothing against it."""
+    is_known = np.array([text is not None for text in texts], dtype=bool)
+    counts = LetterCounts([text or "" for text in texts])
+    is_alike = counts.most_alike(ones, others) >= least
+    may: _Mask = is_alike | ~is_known[ones] | ~is_known[others]
+    return may
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> OutputFile:

@@ -1,7 +1,8 @@
-"""The good rows of a file, on disk in the staging directory, until the last one is known.
+"""The good rows of a file, put by until the last one is known.
 
-Whether a row may stay can depend on the last row of the file (its key may come again), so rows wait
-as an Arrow file: no memory but one batch, and they come back in source order as often as asked.
+Whether a row may stay can depend on the last row of the file (its key may come again), so rows
+wait: a few of them in memory, more as an Arrow file in the staging directory. They come back in
+source order as often as asked, one batch at a time.
 """
 
 from __future__ import annotations
@@ -12,22 +13,35 @@ from pathlib import Path
 
 import pyarrow as pa
 
+IN_MEMORY_BYTES = 4 << 20
+
 
 class RowStore:
     """Append-only rows; positions count from 0 in the order they were added."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
         self._path = path
+        self._in_memory_bytes = in_memory_bytes
+        self._held: list[pa.RecordBatch] = []
+        self._held_bytes = 0
         self._writer: pa.RecordBatchFileWriter | None = None
         self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Append rows; all batches have one schema."""
-        if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self._path), batch.schema)
-        if batch.num_rows:
+        if not batch.num_rows:
+            return
+        self.rows += batch.num_rows
+        if self._writer is not None:
             self._writer.write_batch(batch)
-            self.rows += batch.num_rows
+            return
+        self._held.append(batch)
+        self._held_bytes += batch.nbytes
+        if self._held_bytes > self._in_memory_bytes:
+            self._writer = pa.ipc.new_file(str(self._path), batch.schema)
+            for held in self._held:
+                self._writer.write_batch(held)
+            self._held.clear()
 
     def close(self) -> None:
         """Finish writing; rows can be read from now on."""
@@ -36,7 +50,8 @@ class RowStore:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in order."""
-        if not self.rows:
+        if self._writer is None:
+            yield from self._held
             return
         with pa.OSFile(str(self._path)) as source:  # mapped pages would count as our memory
             reader = pa.ipc.open_file(source)
@@ -45,6 +60,7 @@ class RowStore:
 
     def remove(self) -> None:
         """Delete the file; calling it again does nothing."""
+        self._held.clear()
         with suppress(OSError):  # closing writes the footer, and the disk may be full
             self.close()
         self._path.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pipeline.contract import Contract
 from pipeline.dedupe import Resolution
 from pipeline.messages import OutputFile
 from pipeline.outputs import DataWriter, HashingFile, csv_line, open_data
+from pipeline.parallel import in_order
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector
 from pipeline.report import Tally
@@ -39,6 +40,18 @@ class Written:
     def added(self) -> int:
         """Rows more than records, made by splitting records."""
         return self.written + self.duplicate - self.accepted_records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """Some rows on their way out: what leaves, what stays and why, and the text of the file."""
+
+    batch: pa.RecordBatch
+    out: npt.NDArray[np.bool_]
+    kept: npt.NDArray[np.bool_]
+    filled: dict[int, dict[str, Any]]
+    rows: pa.RecordBatch
+    rendered: Any
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,27 +89,36 @@ class RowWriter:
 
     def _write_all(self, store: RowStore, resolution: Resolution, data: DataWriter) -> Written:
         written = Written()
-        names = list(self.contract.field_names)
-        start = 0
-        for batch in store.batches():
-            stop = start + batch.num_rows
-            records = np.asarray(batch.column(RECORD))
-            out = np.isin(records, self.kept_out)
-            dropped = resolution.dropped[start:stop] & ~out
-            kept = ~(out | dropped)
-            written.kept_out_rows += int(out.sum())
-            written.duplicate += int(dropped.sum())
-            written.accepted_records += len(np.unique(records[~out]))
-            filled = _within(resolution.filled, start, stop)
-            rows = _filled(batch, filled).filter(pa.array(kept)).select(names)
-            self._count(rows)
-            self._note_changes(batch, rows, kept, filled)
-            self.keys.add(rows)
-            data.write(rows)
-            written.written += rows.num_rows
-            self._rescue(batch, ~out)
-            start = stop
+
+        def prepare(placed: tuple[int, pa.RecordBatch]) -> _Prepared:
+            return self._prepared(*placed, resolution, data)
+
+        for one in in_order(prepare, _placed(store.batches())):
+            written.kept_out_rows += int(one.out.sum())
+            written.duplicate += int((~one.kept & ~one.out).sum())
+            records = np.asarray(one.batch.column(RECORD))
+            written.accepted_records += _distinct(records[~one.out])
+            self._count(one.rows)
+            self._note_changes(one.batch, one.rows, one.kept, one.filled)
+            self.keys.add(one.rows)
+            data.write(one.rendered)
+            written.written += one.rows.num_rows
+            self._rescue(one.batch, ~one.out)
         return written
+
+    def _prepared(
+        self, start: int, batch: pa.RecordBatch, resolution: Resolution, data: DataWriter
+    ) -> _Prepared:
+        """What is to be written of the rows from position `start` on; may run in any thread."""
+        stop = start + batch.num_rows
+        out = np.isin(np.asarray(batch.column(RECORD)), self.kept_out)
+        kept = ~(out | resolution.dropped[start:stop])
+        filled = _within(resolution.filled, start, stop)
+        rows = _filled(batch, filled).select(list(self.contract.field_names))
+        rows = rows if kept.all() else rows.filter(pa.array(kept))
+        return _Prepared(
+            batch=batch, out=out, kept=kept, filled=filled, rows=rows, rendered=data.render(rows)
+        )
 
     def _count(self, rows: pa.RecordBatch) -> None:
         for name, column in zip(rows.schema.names, rows.columns, strict=True):
@@ -142,6 +164,19 @@ class RowWriter:
             self._rescued = HashingFile(self.directory / "rescued.csv")
             self._rescued.write(csv_line(RESCUED_HEADER))
         return self._rescued
+
+
+def _placed(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Each batch with the position of its first row."""
+    start = 0
+    for batch in batches:
+        yield start, batch
+        start += batch.num_rows
+
+
+def _distinct(records: npt.NDArray[np.int64]) -> int:
+    """How many records these are; rows of one record stand together."""
+    return int(np.count_nonzero(np.diff(records))) + (len(records) > 0)
 
 
 def _filled(batch: pa.RecordBatch, filled: Mapping[int, dict[str, Any]]) -> pa.RecordBatch:

@@ -71,7 +71,9 @@ class SourceWords:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`, without what says nothing."""
-        silent = asdict(SourceWords())
+        if self == NO_WORDS:
+            return {}
+        silent = asdict(NO_WORDS)
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()

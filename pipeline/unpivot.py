@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import TableReader, TextBatch
 from pipeline.mapping import map_columns
 from pipeline.reshaped import ReshapedReader
+from pipeline.same import Same
 from pipeline.standardize.text import clean, nullify
 from pipeline.standardize.units import normalize_unit
 
@@ -47,7 +49,15 @@ def wide_columns(
 
     A file whose own columns claim the field of the codes or of the values is long already.
     """
-    if {rule.codes, rule.values} & map_columns(tuple(header), contract).fields:
+    return _wide_columns(tuple(header), Same(contract), Same(rule))
+
+
+@lru_cache(maxsize=1_024)
+def _wide_columns(
+    header: tuple[str, ...], of: Same[Contract], by: Same[Unpivot]
+) -> tuple[WideColumn, ...]:
+    contract, rule = of.thing, by.thing
+    if {rule.codes, rule.values} & map_columns(header, contract).fields:
         return ()
     codes = _code_names(contract, rule.codes)
     others = {name for field in contract.fields for name in map(squeezed, field.headings)}

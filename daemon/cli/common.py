@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from daemon.errors import ExitCode, Refused
-from daemon.settings import Settings, SettingsError, load_settings
+from daemon.errors import ExitCode, Refused, SettingsError
+
+if TYPE_CHECKING:  # the settings bring pydantic, which --help and a wrong command line can spare
+    from rich.table import Table
+
+    from daemon.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
 if not out.is_terminal:
@@ -49,6 +52,8 @@ def settings_from(context: typer.Context, root: Path | None, config: Path | None
     Searched: $HARMONIZER_CONFIG, harmonizer.yaml and config/harmonizer.yaml in the root (or here),
     /etc/harmonizer/harmonizer.yaml. Without any of them the defaults hold.
     """
+    from daemon.settings import load_settings
+
     before: dict[str, Path | None] = context.find_root().obj or {}
     root = root or before.get("root")
     config = config or before.get("config")
@@ -133,6 +138,8 @@ _FREE_TEXT = {"file", "why", "what it means", "finding", "sha256", ""}
 
 def table(*columns: str) -> Table:
     """A table in the house style: only columns of free text are broken over lines."""
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column not in _FREE_TEXT)

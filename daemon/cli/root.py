@@ -41,6 +41,7 @@ app = typer.Typer(
     cls=Command,
     help="Drop a data file into a folder; a moment later the harmonized data is there.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help starts twice as fast, and pipes and scripts read it
     add_completion=False,
     pretty_exceptions_enable=False,  # a pretty traceback prints local variables: patient data
     context_settings={"help_option_names": ["-h", "--help"]},

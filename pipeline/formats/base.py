@@ -76,7 +76,9 @@ class TextBatch:
     @property
     def read(self) -> int:
         """How many records of the file this stretch is. Several rows may be of one record."""
-        return len(np.unique(self.records)) + len(self.bad) + sum(self.skipped.values())
+        changes = int(np.count_nonzero(np.diff(self.records)))  # rows of one record stand together
+        records = changes + (len(self.records) > 0)
+        return records + len(self.bad) + sum(self.skipped.values())
 
     def first_rows(self) -> npt.NDArray[np.int64]:
         """Position of the first row of each record."""
@@ -185,3 +187,13 @@ def at_table(reader: TableReader, table: str) -> TableReader:
     """
     found: TableReader = getattr(reader, "at")(table)  # noqa: B009 - not every reader has it
     return found
+
+
+def batches_with(reader: TableReader, wanted: npt.NDArray[np.int64]) -> Iterator[TextBatch]:
+    """Batches that hold at least the rows of these records, by their ascending numbers.
+
+    A reader that can find records without parsing the others has a method of this name.
+    """
+    find = getattr(reader, "batches_with", None)
+    batches: Iterator[TextBatch] = reader.batches() if find is None else find(wanted)
+    return batches

@@ -80,21 +80,38 @@ class DelimitedReader:
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order; about one block of text a batch."""
+        seen = 0
+        for block, position in self._blocks():
+            batch = self._batch(block, position)
+            seen += len(batch.records) + len(batch.bad)
+            yield batch
+        if not seen:
+            raise ContentError(FileCode.EMPTY, "the file has a header and no rows")
+
+    def batches_with(self, wanted: npt.NDArray[np.int64]) -> Iterator[TextBatch]:
+        """Yield only these records, by their ascending numbers; all are rows of the table."""
+        for block, position in self._blocks():
+            first, count = position.records + 1, len(block.first_lines)
+            low, high = np.searchsorted(wanted, (first, first + count))
+            chosen = wanted[low:high] - first
+            if len(chosen):
+                batch = self._batch(block.only(chosen), position)
+                batch.records = chosen[batch.records - first] + first
+                yield batch
+
+    def _blocks(self) -> Iterator[tuple[Block, _Position]]:
+        """The text in blocks of whole records, each with what was read before it."""
         layout = self._layout
         splitter = RecordSplitter(layout.delimiter, layout.shapes, self._limits)
         window = self._open_window()
         position = _Position(records=0, line=layout.data_line)
-        seen = 0
         while end := self._next_block(window, position):
             block = splitter.split(window, end, position.line)
-            batch = self._batch(block, position)
-            seen += len(batch.records) + len(batch.bad)
-            position.records += len(block.first_lines)
-            position.line += block.lines
             window.drop(int(block.starts[-1]))
-            yield batch
-        if not seen:
-            raise ContentError(FileCode.EMPTY, "the file has a header and no rows")
+            yield block, position
+            position = _Position(
+                records=position.records + len(block.first_lines), line=position.line + block.lines
+            )
 
     def _open_window(self) -> Window:
         chunks = utf8_chunks(self._path, self._layout.encoding, max(self._block_bytes, 1))

@@ -49,6 +49,19 @@ class Block:
             return text[:-2]
         return text[:-1] if text.endswith((b"\n", b"\r")) else text
 
+    def only(self, records: Offsets) -> Block:
+        """The same with some of its records, ascending; none of them is unbalanced."""
+        pieces = [self.text[self.starts[at] : self.starts[at + 1]] for at in records.tolist()]
+        place = {record: at for at, record in enumerate(records.tolist())}
+        return Block(
+            text=b"".join(pieces),
+            starts=np.cumsum([0, *map(len, pieces)]),
+            first_lines=self.first_lines[records],
+            lines=len(pieces) + self.lines - len(self.first_lines),
+            has_quotes=self.has_quotes,
+            rewritten={place[at]: text for at, text in self.rewritten.items() if at in place},
+        )
+
 
 class RecordSplitter:
     """Finds the records of a table in a window."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
-from pipeline.standardize.distinct import Distinct, is_true, read_distinct
+from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
 _AREA_BEHIND_SLASH = re.compile(r"^(\+?[0-9 ()]{2,11}[0-9)]) ?/ ?([0-9 -]{3,})$")  # 0170/1234567
@@ -29,7 +29,8 @@ _ONE_NUMBER = re.compile(
 
 # How nearly all US numbers are written. Read all at once: the library takes 50 us for each.
 _PLAIN_US = (
-    r"^(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})$"  # (405) 901-4744
+    r"^(?:\+?1[-. ]?)?"  # +1-405-901-4744
+    r"(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})$"  # (405) 901-4744
 )
 _KINDS_OF_NUMBER = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip",
@@ -56,19 +57,20 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
     """
     if region != "US":
         return _read_phones(values, region)
-    plain = pc.match_substring_regex(values, _PLAIN_US)
-    others = _read_phones(pc.if_else(plain, pa.scalar(None, pa.string()), values), region)
-    digits = pc.replace_substring_regex(
-        pc.if_else(plain, values, pa.scalar(None, pa.string())), _PLAIN_US, r"\1\2\3\4"
-    )
-    unassigned = np.flatnonzero(is_true(pc.invert(pc.match_substring_regex(digits, _assigned()))))
-    return _with_plain(others, pc.binary_join_element_wise("+1", digits, ""), unassigned)
+    is_plain = pc.match_substring_regex(values, _PLAIN_US)
+    others = _read_phones(pc.if_else(is_plain, pa.scalar(None, pa.string()), values), region)
+    written = pc.if_else(is_plain, values, pa.scalar(None, pa.string()))
+    plain = pc.replace_substring_regex(written, _PLAIN_US, r"+1\1\2\3\4")
+    is_assigned = pc.match_substring_regex(plain, _assigned())
+    reformatted = np.flatnonzero(is_true(pc.not_equal(plain, written)))
+    return _with_plain(others, plain, reformatted, np.flatnonzero(is_true(pc.invert(is_assigned))))
 
 
-def _with_plain(others: Converted, plain: pa.StringArray, unassigned: Rows) -> Converted:
-    """Put the plain numbers, which all changed their form, to the others."""
+def _with_plain(
+    others: Converted, plain: pa.StringArray, reformatted: Rows, unassigned: Rows
+) -> Converted:
+    """Put the plain numbers to the others."""
     marked, changed = others.marked, others.changed
-    reformatted = np.flatnonzero(is_true(plain.is_valid()))
     if len(reformatted):
         earlier = changed.get("phone-reformatted", reformatted[:0])
         changed["phone-reformatted"] = np.union1d(earlier, reformatted)
@@ -86,7 +88,7 @@ def _assigned() -> str:
     )
     described = [getattr(country, kind) for country in countries for kind in _KINDS_OF_NUMBER]
     patterns = {one.national_number_pattern or "" for one in described if one is not None}
-    return f"^(?:{'|'.join(sorted(patterns - {''}))})$"
+    return rf"^\+1(?:{'|'.join(sorted(patterns - {''}))})$"
 
 
 def _read_phones(values: pa.StringArray, region: str | None) -> Converted:
@@ -168,7 +170,11 @@ def convert_emails(values: pa.StringArray) -> Converted:
         ),
     )
     good = pc.if_else(fits, values, pa.scalar(None, pa.string()))
-    lowered = read_distinct(good, _lower_domain).spread(lambda text: text, pa.string())
+    loud = np.flatnonzero(is_true(pc.match_substring_regex(good, "@.*[A-Z]")))
+    lowered = good
+    if len(loud):
+        read = read_distinct(good.take(pa.array(loud)), _lower_domain)
+        lowered = put(good, loud, read.spread(lambda text: text, pa.string()))
     return _refusing_others(values, lowered, good, "domain-lower-cased")
 
 

@@ -152,11 +152,15 @@ def nullify(values: pa.StringArray, missing_values: tuple[str, ...]) -> pa.Strin
 
     Nothing else is missing: a surname `Null` survives a list of [""], and 999 any list without it.
     """
-    words = pa.array(sorted({"", *(_clean_one(word).text for word in missing_values)}), pa.string())
-    missing = pc.is_in(values, value_set=words)
+    missing = pc.is_in(values, value_set=_missing_words(tuple(missing_values)))
     if missing.true_count == 0:
         return values
     return pc.if_else(missing, pa.scalar(None, pa.string()), values)
+
+
+@lru_cache(maxsize=1_024)
+def _missing_words(missing_values: tuple[str, ...]) -> pa.StringArray:
+    return pa.array(sorted({"", *(_clean_one(word).text for word in missing_values)}), pa.string())
 
 
 class _FoldTable(dict[int, str]):

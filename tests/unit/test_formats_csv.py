@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -426,3 +427,29 @@ def _assert_accounted(reading: Reading) -> None:
     total = len(placed) + sum(reading.skipped.values())
     assert not placed or placed[-1] <= total
     assert reading.lines == sorted(set(reading.lines))
+
+
+def test_some_records_are_found_with_the_positions_and_cells_they_have_among_all(
+    tmp_path: Path,
+) -> None:
+    lines = [f'{at},"a, {at}",5" pipe' if at % 7 else f'{at},"two\nlines",x' for at in range(2_000)]
+    path = tmp_path / "some.csv"
+    path.write_text("id,name,what\n" + "\n\n".join(lines) + "\nragged,row\n")
+    reader = DelimitedReader(path, Limits(), block_bytes=4_000)
+    wanted = np.arange(15, 3_900, 62)
+
+    def rows(batches: Iterator[TextBatch]) -> dict[int, tuple[int, str, list[str]]]:
+        return {
+            int(record): (
+                int(batch.lines[at]),
+                batch.raw(at),
+                [column[at].as_py() for column in batch.columns],
+            )
+            for batch in batches
+            for at, record in enumerate(batch.records)
+            if record in wanted
+        }
+
+    found = rows(reader.batches_with(wanted))
+    assert found == rows(reader.batches())
+    assert len(found) == len([one for one in wanted if one % 2])

@@ -18,8 +18,9 @@ from loguru import logger
 
 from daemon import logs
 from daemon.db.records import LogLine
+from daemon.errors import SettingsError
 from daemon.log_table import LogTable
-from daemon.settings import Logs, SettingsError
+from daemon.settings import Logs
 from pipeline.errors import ContentError, FileCode
 
 VALUE = "Ada Lovelace 1815-12-10"

@@ -43,7 +43,7 @@ def batch() -> pa.RecordBatch:
 
 def test_csv_has_lf_minimal_quotes_and_empty_cells_for_no_value(tmp_path: Path) -> None:
     writer = open_data(tmp_path, "table", FIELDS, "csv")
-    writer.write(batch())
+    writer.write(writer.render(batch()))
     output = writer.finish()
 
     content = (tmp_path / "table.csv").read_bytes()
@@ -60,7 +60,7 @@ def test_csv_has_lf_minimal_quotes_and_empty_cells_for_no_value(tmp_path: Path) 
 
 def test_parquet_has_types(tmp_path: Path) -> None:
     writer = open_data(tmp_path, "table", FIELDS, "parquet")
-    writer.write(batch())
+    writer.write(writer.render(batch()))
     output = writer.finish()
 
     table = pq.read_table(tmp_path / "table.parquet")
@@ -85,7 +85,7 @@ def test_a_parquet_file_without_rows_still_has_its_columns(tmp_path: Path) -> No
 
 def test_a_row_of_one_empty_cell_is_not_a_blank_line(tmp_path: Path) -> None:
     writer = CsvWriter(tmp_path / "one.csv", ["a"])
-    writer.write(pa.RecordBatch.from_pydict({"a": pa.array(["x", None, ""])}))
+    writer.write(writer.render(pa.RecordBatch.from_pydict({"a": pa.array(["x", None, ""])})))
     writer.finish()
 
     assert (tmp_path / "one.csv").read_text() == 'a\nx\n""\n""\n'

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.likeness import similarity
+from pipeline.likeness_bound import LetterCounts
 from tests.unit.harmonizing import Delivered, Desk, Row, read
 
 HEADER = "patient_id,family_name,given_name,birth_date\n"
@@ -172,3 +174,18 @@ def test_the_list_is_a_table(desk: Desk) -> None:
     with (done.staging / "possible-duplicates.csv").open(encoding="utf-8", newline="") as lines:
         assert {len(row) for row in csv.reader(lines)} == {7}
     assert "possible-duplicates.csv" in {output.name for output in done.result.outputs}
+
+
+@given(st.lists(st.text("aábcdeé 'xyzŁ", max_size=9), min_size=2, max_size=12))
+def test_no_pair_is_more_alike_than_its_bound(texts: list[str]) -> None:
+    ones, others = np.triu_indices(len(texts), 1)
+    most = LetterCounts(texts).most_alike(ones, others)
+    for one, other, bound in zip(ones, others, most, strict=True):
+        assert similarity(texts[one], texts[other]) <= bound
+
+
+def test_the_bound_spares_the_look_at_names_that_share_nothing() -> None:
+    most = LetterCounts(["martinez", "okafor", "martines"]).most_alike(
+        np.array([0, 0]), np.array([1, 2])
+    )
+    assert most[0] < 0.9 < most[1]

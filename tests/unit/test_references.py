@@ -39,7 +39,7 @@ def stays(desk: Desk, policy: str) -> Desk:
 def deliver_wards(desk: Desk, content: str, keys: ReferenceKeys) -> None:
     written = desk.folder / "attempt.keys"
     desk.harmonize(content, contract="wards", keys_dir=str(written))
-    keys.take_in("wards", written)
+    keys.take_in("wards", [written])
 
 
 def with_wards(desk: Desk, policy: str, content: str) -> Delivered:
@@ -120,7 +120,7 @@ fields: [{name: who, type: string}, {name: day, type: date}]
     keys = ReferenceKeys(desk.folder / "state")
     written = desk.folder / "attempt.keys"
     desk.harmonize("p,d\na,2025-01-13\nb,14/01/2025\n", contract="visits", keys_dir=str(written))
-    keys.take_in("visits", written)
+    keys.take_in("visits", [written])
     done = desk.harmonize(
         "who,day\na,2025-01-13\nb,2025-01-14\na,2025-01-14\n",
         contract="doses",
@@ -173,13 +173,27 @@ def test_taking_the_same_keys_in_again_changes_nothing(tmp_path: Path) -> None:
     digests, _ = digests_of([pa.array(["b", "a", "b", None])])
     write_keys(found / key_file_name(["id"]), digests)
     keys = ReferenceKeys(tmp_path)
-    keys.take_in("patients", found)
+    keys.take_in("patients", [found])
     before = read_keys(tmp_path / "keys" / "patients" / "id.keys").tobytes()
-    keys.take_in("patients", found)
+    keys.take_in("patients", [found])
     known = KnownKeys.open(Path(keys.folders()["patients"]), ["id"])
     assert known is not None
     assert len(known) == 2
     assert read_keys(tmp_path / "keys" / "patients" / "id.keys").tobytes() == before
+
+
+def test_deliveries_of_one_turn_are_taken_in_together(tmp_path: Path) -> None:
+    folders = [tmp_path / f"attempt-{number}.keys" for number in range(3)]
+    for number, folder in enumerate(folders[:2]):
+        folder.mkdir()
+        digests, _ = digests_of([pa.array(["both", f"own-{number}"])])
+        write_keys(folder / key_file_name(["id"]), digests)
+    keys = ReferenceKeys(tmp_path)
+    keys.take_in("patients", folders)
+    known = KnownKeys.open(Path(keys.folders()["patients"]), ["id"])
+    assert known is not None
+    assert len(known) == 3
+    assert known.has(digests_of([pa.array(["both", "own-0", "own-1"])])[0]).all()
 
 
 def test_many_deliveries_are_all_remembered(
@@ -193,7 +207,7 @@ def test_many_deliveries_are_all_remembered(
     for start in range(0, 500, 7):
         digests, _ = digests_of([everybody.slice(start, 7)])
         write_keys(found / "id.keys", digests)
-        keys.take_in("patients", found)
+        keys.take_in("patients", [found])
     known = KnownKeys.open(Path(keys.folders()["patients"]), ["id"])
     assert known is not None
     assert len(known) == 500

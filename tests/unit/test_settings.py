@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from daemon.settings import Settings, SettingsError, load_settings
+from daemon.errors import SettingsError
+from daemon.settings import Settings, load_settings
 from daemon.settings_file import as_yaml, default_text
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "harmonizer.yaml"

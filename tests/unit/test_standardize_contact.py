@@ -53,6 +53,29 @@ def test_numbers_read_all_at_once_are_judged_as_the_library_judges_each() -> Non
     assert 0 < len(unassigned) < len(numbers)
 
 
+def test_every_way_to_write_a_number_is_read_as_the_library_reads_it() -> None:
+    ways = ("{}{}{}", "({}) {}-{}", "{}.{}.{}", "+1-{}-{}-{}", "+1 {} {} {}", "1 ({}) {}-{}",
+            "+1({}){}{}", "1{}{}{}", "+1{}{}{}", "1.{}.{}.{}", "+1 ({}){}.{}")  # fmt: skip
+    chance = random.Random(11)
+    texts = [
+        way.format(area, exchange, f"{chance.randrange(10_000):04d}")
+        for way in ways
+        for area in ("202", "340", "405", "787", "876", "911", "999", "123")
+        for exchange in ("222", "555", "911", "012")
+    ]
+    result = convert_phones(pa.array(texts), "US")
+    marked = set(result.marked[RowCode.PHONE_NOT_VALID].tolist())
+    changed = set(result.changed["phone-reformatted"].tolist())
+    for row, text in enumerate(texts):
+        number = phonenumbers.parse(text, "US")
+        is_valid = phonenumbers.is_valid_number(number)
+        whole = phonenumbers.is_possible_number_with_reason(number) == 0
+        written = phonenumbers.format_number(number, 0) if is_valid or whole else text
+        assert result.values[row].as_py() == written, text
+        assert (row in marked) is not is_valid, text
+        assert (row in changed) is (written != text), text
+
+
 @pytest.mark.parametrize(
     "text",
     ["020 7946 0958", "0000000000", "5551234", "911", "call mother", "405-901-4744 or 405-901-4745",

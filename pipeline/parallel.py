@@ -1,0 +1,93 @@
+"""Several batches of one file at once. What comes out, and in which order, does not change.
+
+Threads suffice: Arrow's and NumPy's kernels let go of the interpreter while they work. Records are
+found by one reader, in order, so none is ever cut in two; only whole batches are shared out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MOST_THREADS = 4  # each holds a batch or two; memory must not grow with the machine
+_NOTHING = object()
+
+
+def threads() -> int:
+    """How many threads one file may use: the cores this process may run on, at most four."""
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+    """`map(work, items)`, with `work` in threads. Items are taken, and results given, in order.
+
+    The first item is done here, so that a file of one batch pays for no thread. Whatever `work` or
+    `items` raise comes out where it would have come out of `map`.
+    """
+    count = threads() if workers is None else workers
+    source = iter(items)
+    for item in source:
+        yield work(item)
+        break
+    if count == 1:
+        yield from map(work, source)
+        return
+    second = next(source, _NOTHING)
+    if second is _NOTHING:
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="batch") as pool:
+        waiting: deque[Future[R]] = deque([pool.submit(work, second)])  # type: ignore[arg-type]
+        try:
+            for item in source:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same items; while one is used, the next one is made in a thread."""
+    source = iter(items)
+    if threads() == 1:
+        yield from source
+        return
+    for item in source:
+        yield item
+        break
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        future: Future[object] = pool.submit(next, source, _NOTHING)
+        while (item := future.result()) is not _NOTHING:  # type: ignore[assignment]
+            future = pool.submit(next, source, _NOTHING)
+            yield item
+
+
+class Crew:
+    """Threads that share out the columns of one batch after another; none for a single batch."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._batches = 0
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """`list(map(work, items))`; the calls must not depend on each other."""
+        self._batches += 1
+        if self._batches == 1 or threads() == 1:
+            return list(map(work, items))
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(threads(), thread_name_prefix="column")
+        return list(self._pool.map(work, items))
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
