@@ -189,9 +189,7 @@ def _wide(source: BinaryIO, head: bytes, size: int) -> TextEncoding | None:
     if _scan(source, codec, 0, end).failed_at is not None:
         return None
     sentence = f"its NUL bytes stand as in {codec.upper()} text, and every byte obeys it"
-    return TextEncoding(
-        codec=codec, start=0, end=end, confidence=0.95, evidence=(sentence, *notes)
-    )
+    return TextEncoding(codec=codec, start=0, end=end, confidence=0.95, evidence=(sentence, *notes))
 
 
 def _cp1252(
