@@ -26,12 +26,16 @@ from pipeline.formats.base import (
     TextBatch,
     UnclearLayout,
 )
+from pipeline.formats.headerlines import named_by_place
 from pipeline.messages import Limits
 
 _SAMPLED_ROWS = 200
 _BATCH_CELLS = 200_000
 _LOOKED_AT_SHEETS = 100
 _MOST_UNNAMED = 0.5
+_NAMED_SHARE = 0.75
+_TITLE_ROWS = 10
+_WIDE = 4
 _DATA_LIKE = re.compile(
     r"[\s<>≤≥=~+-]*\d[\d.,:/'\s%-]*(?:[eE][+-]?\d+)?(?:T[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?\s*"
 )
@@ -338,10 +342,7 @@ def decide_grid(
             f"the table has {len(columns)} columns; {limits.max_columns} are allowed",
         )
     if header_row is None:
-        names = tuple(
-            told.names[at] if at < len(told.names) else f"column_{at + 1}"
-            for at in range(len(columns))
-        )
+        names = named_by_place(len(columns), told.names)
         first_row = min(
             (row.number for row in filled if row.number not in told.comment_rows), default=1
         )
@@ -379,13 +380,29 @@ def _header_place(filled: Sequence[GridRow], told: ReadAs) -> int | None:
             if row.number == told.header_rows[-1]:
                 return at
         raise ContentError(FileCode.EMPTY, "the row that holds the names is not there")
+    return _if_names(_fuller(_first_wide(filled), filled), filled)
+
+
+def _first_wide(filled: Sequence[GridRow]) -> int:
+    """The first row that is about as wide as rows usually are: titles above it are narrower."""
     widths = sorted(len(row.filled) for row in filled)
     usual = widths[len(widths) // 2]
-    for at, row in enumerate(filled):
-        # a lone row of two or more is wide enough for the table it heads
-        if len(row.filled) * 2 >= usual and (len(row.filled) > 1 or usual == 1):
-            return _if_names(at, filled)
-    return _if_names(0, filled)
+    for share in (_NAMED_SHARE, 0.5):
+        for at, row in enumerate(filled):
+            if len(row.filled) >= usual * share and (len(row.filled) > 1 or usual == 1):
+                return at
+    return 0
+
+
+def _fuller(at: int, filled: Sequence[GridRow]) -> int:
+    """A row of names soon below that is at least twice as wide: its columns are sparsely filled."""
+    wanted = 2 * len(filled[at].filled)
+    for below in range(at + 1, min(at + _TITLE_ROWS, len(filled))):
+        texts = [filled[below].cells[column].strip() for column in filled[below].filled]
+        is_names = len(set(texts)) == len(texts) and not any(map(_DATA_LIKE.fullmatch, texts))
+        if len(texts) >= max(wanted, _WIDE) and is_names:
+            return below
+    return at
 
 
 def _if_names(at: int, filled: Sequence[GridRow]) -> int:
@@ -408,7 +425,7 @@ def _if_names(at: int, filled: Sequence[GridRow]) -> int:
                 guess=ReadAs(header=False),
                 answers={
                     "none": "the file has no header: every row is data",
-                    "1": "the first row holds the column names",
+                    str(row.number): f"row {row.number} holds the column names",
                 },
             )
     return at

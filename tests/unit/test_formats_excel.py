@@ -225,6 +225,33 @@ def test_titles_above_blank_rows_and_repeated_headers_are_no_data(reader: Reader
     assert found.places == ["Data!A4", "Data!A6", "Data!A8"]
 
 
+@pytest.mark.parametrize(
+    "above",
+    [
+        [["Report", "2025-01-01"]],
+        [["Clinic", "North"], ["Made by", "Amy"], []],
+        [["only a title"]],
+    ],
+    ids=["title and date", "pairs", "title"],
+)
+def test_titles_of_several_cells_are_no_names(reader: Reader, above: Rows) -> None:
+    rows: list[Sequence[Any]] = [["id", "name", "born", "note"]]
+    rows += [[n, "Lee", "1980-01-31", None] for n in range(5)]
+    found = reader.read(saved(book([*above, *rows])))
+
+    assert found.header == ("id", "name", "born", "note")
+    assert len(found.rows) == 5
+
+
+def test_names_above_sparse_columns_are_found(reader: Reader) -> None:
+    names = ["id", *(f"answer {letter}" for letter in "abcdefg")]
+    rows: list[Sequence[Any]] = [[n, *[None] * (n % 7), "x"] for n in range(1, 9)]
+    found = reader.read(saved(book([["Survey", "North"], names, *rows])))
+
+    assert found.header == tuple(names)
+    assert len(found.rows) == 8
+
+
 def test_merged_cells_count_for_each_row_they_cover(reader: Reader) -> None:
     made = book([["id", "v"], ["P1", 1], [None, 2], [None, 3], ["P2", 4]])
     made.active.merge_cells("A2:A4")
@@ -257,8 +284,20 @@ def test_a_table_may_stand_anywhere_and_notes_beside_it_are_rejected(reader: Rea
     assert "Data!H5" in found.bad[0].sentence
 
 
-def test_a_sheet_without_names_is_asked_about(tmp_path: Path, reader: Reader) -> None:
-    assert reader.code(xlsx([[1, 2.5], [2, 3.5]])) is FileCode.HEADER_MISSING
+def test_a_sheet_without_names_is_asked_about_and_read_as_answered(reader: Reader) -> None:
+    content = xlsx([[1, 2.5], [2, 3.5], [3, 4.5]])
+
+    assert reader.code(content) is FileCode.HEADER_MISSING
+    found = reader.read(content, header=False, names=("id", "v"))
+    assert (found.header, found.rows[0]) == (("id", "v"), ("1", "2.5"))
+    assert reader.read(content, header_rows=(1,)).rows == [("2", "3.5"), ("3", "4.5")]
+
+
+def test_rows_of_names_can_be_told(reader: Reader) -> None:
+    found = reader.read(
+        xlsx([["a", "b"], ["x", "y"], ["u", "v"], [1, 2]]), header_rows=(1, 3), header_join="_"
+    )
+    assert (found.header, found.rows) == (("a_u", "b_v"), [("1", "2")])
 
 
 def test_sheets_without_rows_are_empty(reader: Reader) -> None:

@@ -73,6 +73,8 @@ class Mender:
             made = self._aligner.align(found, joiner, merge)
             if made.fit - price > best:
                 best, cells = made.fit - price, made.cells
+            if best >= self._low:
+                break  # as likely as the good rows are
         if record.broken:
             return Mended(cells if best > self._low - 60 else record.cells, changed=True)
         plain = self._aligner.plain(record.cells)
