@@ -217,7 +217,11 @@ class Attempts:
             return Move(
                 job=job,
                 event=JobEvent.DUPLICATE_FOUND,
-                changes={"disposition": Disposition.DUPLICATE, "duplicate_of": twin},
+                changes={
+                    "disposition": Disposition.DUPLICATE,
+                    "duplicate_of": twin,
+                    **{"reason_code": None, "reason_note": None},  # of an attempt before
+                },
                 detail={"duplicate_of": f"j{twin}"},
             )
         return self._prepared(job)

@@ -95,7 +95,8 @@ class Intake:
         """
         now_s = self._shell.monotonic()
         ready = self._ready(room, large_room, now_s) if room else []
-        self._say_who_waits_long(now_s)
+        if room:  # else nobody was asked
+            self._say_who_waits_long(now_s)
         if not ready:
             return 0
         jobs = self._shell.store.open_jobs([self._intent(*one) for one in ready])

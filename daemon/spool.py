@@ -66,6 +66,7 @@ from daemon.linux import is_pinned, may_take_from
 from daemon.names import safe_stem
 from daemon.scan import Scan, scan_inbox
 from daemon.settle import Candidate, Lease
+from daemon.space import lacks_room_for
 from pipeline.endprobe import missing_end, takes_long
 from pipeline.messages import begun_mark, outlived_mark
 
@@ -152,7 +153,7 @@ class Spool:
         return read_lease(os.fsencode(self._folders.inbox) + b"/" + candidate.source, candidate)
 
     def refuses(self, candidate: Candidate) -> str | None:
-        """Why the candidate could not be taken, as far as its folder's rights tell.
+        """Why the candidate could not be taken, as far as rights and free space tell.
 
         Asked before a job is opened, so that a folder we may not change fills no history.
         """
@@ -160,8 +161,11 @@ class Spool:
         folder = inbox + candidate.source.rpartition(b"/")[0]
         try:
             may_change = may_take_from(folder, candidate.uid)
+            no_room = lacks_room_for(candidate.size_bytes, self._folders.work)
         except OSError as error:
             return _refusal(error)
+        if no_room is not None:
+            return no_room
         if not may_change:
             return _refusal(PermissionError(errno.EACCES, ""))
         if candidate.kind == "file" and is_pinned(inbox + candidate.source):

@@ -24,7 +24,7 @@ def compared(decision: Decision, mapping: Mapping) -> Decision:
         mapped = None if located is None else located.fields.get(match.position)
         if mapped is None:
             continue
-        for sentence in differences(mapped, decision.study.seen[name], mapping.fields):
+        for sentence in differences(mapped, decision.study.seen[name]):
             changed.setdefault(name, []).append(sentence)
             questions.append(_changed(mapped.name, sentence))
     separated = changed_delimiter(mapping, decision.plan.reading.get("delimiter"))

@@ -98,11 +98,8 @@ def _decimal(evidence: Named[str, Any]) -> str | None:
     return "." if point >= comma else ","
 
 
-def differences(mapped: MappedField, now: Seen, others: Iterable[MappedField] = ()) -> list[str]:
-    """What is new about a column since somebody confirmed it, in sentences for people.
-
-    others: the mapping's columns; what one of them says of bare numbers is what they were in.
-    """
+def differences(mapped: MappedField, now: Seen) -> list[str]:
+    """What is new about a column since somebody confirmed it, in sentences for people."""
     before = _confirmed(mapped)
     label = f"`{mapped.name}`"
     sentences = []
@@ -112,9 +109,7 @@ def differences(mapped: MappedField, now: Seen, others: Iterable[MappedField] = 
             "in this file"
         )
     sentences += _changed_dates(label, before.dates, now.dates)
-    sentences += _changed_units(
-        label, _units([mapped, *others], before.units, now.units), now.units
-    )
+    sentences += _changed_units(label, _units(mapped, before.units, now.units), now.units)
     return sentences
 
 
@@ -132,17 +127,11 @@ def _confirmed(mapped: MappedField) -> Seen:
 
 
 def _units(
-    columns: Iterable[MappedField],
-    seen: Named[str, Iterable[str]],
-    now: Named[str, Iterable[str]],
+    mapped: MappedField, seen: Named[str, Iterable[str]], now: Named[str, Iterable[str]]
 ) -> dict[str, Iterable[str]]:
     """The units until now: those that were seen, else what somebody said bare numbers are in."""
-    said = {
-        code: (unit,)
-        for column in columns
-        for code in now
-        if (unit := column.units.get(code, column.unit)) and unit != FRACTION
-    }
+    told = {code: mapped.units.get(code, mapped.unit) for code in now}
+    said = {code: (unit,) for code, unit in told.items() if unit and unit != FRACTION}
     return {**said, **{code: units for code, units in seen.items() if tuple(units)}}
 
 

@@ -80,6 +80,20 @@ def test_nothing_is_taken_while_a_disk_is_nearly_full(small: Path) -> None:
         assert list(daemon.originals()) == ["a.csv"]
 
 
+def test_a_file_too_big_for_the_free_space_waits_and_holds_up_no_other(small: Path) -> None:
+    with service(small) as daemon:
+        big = daemon.inbox / "big.csv"
+        filler = fill(small.parent, leave_bytes=16 * MB)
+        big.write_text("colour,shape\n" + "red,round\n" * 800_000)  # 8 MB, soon refused
+        (daemon.inbox / "a.csv").write_text(patients(3))
+        daemon.until_finished(1)
+        assert "not enough space to work on it" in daemon.ask("why", str(big))["why"]
+        assert big.exists()
+        filler.unlink()
+        daemon.until_finished(2)
+        assert sorted(job["state"] for job in daemon.jobs()) == ["delivered", "quarantined"]
+
+
 def test_nothing_is_taken_while_a_disk_can_hold_no_more_files(tmp_path: Path) -> None:
     with private_mounts():
         tmpfs(tmp_path / "disk", "size=24m,nr_inodes=400")

@@ -68,3 +68,20 @@ def test_the_lock_file_is_private_and_a_link_in_its_place_is_refused(tmp_path: P
     with pytest.raises(OSError):
         DaemonLock(tmp_path).acquire()
     assert (tmp_path / "victim").read_text() == "keep"
+
+
+def test_deleting_the_note_lets_no_second_daemon_in(tmp_path: Path) -> None:
+    with DaemonLock(tmp_path):
+        (tmp_path / "daemon.lock").unlink()
+        with pytest.raises(LockHeld):
+            DaemonLock(tmp_path).acquire()
+        assert daemon_pid(tmp_path) == 0  # somebody holds it; who, is no longer told
+    assert daemon_pid(tmp_path) is None
+
+
+def test_the_lock_holds_over_another_path_to_the_folder(tmp_path: Path) -> None:
+    work, link = tmp_path / "work", tmp_path / "link"
+    work.mkdir()
+    link.symlink_to(work)
+    with DaemonLock(work), pytest.raises(LockHeld):
+        DaemonLock(link).acquire()

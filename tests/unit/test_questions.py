@@ -55,7 +55,7 @@ def proposal(*questions: dict[str, object], **words: object) -> Mapping:
         ("scale:dob:oxygen_saturation", "fraction", "units", {"oxygen_saturation": "1"}),
         ("ids:dob", "keep", "accept", ("date-like-ids",)),
         ("unread:dob", "reject", "accept", ("unreadable",)),
-        ("misfit:dob", "keep", "accept", ("other-values",)),
+        ("misfit:dob", "keep", "accept", ("other-values", "unreadable")),
         ("text:dob", "keep", "accept", ("damaged-text",)),
         ("code:dob:a: b", "x", "values", {"a: b": "x"}),
         ("code:dob:k.A.", "missing", "values", {"k.A.": ""}),

@@ -188,16 +188,12 @@ def test_half_the_weights_without_unit_are_asked_about_and_told_once(desk: Desk)
     ]
 
 
-def test_a_unit_column_that_names_another_unit_than_was_told_is_held(desk: Desk) -> None:
+def test_what_was_told_of_bare_numbers_leaves_those_alone_that_name_their_unit(desk: Desk) -> None:
     held = desk.hold(VITALS + "P001,2025-01-13 08:00,weight,150,\n")
     assert held.result.questions[0] == "value: body_weight: the only value has no unit."
     desk.answer(held, {"unit:value:body_weight": "[lb_av]"})
-    same = desk.harmonize(VITALS + "P001,2025-01-13 08:00,weight,150,lb\n")
-    assert same.column("value") == ["68.04"]
-    other = desk.hold(VITALS + "P001,2025-01-13 08:00,weight,70,kg\n")
-    assert other.result.questions[0] == (
-        "`unit` named [lb_av] for body_weight until now and names kg in this file."
-    )
+    named = desk.harmonize(VITALS + "P001,2025-01-13 08:00,weight,70,kg\n")
+    assert named.column("value") == ["70"]
 
 
 @pytest.mark.parametrize("fate", ["rescue", "ignore"])

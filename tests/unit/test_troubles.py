@@ -22,6 +22,7 @@ from daemon.shell import Troubles
 from daemon.spool import Spool
 from daemon.states import JobState
 from daemon.timers import Chore
+from pipeline.errors import FileCode, TransientError
 from pipeline.messages import HarmonizeResult, HarmonizeTask, begun_mark
 from tests.support import GOOD, World
 
@@ -262,3 +263,27 @@ def test_a_running_attempt_that_is_cancelled_is_not_started_anew(world: World) -
     assert world.job(1).state is JobState.CANCELLED
     assert len(world.store.attempts_of(1)) == 1
     assert len(list((world.root / "archive").glob("*/j1/monday.csv"))) == 1
+
+
+def test_a_twin_delivered_meanwhile_leaves_no_blame_on_the_file_that_met_the_full_disk(
+    world: World,
+) -> None:
+    class FullAtFirst(InlineExecutor):
+        is_full = True
+
+        def submit(self, task: HarmonizeTask, deadline_s: float) -> Future[HarmonizeResult]:
+            if not self.is_full:
+                return super().submit(task, deadline_s)
+            self.is_full = False
+            future: Future[HarmonizeResult] = Future()
+            future.set_exception(TransientError(FileCode.STORAGE, "No space left on device"))
+            return future
+
+    coordinator = world.build(executor=FullAtFirst())
+    world.drop("monday.csv")
+    world.drop("tuesday.csv")
+    world.run_until_idle(coordinator)
+    first, second = world.job(1), world.job(2)
+    assert (first.state, first.reason_code) == (JobState.DUPLICATE, None)
+    assert (second.state, second.attempts) == (JobState.DELIVERED, 1)
+    coordinator.close()
