@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick demo check lint types format bench lock audit sweep clean
+.PHONY: help setup run test quick demo check lint types format bench bench-smoke lock audit sweep clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ format: setup  ## Let ruff rewrite what it can
 
 bench: .venv-bench/.ready  ## Measure against pandas, polars and DuckDB; writes benchmarks/results/ (10 min)
 	@.venv-bench/bin/python -m benchmarks --folder "$${TMPDIR:-/tmp}/harmonizer-bench"
+
+bench-smoke: .venv-bench/.ready  ## Does every benchmark work, and do all engines agree? (CI; no times count)
+	@.venv-bench/bin/python -m benchmarks --smoke --results build/bench-smoke
 
 .venv-bench/.ready: requirements-bench.lock
 	@$(PYTHON) -m venv .venv-bench

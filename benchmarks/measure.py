@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -35,28 +35,25 @@ def run(arguments: Sequence[str], *, cores: Sequence[int] | None = None) -> Cost
         RuntimeError: it failed; its last words are part of the message.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
-    )
-    assert child.stderr is not None
-    with child.stderr:
-        words = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
-    wall_s = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{arguments[0]} failed: {words.decode(errors='replace')[-2000:]}")
-    return _cost(wall_s, used)
-
-
-def _cost(wall_s: float, used: resource.struct_rusage) -> Cost:
-    return Cost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    with tempfile.NamedTemporaryFile() as note:
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.inside", note.name, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
+        )
+        assert child.stderr is not None
+        with child.stderr:
+            words = child.stderr.read()
+        _, status, used = os.wait4(child.pid, 0)
+        wall_s = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise RuntimeError(f"{arguments[0]} failed: {words.decode(errors='replace')[-2000:]}")
+        return Cost(wall_s, used.ru_utime + used.ru_stime, int(note.read()) / 1024)
 
 
 def middle(costs: Sequence[Cost]) -> Cost:
