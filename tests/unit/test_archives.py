@@ -7,6 +7,7 @@ import io
 import stat
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -153,7 +154,8 @@ def test_what_systems_leave_in_archives_is_no_file(world: World) -> None:
     assert sources(world) == {"a.zip": JobState.DELIVERED, "a.zip!labs.csv": JobState.DELIVERED}
 
 
-def test_an_empty_and_a_cut_archive_say_so(world: World) -> None:
+def test_an_empty_and_a_cut_archive_say_so(tmp_path: Path) -> None:
+    world = World(tmp_path, intake={"incomplete_grace_s": 0})
     drop(world, "empty.zip", as_zip({}))
     drop(world, "cut.zip", as_zip({"labs.csv": GOOD * 50})[:-30])
     drop(world, "cut.tar.gz", tar({"labs.csv": GOOD * 50}, packed=True)[:-30])
