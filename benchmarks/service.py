@@ -20,8 +20,8 @@ import psutil
 from benchmarks.generate import LABELS, generate
 from benchmarks.history import fill
 from benchmarks.measure import ROOT
+from daemon.inbox.scan import scan_inbox
 from daemon.operations import Operations
-from daemon.scan import scan_inbox
 from daemon.settings import load_settings
 from daemon.statusfile import read_status
 

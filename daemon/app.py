@@ -24,19 +24,19 @@ from daemon.errors import ExitCode, Refused, SettingsError, may_pass
 from daemon.executors.base import Executor
 from daemon.executors.inline import InlineExecutor
 from daemon.executors.pool import WorkerPool
-from daemon.files import ignore_lease_signals
-from daemon.groups import GroupUnusable, group_number
+from daemon.folders.files import ignore_lease_signals
+from daemon.folders.groups import GroupUnusable, group_number
+from daemon.folders.places import Places
+from daemon.folders.spool import Spool, SpoolFolders
+from daemon.inbox.watch import InboxWatcher
 from daemon.lock import DaemonLock, LockHeld
-from daemon.places import Places
 from daemon.settings import Folders, Settings
 from daemon.shell import Shell
-from daemon.spool import Spool, SpoolFolders
 from daemon.status import StatusPage
 from daemon.timers import Chore, Timers
-from daemon.watch import InboxWatcher
-from pipeline.contract import ContractError, load_contracts
+from pipeline.contract.loading import ContractError, load_contracts
 from pipeline.errors import PipelineError
-from pipeline.mapping_file import load_mapping, load_mappings
+from pipeline.mapping.files import load_mapping, load_mappings
 
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database, or the system, refuses
 

@@ -13,18 +13,18 @@ from concurrent.futures import Future
 
 from loguru import logger
 
-from daemon.answers import Asked
 from daemon.db.errors import StateUnavailable
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.fairness import Rota, Turn, heavy_slots
-from daemon.holding import Holding
 from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
 from daemon.members import depth_of, expanded
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.reference_keys import ReferenceKeys, written_beside
+from daemon.review.answers import Asked
+from daemon.review.holding import Holding
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import ContentError, FileCode, PipelineError, TransientError

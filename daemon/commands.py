@@ -11,13 +11,13 @@ from typing import Any
 
 from loguru import logger
 
-from daemon.answers import Given
 from daemon.attempts import Attempts
 from daemon.db.errors import JobUnknown
 from daemon.db.records import CommandRecord, JobRecord, Move
-from daemon.holding import Holding
 from daemon.intake import Intake
-from daemon.mapping_shelf import AnswerRefused
+from daemon.review.answers import Given
+from daemon.review.holding import Holding
+from daemon.review.mapping_shelf import AnswerRefused
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 

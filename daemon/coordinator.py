@@ -17,14 +17,14 @@ from daemon.commands import Commands
 from daemon.executors.base import Executor
 from daemon.fairness import heavy_slots
 from daemon.finishing import Finishing
-from daemon.fragments import FiledOriginals
-from daemon.groups import group_number
-from daemon.holding import Holding
+from daemon.folders.groups import group_number
+from daemon.folders.space import shortage
 from daemon.housekeeping import Housekeeping
+from daemon.inbox.fragments import FiledOriginals
 from daemon.intake import Intake
+from daemon.review.holding import Holding
 from daemon.settings import Settings
 from daemon.shell import Shell
-from daemon.space import shortage
 from daemon.states import JobState
 from daemon.timers import Chore
 

@@ -23,13 +23,13 @@ from daemon.db.errors import StateError, StateMissing
 from daemon.db.store import JobStore
 from daemon.doctor_disk import Finding
 from daemon.errors import Refused
-from daemon.linux import is_remote, read_lease
+from daemon.folders.linux import is_remote, read_lease
+from daemon.inbox.names import ignored_reason
+from daemon.inbox.scan import scan_inbox
+from daemon.inbox.settle import Lease
+from daemon.inbox.watch import InboxWatcher
 from daemon.lock import daemon_pid
-from daemon.names import ignored_reason
-from daemon.scan import scan_inbox
 from daemon.settings import Settings
-from daemon.settle import Lease
-from daemon.watch import InboxWatcher
 
 _FEW_WATCHES = 1_024
 _FEW_FILES = 1_024

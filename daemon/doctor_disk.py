@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 from daemon.app import places_of
 from daemon.db.errors import StateError
 from daemon.db.store import JobStore
-from daemon.files import fsync_dir, remove_tree, write_durably
-from daemon.linux import is_pinned, is_remote, rename_noreplace
+from daemon.folders.files import fsync_dir, remove_tree, write_durably
+from daemon.folders.linux import is_pinned, is_remote, rename_noreplace
 from daemon.settings import Folders, Settings
 
 _LOW_BYTES = 1024**3

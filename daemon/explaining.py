@@ -10,7 +10,7 @@ from daemon.db.errors import JobUnknown
 from daemon.db.queries import ReadStore
 from daemon.db.records import JobRecord
 from daemon.errors import ExitCode, Refused
-from daemon.kept import past_file
+from daemon.folders.kept import past_file
 from daemon.operations import Operations
 from daemon.settings import Settings
 from daemon.states import JobState
@@ -95,7 +95,7 @@ def _past(settings: Settings, job: JobRecord, record: int) -> PastFile:
 def _explainer(
     settings: Settings, job: JobRecord, past: PastFile, parent: JobRecord | None
 ) -> tuple[Explainer, list[str]]:
-    from pipeline.correction import explainer_of
+    from pipeline.corrections.correction import explainer_of
     from pipeline.errors import ContentError, FileCode
 
     task = HarmonizeTask(

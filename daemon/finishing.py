@@ -14,7 +14,7 @@ from loguru import logger
 from daemon import members
 from daemon.db.records import JobRecord, Move
 from daemon.explain import job_document, reason_text
-from daemon.files import FileVanished
+from daemon.folders.files import FileVanished
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import FINALIZED, Disposition, JobState

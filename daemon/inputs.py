@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from daemon.db.errors import JobUnknown
 from daemon.db.records import JobRecord, KnownFile, Move
-from daemon.files import FileVanished, Lease
+from daemon.folders.files import FileVanished, Lease
 from daemon.intake import was_asked_for
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState

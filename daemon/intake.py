@@ -14,18 +14,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from loguru import logger
 
 from daemon import members
-from daemon.completeness import Along
 from daemon.db.errors import JobUnknown
 from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
 from daemon.db.store import JobStore
 from daemon.fairness import Rota, Turn
-from daemon.files import FileChanged, FileVanished, Lease
-from daemon.fragments import first_part_of
-from daemon.gate import Answer, Flaw, Gate
+from daemon.folders.files import FileChanged, FileVanished, Lease
+from daemon.inbox.completeness import Along
+from daemon.inbox.fragments import first_part_of
+from daemon.inbox.gate import Answer, Flaw, Gate
+from daemon.inbox.names import error_folder_of, resubmitted_job
+from daemon.inbox.scan import Candidate, Scan
+from daemon.inbox.settle import SettleTracker, Waiting
 from daemon.lineage import corrected_job
-from daemon.names import error_folder_of, resubmitted_job
-from daemon.scan import Candidate, Scan
-from daemon.settle import SettleTracker, Waiting
 from daemon.shell import Shell
 from daemon.states import JobEvent, JobState
 from pipeline.errors import FileCode

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from daemon.db.errors import JobUnknown
 from daemon.db.records import JobRecord
-from daemon.kept import past_file
+from daemon.folders.kept import past_file
 from daemon.shell import Shell
 from daemon.states import JobState
+from pipeline.corrections.rejectfile import job_in
 from pipeline.messages import PastFile
-from pipeline.rejectfile import job_in
 
 
 def corrected_job(shell: Shell, job: JobRecord) -> JobRecord | None:

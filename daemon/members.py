@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from daemon.db.records import ClaimIntent, JobRecord, Move
-from daemon.files import fingerprint_of
+from daemon.folders.files import fingerprint_of
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.errors import FileCode

@@ -19,10 +19,10 @@ from daemon.db.records import CommandRecord, EventRecord, JobRecord, LogRecord
 from daemon.db.store import JobStore
 from daemon.errors import ExitCode, Refused
 from daemon.explain import counts_document, iso_time, job_document, sentence, utc_day
+from daemon.folders.review_folder import REFUSAL
+from daemon.inbox.names import review_folder
 from daemon.lock import daemon_pid
-from daemon.names import review_folder
 from daemon.policy import advice, meaning
-from daemon.review_folder import REFUSAL
 from daemon.settings import Settings
 from daemon.states import JobEvent, JobState
 from daemon.statusfile import read_status
@@ -335,7 +335,7 @@ class Operations:
         return f"{said} {sentence(job.reason_note)}" if job.reason_note else said
 
     def _inbox_as_it_lies(self) -> dict[str, Any]:
-        from daemon.inbox_view import inbox_view  # only a stopped daemon leaves this to us
+        from daemon.inbox.view import inbox_view  # only a stopped daemon leaves this to us
 
         return inbox_view(self.settings)
 

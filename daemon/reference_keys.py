@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.files import fsync_dir
+from daemon.folders.files import fsync_dir
 from pipeline.references import DIGEST, Digests, KnownKeys, read_keys, recent_of, write_keys
 
 _FEW_KEYS = 65_536  # 1 MB: merging is not worth while before

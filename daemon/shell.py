@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.db.store import JobStore
-from daemon.places import Places
-from daemon.profiles import Profiles, profiles_of
+from daemon.folders.places import Places
+from daemon.folders.spool import Spool
+from daemon.inbox.profiles import Profiles, profiles_of
 from daemon.settings import Settings
-from daemon.spool import Spool
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0

@@ -13,9 +13,9 @@ from daemon.coordinator import Coordinator
 from daemon.db.errors import StateUnavailable
 from daemon.db.records import shown
 from daemon.executors.base import Executor
+from daemon.inbox.watch import InboxWatcher
 from daemon.shell import Shell
 from daemon.statusfile import write_status
-from daemon.watch import InboxWatcher
 
 _LEAST_PAUSE_S = 0.5
 _MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file

@@ -18,9 +18,9 @@ from typing import Any, Literal, NamedTuple
 from daemon.db.queries import ReadStore
 from daemon.db.records import JobRecord, shown
 from daemon.errors import ExitCode, Refused
-from daemon.files import FileChanged, FileVanished, sha256_of
-from daemon.filing import place_in
-from daemon.kept import archive_place, namesakes
+from daemon.folders.files import FileChanged, FileVanished, sha256_of
+from daemon.folders.filing import place_in
+from daemon.folders.kept import archive_place, namesakes
 from daemon.operations import Operations
 from daemon.settings import Settings
 from daemon.states import JobState

@@ -10,10 +10,10 @@ from typing import Any
 from daemon.db.records import shown
 from daemon.errors import ExitCode, Refused
 from daemon.explain import sentence
-from daemon.inbox_view import condition
-from daemon.names import ignored_reason
+from daemon.inbox.names import ignored_reason
+from daemon.inbox.scan import scan_inbox
+from daemon.inbox.view import condition
 from daemon.operations import Operations
-from daemon.scan import scan_inbox
 from daemon.settings import Settings
 
 _JOB = re.compile(r"j?([1-9][0-9]{0,17})")

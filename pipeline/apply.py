@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.changes import CHANGES, change_column
 from pipeline.check import (
     Violation,
     check_field,
@@ -24,24 +23,25 @@ from pipeline.check import (
     sentence_of,
 )
 from pipeline.columns import ColumnConverter
-from pipeline.contract import CodeEntry, Contract
-from pipeline.contract_rules import formula_columns
+from pipeline.contract.loading import CodeEntry, Contract
+from pipeline.contract.rules import formula_columns
 from pipeline.errors import RowCode
 from pipeline.faults import note_faults, without_faults
 from pipeline.formats.base import TextBatch
-from pipeline.formula import parse_check
-from pipeline.formula_eval import Moment
-from pipeline.formula_terms import fields_of
-from pipeline.keyclash import stated
-from pipeline.keyrules import key_rules
+from pipeline.formula.evaluate import Moment
+from pipeline.formula.language import parse_check
+from pipeline.formula.terms import fields_of
+from pipeline.mapping.sourcewords import SourceWords, read_cells
 from pipeline.measures import measures_of
+from pipeline.outputs.changes import CHANGES, change_column
+from pipeline.outputs.rejects import Reject
+from pipeline.outputs.report import Tally
 from pipeline.plan import Plan
 from pipeline.references import References
-from pipeline.rejects import Reject
-from pipeline.report import Tally
-from pipeline.rowsplit import SplitRows, lookups_of, split_rows
+from pipeline.rows.keyclash import stated
+from pipeline.rows.keyrules import key_rules
+from pipeline.rows.rowsplit import SplitRows, lookups_of, split_rows
 from pipeline.sheet import Finding, Sheet
-from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Rows
 from pipeline.standardize.dates import format_datetimes
 from pipeline.standardize.distinct import put

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract_model import Check, CodeEntry, Contract, Field
-from pipeline.contract_rules import KINDS, formula_columns
+from pipeline.contract.model import Check, CodeEntry, Contract, Field
+from pipeline.contract.rules import KINDS, formula_columns
 from pipeline.errors import RowCode
-from pipeline.formula import Column, Expression, parse_check
-from pipeline.formula_eval import ARROW_TYPES, Moment, as_kind, broken_rows
-from pipeline.formula_terms import Kind, fields_of
+from pipeline.formula.evaluate import ARROW_TYPES, Moment, as_kind, broken_rows
+from pipeline.formula.language import Column, Expression, parse_check
+from pipeline.formula.terms import Kind, fields_of
 from pipeline.same import Same
 from pipeline.standardize.base import Rows
 

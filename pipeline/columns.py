@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import Contract, Field
+from pipeline.contract.loading import Contract, Field
 from pipeline.errors import ROW_CODES, RowCode
 from pipeline.kinds import Converter, codeset_of, convert_unit_spellings, converter_of
+from pipeline.mapping.sourcewords import NO_WORDS, SourceWords
 from pipeline.measures import Measure, measures_of
 from pipeline.plan import Plan
 from pipeline.sheet import Sheet
-from pipeline.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.codes import CodeSet, nearest
 from pipeline.standardize.distinct import is_true, put, read_distinct

@@ -11,24 +11,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.contract import Contract, load_contracts
+from pipeline.contract.loading import Contract, load_contracts
 from pipeline.decision import Decision, with_questions
-from pipeline.drift import compared, missing_columns
 from pipeline.errors import ContentError, FileCode
-from pipeline.fit import Sample
 from pipeline.footers import without_footer
 from pipeline.formats.base import ReadAs, TableReader, UnclearLayout
-from pipeline.formula_eval import Moment
-from pipeline.layout import label_key, path_fits
-from pipeline.mapped_columns import Located, labels_fit, locate, nearest_mapping
-from pipeline.mapping import ColumnMapping, choose_contract
-from pipeline.mapping_file import load_mapping, load_mappings
-from pipeline.mapping_model import Footer, Mapping
+from pipeline.formula.evaluate import Moment
+from pipeline.mapping.by_name import ColumnMapping, choose_contract
+from pipeline.mapping.confirmed import Located, labels_fit, locate, nearest_mapping
+from pipeline.mapping.drift import compared, missing_columns
+from pipeline.mapping.files import load_mapping, load_mappings
+from pipeline.mapping.fit import Sample
+from pipeline.mapping.layout import label_key, path_fits
+from pipeline.mapping.model import Footer, Mapping
+from pipeline.mapping.propose import Proposal, propose
 from pipeline.messages import HarmonizeTask
 from pipeline.opening import Prepared, agrees, open_as, prepared, reading_of
 from pipeline.planning import study
-from pipeline.propose import Proposal, propose
-from pipeline.proposing import (
+from pipeline.reshape.wide_long import map_reshaped, offer_to_unpivot
+from pipeline.review.proposing import (
     is_worth_asking,
     misfits,
     proposed_columns,
@@ -36,7 +37,6 @@ from pipeline.proposing import (
     with_candidates,
     zones_of,
 )
-from pipeline.reshape import map_reshaped, offer_to_unpivot
 from pipeline.standardize.base import Question
 from pipeline.tables import open_table_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formula_eval import Moment
-from pipeline.mapped_columns import Located
-from pipeline.mapping import ColumnMapping
-from pipeline.mapping_model import Footer, Mapping
+from pipeline.formula.evaluate import Moment
+from pipeline.mapping.by_name import ColumnMapping
+from pipeline.mapping.confirmed import Located
+from pipeline.mapping.model import Footer, Mapping
 from pipeline.plan import Plan
 from pipeline.planning import Study
 from pipeline.standardize.base import Question

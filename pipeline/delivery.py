@@ -14,29 +14,29 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.already import AlreadyDelivered, Taken
 from pipeline.apply import LINE, RECORD, AppliedBatch, Applier, cells_at, place_of
-from pipeline.changes import ChangesFile
-from pipeline.contract import Contract
-from pipeline.dedupe import Deduplicator, KeyReject, Resolution
+from pipeline.contract.loading import Contract
+from pipeline.corrections.already import AlreadyDelivered, Taken
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import TableReader, TextBatch, batches_with
-from pipeline.formula_eval import Moment
-from pipeline.keyclash import find_clashes
-from pipeline.keyrules import key_rules
-from pipeline.merged import check_merged
+from pipeline.formula.evaluate import Moment
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
-from pipeline.outputs import sync_directory
-from pipeline.pairs import FILE_NAME, PairSearch, write_pairs
-from pipeline.papers import write_papers
+from pipeline.outputs.changes import ChangesFile
+from pipeline.outputs.files import sync_directory
+from pipeline.outputs.papers import write_papers
+from pipeline.outputs.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
+from pipeline.outputs.report import Tally, build_report
+from pipeline.outputs.rowwriter import RowWriter, Written
 from pipeline.parallel import in_order
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
-from pipeline.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
-from pipeline.report import Tally, build_report
-from pipeline.reshaped import source_header
-from pipeline.rowstore import RowStore
-from pipeline.rowwriter import RowWriter, Written
+from pipeline.reshape.reshaped import source_header
+from pipeline.rows.dedupe import Deduplicator, KeyReject, Resolution
+from pipeline.rows.keyclash import find_clashes
+from pipeline.rows.keyrules import key_rules
+from pipeline.rows.merged import check_merged
+from pipeline.rows.pairs import FILE_NAME, PairSearch, write_pairs
+from pipeline.rows.rowstore import RowStore
 from pipeline.shown import shown_name
 from pipeline.stopwatch import timed
 

@@ -13,7 +13,7 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats.archives import Archive, Member, MemberRefused, archive_kind, opened_archive
 from pipeline.formats.unpacked import RATIO_FROM_BYTES
 from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits, MemberFile, RowCounts
-from pipeline.outputs import sync_directory
+from pipeline.outputs.files import sync_directory
 
 FOLDER = "members"
 _MOST_NAME_BYTES = 200

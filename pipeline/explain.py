@@ -14,16 +14,16 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.apply import RECORD, Applier, place_of
-from pipeline.changes import reason_of
-from pipeline.contract import Contract
-from pipeline.dedupe import Deduplicator, Resolution
+from pipeline.contract.loading import Contract
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
-from pipeline.formula_eval import Moment
-from pipeline.keyrules import key_rules
+from pipeline.formula.evaluate import Moment
+from pipeline.outputs.changes import reason_of
+from pipeline.outputs.report import Tally
 from pipeline.plan import ColumnPlan, Plan
-from pipeline.report import Tally
-from pipeline.reshaped import source_header
-from pipeline.rowhash import hash_rows
+from pipeline.reshape.reshaped import source_header
+from pipeline.rows.dedupe import Deduplicator, Resolution
+from pipeline.rows.keyrules import key_rules
+from pipeline.rows.rowhash import hash_rows
 from pipeline.sheet import Finding, Sheet
 from pipeline.standardize.dateshapes import parse
 from pipeline.standardize.text import clean

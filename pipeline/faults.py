@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.errors import RowCode
 from pipeline.formats.base import TextBatch
 from pipeline.plan import Plan
-from pipeline.rowsplit import SplitRows
+from pipeline.rows.rowsplit import SplitRows
 from pipeline.sheet import Sheet
 from pipeline.standardize.base import Rows
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.formats.base import TableReader, TextBatch
-from pipeline.reshaped import source_header
+from pipeline.reshape.reshaped import source_header
 from pipeline.standardize.text import fold
 
 FOOTER = "footer"

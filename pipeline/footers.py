@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.decision import Decision, with_questions
 from pipeline.errors import FileCode
 from pipeline.footer import first_cell, looks_like_footer, pattern_of
-from pipeline.mapping_model import Footer
+from pipeline.mapping.model import Footer
 from pipeline.opening import Prepared, prepared
 from pipeline.planning import study
 from pipeline.standardize.base import Question

@@ -14,17 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract import load_contracts
-from pipeline.correction import correct_file
+from pipeline.contract.loading import load_contracts
+from pipeline.corrections.correction import correct_file
+from pipeline.corrections.rejectfile import job_in
 from pipeline.deciding import decide
 from pipeline.delivery import Delivery
 from pipeline.errors import FileCode, TransientError
 from pipeline.expand import expand_file
-from pipeline.hold import hold
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.plan import Plan
 from pipeline.references import referred_fields
-from pipeline.rejectfile import job_in
+from pipeline.review.hold import hold
 from pipeline.stillness import changed, unchanged
 from pipeline.stopwatch import timed
 

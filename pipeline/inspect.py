@@ -13,13 +13,13 @@ from functools import partial
 
 import pyarrow as pa
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.faults import without_faults
 from pipeline.footer import LOOKED_AT, tail_of
 from pipeline.formats.base import TableReader, TextBatch
 from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
+from pipeline.mapping.sourcewords import SourceWords, read_cells
 from pipeline.parallel import Crew, ahead
-from pipeline.sourcewords import SourceWords, read_cells
 from pipeline.standardize.base import Question
 from pipeline.standardize.numbers import NumberDecision
 from pipeline.standardize.unit_evidence import UnitDecision

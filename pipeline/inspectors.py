@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import Contract, Field
+from pipeline.contract.loading import Contract, Field
 from pipeline.kinds import Converter, codeset_of, converter_of, kind_of, phrases_of
-from pipeline.sourcewords import NO_WORDS, SourceWords
+from pipeline.mapping.sourcewords import NO_WORDS, SourceWords
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeEvidence, CodeSet
 from pipeline.standardize.dates import DateEvidence, decide_dates

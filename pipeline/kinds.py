@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import Contract, Field
+from pipeline.contract.loading import Contract, Field
 from pipeline.errors import RowCode
 from pipeline.same import Same
 from pipeline.standardize.base import Converted

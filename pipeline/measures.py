@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.same import Same
 from pipeline.standardize.units import AnalyteUnits
 

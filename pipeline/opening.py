@@ -6,15 +6,15 @@ import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.footer import ConstantsReader, FooterReader
 from pipeline.formats import open_table
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.mapping_model import Mapping
+from pipeline.mapping.model import Mapping
 from pipeline.messages import HarmonizeTask
-from pipeline.padding import PaddedReader
-from pipeline.reshape import reshaped
-from pipeline.reshaped import ReshapedReader
+from pipeline.reshape.reshaped import ReshapedReader
+from pipeline.reshape.wide_long import reshaped
+from pipeline.rows.padding import PaddedReader
 
 
 def reading_of(mapping: Mapping) -> ReadAs:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import FileCode
-from pipeline.reshaped import sentence_of
+from pipeline.reshape.reshaped import sentence_of
 from pipeline.standardize.base import Question
 
 SCHEMA = "harmonizer-plan/1"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.formats.dialect import name as name_of_delimiter
-from pipeline.layout import differences as changed_shapes
-from pipeline.layout import label_key
-from pipeline.mapping_model import MappedField, Seen
+from pipeline.mapping.layout import differences as changed_shapes
+from pipeline.mapping.layout import label_key
+from pipeline.mapping.model import MappedField, Seen
 from pipeline.plan import ColumnPlan, Plan
 
 _READING = {"encoding": "The encoding", "header_line": "The line of the header"}

@@ -11,21 +11,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
-from pipeline.contract import Contract
-from pipeline.contract_model import exceeds
+from pipeline.contract.loading import Contract
+from pipeline.contract.model import exceeds
 from pipeline.errors import FileCode
 from pipeline.formats.base import TableReader
-from pipeline.formula_eval import Moment
+from pipeline.formula.evaluate import Moment
 from pipeline.inspect import Evidence, inspect
 from pipeline.inspectors import Setting, Settled
 from pipeline.kinds import kind_of
-from pipeline.layout import labels_fingerprint, layout_fingerprint, seen_in
-from pipeline.mapping import ColumnMapping
-from pipeline.mapping_model import Seen
+from pipeline.mapping.by_name import ColumnMapping
+from pipeline.mapping.layout import labels_fingerprint, layout_fingerprint, seen_in
+from pipeline.mapping.model import Seen
 from pipeline.measures import measures_of
 from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn
-from pipeline.reshaped import source_header
+from pipeline.reshape.reshaped import source_header
+from pipeline.review.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
 from pipeline.standardize.base import Question
 from pipeline.standardize.unit_evidence import UNKNOWN_CODE
 from pipeline.standardize.unit_spellings import SPELLINGS

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.contract import Contract, ForeignKey
+from pipeline.contract.loading import Contract, ForeignKey
 from pipeline.standardize.base import Rows
 
 Digests = npt.NDArray[np.bytes_]

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract import Contract, load_contracts
+from pipeline.contract.loading import Contract, load_contracts
 from pipeline.errors import ContentError, FileCode
 from pipeline.footer import ConstantsReader, FooterReader
 from pipeline.formats import open_table
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formula_eval import Moment
+from pipeline.formula.evaluate import Moment
 from pipeline.kinds import kind_of
 from pipeline.messages import Limits, PastFile
-from pipeline.padding import PaddedReader
 from pipeline.plan import Plan
-from pipeline.reshape import reshaped
+from pipeline.reshape.wide_long import reshaped
+from pipeline.rows.padding import PaddedReader
 
 Wrap = Callable[[TableReader], TableReader]
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import Contract, Field
+from pipeline.contract.loading import Contract, Field
 from pipeline.errors import ROW_CODES, RowCode
 from pipeline.standardize.base import Rows
 

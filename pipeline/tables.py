@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Named
 from collections.abc import Sequence
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import (
     ReadAs,
@@ -19,12 +19,12 @@ from pipeline.formats.base import (
     at_table,
     tables_of,
 )
-from pipeline.mapped_columns import labels_fit
-from pipeline.mapping import choose_contract, map_columns
-from pipeline.mapping_model import Mapping
+from pipeline.mapping.by_name import choose_contract, map_columns
+from pipeline.mapping.confirmed import labels_fit
+from pipeline.mapping.model import Mapping
 from pipeline.messages import HarmonizeTask
 from pipeline.opening import open_as, prepared
-from pipeline.reshape import map_reshaped
+from pipeline.reshape.wide_long import map_reshaped
 
 _MOST_LOOKED_AT = 50
 

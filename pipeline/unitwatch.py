@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.kinds import codeset_of, takes_unit
+from pipeline.mapping.sourcewords import SourceWords
 from pipeline.measures import Measure, measures_of
-from pipeline.rowsplit import lookups_of, split_rows
-from pipeline.sourcewords import SourceWords
+from pipeline.rows.rowsplit import lookups_of, split_rows
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import CodeSet, convert_codes
 from pipeline.standardize.numbers import NumberDecision, convert_numbers

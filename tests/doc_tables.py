@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from daemon.cli.root import app
 from daemon.errors import EXIT_CODES
-from daemon.names import IGNORED
+from daemon.inbox.names import IGNORED
 from daemon.settings import Completeness, Settings, Source
 from daemon.states import TRANSITIONS
 from pipeline.errors import FILE_CODES, ROW_CODES

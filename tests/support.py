@@ -14,9 +14,9 @@ from daemon.db.records import JobRecord
 from daemon.db.store import JobStore
 from daemon.executors.base import Executor
 from daemon.executors.inline import InlineExecutor
+from daemon.folders.spool import Spool
 from daemon.settings import Settings
 from daemon.shell import Shell
-from daemon.spool import Spool
 from daemon.states import JobState
 
 GOOD = """patient_id,last_name,first_name,date_of_birth,gender

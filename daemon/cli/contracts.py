@@ -26,7 +26,7 @@ from daemon.errors import ExitCode, Refused
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
-    from pipeline.contract import Contract
+    from pipeline.contract.loading import Contract
 
 contracts_app = typer.Typer(help="Check contract files, or propose one from samples.")
 
@@ -91,9 +91,9 @@ def _files(named: Iterable[Path]) -> Iterator[Path]:
 
 
 def _checked(paths: list[Path], settings: Settings) -> tuple[list[Contract], list[str]]:
-    from pipeline.contract import ContractError, load_contract, load_contracts
+    from pipeline.contract.loading import ContractError, load_contract, load_contracts
     from pipeline.errors import ContentError
-    from pipeline.mapping_file import load_mapping
+    from pipeline.mapping.files import load_mapping
 
     good: dict[str, Contract] = {}
     mistakes: list[str] = []
@@ -166,7 +166,7 @@ def infer(
 ) -> None:
     """Propose a contract from sample files, to be pruned by you."""
     from pipeline.errors import FILE_CODES, PipelineError
-    from pipeline.infer import infer_contract
+    from pipeline.infer.contract import infer_contract
     from pipeline.messages import Limits
 
     settings = settings_from(context, root, config)

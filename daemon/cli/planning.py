@@ -78,8 +78,8 @@ def plan(
 
 def _compared(settings: Settings, source_path: str, planned: Plan) -> dict[str, Any] | None:
     """What is decided otherwise than for the last file of the source; None without one."""
-    from daemon.last_plan import compared
     from daemon.operations import Operations
+    from daemon.review.last_plan import compared
 
     try:
         if not settings.state_path.exists():

@@ -213,8 +213,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Everything known of one job: timeline, hashes, counts, attempts, outputs."""
-    from daemon.last_plan import compared_job
     from daemon.operations import Operations
+    from daemon.review.last_plan import compared_job
 
     settings, number = settings_from(context, root, config), job_number(job)
     answer = Operations(settings).show(number)

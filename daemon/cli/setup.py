@@ -54,8 +54,8 @@ def init(
 
 def _write_schemas(folder: Path) -> None:
     """Put the JSON Schemas where the first line of every mapping names them, for editors."""
-    from pipeline.contract_docs import contract_schema
-    from pipeline.mapping_file import mapping_schema
+    from pipeline.contract.docs import contract_schema
+    from pipeline.mapping.files import mapping_schema
 
     with contextlib.suppress(OSError):  # nothing but an editor's help depends on them
         folder.mkdir(parents=True, exist_ok=True)

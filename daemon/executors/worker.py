@@ -174,7 +174,9 @@ def serve(pipe: Connection[Any, Any], noise: Connection[Any, Any], limits: Worke
 def _warm_up(limits: WorkerLimits) -> None:
     load_entry(limits.entry)
     if limits.contracts_dir is not None:
-        from pipeline.contract import load_contracts  # a worker without contracts does not need it
+        from pipeline.contract.loading import (
+            load_contracts,  # a worker without contracts does not need it
+        )
 
         load_contracts(Path(limits.contracts_dir))
 

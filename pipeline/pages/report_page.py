@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.changes import reason_of
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.errors import FILE_CODES, ROW_CODES, CodeText, FileCode, RowCode
+from pipeline.outputs.changes import reason_of
+from pipeline.outputs.rejects import Reject
 from pipeline.pages.render import counted, grouped, render, share
-from pipeline.rejects import Reject
 
 COLOURS = {"good": "#1f7a4d", "bad": "#b3261e", "dup": "#5b6fb5", "none": "#c3cbd6"}
 _MOST_REASONS = 12

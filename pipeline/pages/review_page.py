@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.contract import Contract
+from pipeline.contract.loading import Contract
 from pipeline.pages.render import counted, render
-from pipeline.preview import Preview, PreviewColumn
+from pipeline.review.preview import Preview, PreviewColumn
 
 _HOW = {
     "exact": "the field's own name",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.completeness import Along
 from daemon.db.records import JobRecord
-from daemon.spool import Spool
+from daemon.folders.spool import Spool
+from daemon.inbox.completeness import Along
 from daemon.states import JobState
 from tests.crash import test_crash_sweep as days
 from tests.crash import test_spool_sweep as verbs

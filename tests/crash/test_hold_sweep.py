@@ -17,11 +17,11 @@ import pytest
 from daemon.coordinator import Coordinator
 from daemon.db.records import JobRecord
 from daemon.executors.inline import InlineExecutor
-from daemon.mapping_shelf import MappingShelf
-from daemon.review_desk import ReviewDesk
-from daemon.spool import Spool
+from daemon.folders.spool import Spool
+from daemon.review.mapping_shelf import MappingShelf
+from daemon.review.review_desk import ReviewDesk
 from daemon.states import JobEvent, JobState
-from pipeline.mapping_file import load_mappings
+from pipeline.mapping.files import load_mappings
 from tests.crash.test_crash_sweep import SPOOL_EFFECTS, STORE_EFFECTS, PowerCut, Tripwire, Wired
 from tests.crash.test_spool_sweep import Machine
 from tests.support import World

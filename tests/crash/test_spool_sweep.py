@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from daemon import linux
 from daemon.db.records import JobRecord
-from daemon.spool import Spool
+from daemon.folders import linux
+from daemon.folders.spool import Spool
 from tests.unit.test_spool import DAY, claimed, dropped, job_for, reason, spool_in, staged
 
 CONTENT = b"id\n1\n"

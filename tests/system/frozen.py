@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from daemon import watch
 from daemon.cli import main
+from daemon.inbox import watch
 
 _HANG = threading.Event()  # never set
 

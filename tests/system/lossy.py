@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from daemon import watch
 from daemon.cli import main
+from daemon.inbox import watch
 
 _LUCK = random.Random(7)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from daemon import watch
 from daemon.cli import main
+from daemon.inbox import watch
 
 
 class RaisingWatcher(watch.InboxWatcher):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.executors.pool import WorkerPool
-from pipeline.contract import BUILT_IN
+from pipeline.contract.loading import BUILT_IN
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 
 EHR = Path(__file__).resolve().parents[1] / "data" / "ehr"

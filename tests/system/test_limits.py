@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.executors.pool import WorkerPool
-from pipeline.contract import BUILT_IN
+from pipeline.contract.loading import BUILT_IN
 from pipeline.errors import ContentError
 from pipeline.messages import HarmonizeTask
 from tests.support import World, table

@@ -22,7 +22,7 @@ import pytest
 
 from daemon.executors.base import AttemptLost, InternalFailure
 from daemon.executors.pool import WorkerPool
-from pipeline.contract import BUILT_IN
+from pipeline.contract.loading import BUILT_IN
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from tests.system.pool_entries import CANARY
@@ -312,7 +312,7 @@ def test_contracts_are_read_before_the_first_file_comes(open_pool: Open) -> None
 
     answer = pool.submit(task("list_modules"), LONG_S).result(LONG_S)
 
-    assert "pipeline.contract" in answer.contract_version.split()
+    assert "pipeline.contract.loading" in answer.contract_version.split()
 
 
 def test_contracts_that_cannot_be_read_keep_no_worker_from_its_work(open_pool: Open) -> None:

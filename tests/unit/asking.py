@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pipeline.mapping_file import load_mapping, load_mappings
-from pipeline.mapping_model import Mapping
+from pipeline.mapping.files import load_mapping, load_mappings
+from pipeline.mapping.model import Mapping
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 
 HEADER = "pat_nr,nachname,geboren"

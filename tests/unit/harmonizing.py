@@ -11,15 +11,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pipeline.answers import apply_answers
-from pipeline.contract import BUILT_IN, load_contracts
+from pipeline.contract.loading import BUILT_IN, load_contracts
 from pipeline.errors import ContentError
 from pipeline.harmonize import harmonize_file, plan_file
-from pipeline.mapping_file import load_mapping, next_name, parse_mapping
-from pipeline.mapping_model import Mapping
-from pipeline.mapping_text import confirmed_text
+from pipeline.mapping.files import load_mapping, next_name, parse_mapping
+from pipeline.mapping.model import Mapping
+from pipeline.mapping.text import confirmed_text
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.plan import Plan
+from pipeline.review.answers import apply_answers
 
 NOW_S = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 

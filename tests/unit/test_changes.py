@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.changes import REASONS
+from pipeline.outputs.changes import REASONS
 from tests.unit.harmonizing import Desk, Row, read
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.check import check_field, check_plausible, check_rows, sentence_of
-from pipeline.contract import BUILT_IN, Contract, Field, load_contracts, parse_contract
+from pipeline.contract.loading import BUILT_IN, Contract, Field, load_contracts, parse_contract
 from pipeline.errors import RowCode
-from pipeline.formula_eval import Moment
+from pipeline.formula.evaluate import Moment
 
 MOMENT = Moment.at(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.checksums import Digest, digests_in, meant_for, sidecar_of
-from daemon.manifests import Entry, entries_in
+from daemon.inbox.checksums import Digest, digests_in, meant_for, sidecar_of
+from daemon.inbox.manifests import Entry, entries_in
 
 SHA = hashlib.sha256(b"x").hexdigest()
 MD5 = hashlib.md5(b"x", usedforsecurity=False).hexdigest()

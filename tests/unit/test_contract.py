@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract import (
+from pipeline.contract.docs import (
+    PAGES,
+    SCHEMA,
+    contract_schema,
+    describe_contract,
+    describe_format,
+)
+from pipeline.contract.loading import (
     BUILT_IN,
     Contract,
     ContractError,
@@ -18,14 +25,7 @@ from pipeline.contract import (
     load_contracts,
     parse_contract,
 )
-from pipeline.contract_docs import (
-    PAGES,
-    SCHEMA,
-    contract_schema,
-    describe_contract,
-    describe_format,
-)
-from pipeline.contract_names import squeezed
+from pipeline.contract.names import squeezed
 from pipeline.errors import FileCode
 from pipeline.standardize.text import fold
 
@@ -478,7 +478,7 @@ def test_the_error_and_the_contract_survive_a_process_boundary(tmp_path: Path) -
 
 def test_the_json_schema_for_editors_is_up_to_date() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == contract_schema(), (
-        "run: python -m pipeline.contract_docs"
+        "run: python -m pipeline.contract.docs"
     )
 
 
@@ -498,10 +498,10 @@ def test_every_key_of_the_json_schema_is_described() -> None:
 def test_the_page_of_each_contract_is_up_to_date(name: str) -> None:
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     assert page == describe_contract(load_contracts(BUILT_IN)[name]), (
-        "run: python -m pipeline.contract_docs"
+        "run: python -m pipeline.contract.docs"
     )
 
 
 def test_the_page_of_all_keys_is_up_to_date() -> None:
     page = (PAGES / "README.md").read_text(encoding="utf-8")
-    assert page == describe_format(), "run: python -m pipeline.contract_docs"
+    assert page == describe_format(), "run: python -m pipeline.contract.docs"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.corrections.rejectfile import job_in
 from pipeline.errors import ContentError, FileCode
 from pipeline.harmonize import harmonize_file
 from pipeline.messages import HarmonizeTask, PastFile
-from pipeline.rejectfile import job_in
 from tests.unit.harmonizing import Delivered, Desk, Row, read
 
 HEADER = "patient_id,last name,first name,dob,email,phone"

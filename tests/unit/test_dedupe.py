@@ -8,9 +8,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dedupe import Deduplicator, KeyRules, Resolution
 from pipeline.errors import RowCode
-from pipeline.rowhash import hash_rows
+from pipeline.rows.dedupe import Deduplicator, KeyRules, Resolution
+from pipeline.rows.rowhash import hash_rows
 
 PEOPLE = ("id", "name", "born", "phone")
 

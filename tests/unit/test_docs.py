@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from daemon.cli.root import app
 from daemon.settings import Settings
-from pipeline.contract import parse_contract
+from pipeline.contract.loading import parse_contract
 from pipeline.errors import FileCode
 from tests.doc_tables import ROOT, TABLES, blocks, filled, verbs
 from tests.support import GOOD, World

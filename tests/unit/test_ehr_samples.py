@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.contract import BUILT_IN
+from pipeline.contract.loading import BUILT_IN
 from pipeline.harmonize import harmonize_file
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 

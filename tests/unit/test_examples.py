@@ -17,7 +17,7 @@ import pytest
 from examples.drafts import Fate, Style, Truth
 from examples.files import EXAMPLES, FOLDER, Example
 from examples.generate import TABLES, Generated, generate, main, stream
-from pipeline.contract import BUILT_IN
+from pipeline.contract.loading import BUILT_IN
 from pipeline.errors import ContentError
 from pipeline.harmonize import harmonize_file
 from pipeline.messages import HarmonizeResult, HarmonizeTask

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.files import (
+from daemon.folders.files import (
     FileChanged,
     FileVanished,
     Lease,
@@ -28,8 +28,8 @@ from daemon.files import (
     sha256_of,
     write_atomically,
 )
-from daemon.linux import is_remote
-from daemon.scan import scan_inbox
+from daemon.folders.linux import is_remote
+from daemon.inbox.scan import scan_inbox
 
 LONG = "n" * 251 + ".csv"  # 255 bytes, the most a name may have
 NAMES = ["a.csv", LONG, "-rf", "a\nb\x1b[2J.csv", os.fsdecode(b"\xff\xfe.csv"), " space .csv"]
@@ -145,7 +145,7 @@ def _seen_by_nobody(folder: Path) -> list[str]:
         path.write_text("x")
         path.chmod(mode)
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom daemon.linux import read_lease\n"
+        "import os, sys\nfrom pathlib import Path\nfrom daemon.folders.linux import read_lease\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(*(read_lease(Path(p)).name for p in sys.argv[1:]))"
     )
@@ -203,7 +203,7 @@ def test_a_rename_moves_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
 def test_a_filesystem_without_the_flag_does_not_overwrite_either(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.linux._renameat2", None)  # as an old libc has it
+    monkeypatch.setattr("daemon.folders.linux._renameat2", None)  # as an old libc has it
     source, taken = tmp_path / "a", tmp_path / "taken"
     taken.write_text("old")
     match kind:
@@ -230,7 +230,7 @@ def test_two_processes_that_race_for_files_each_win_different_ones(tmp_path: Pat
     for number in range(files):
         (inbox / f"{number}.csv").write_text(str(number))
     code = (
-        "import sys\nfrom pathlib import Path\nfrom daemon.linux import rename_noreplace\n"
+        "import sys\nfrom pathlib import Path\nfrom daemon.folders.linux import rename_noreplace\n"
         "inbox, mine = Path(sys.argv[1]), Path(sys.argv[2])\nmine.mkdir()\nwon = 0\n"
         "print(flush=True)\ninput()\n"
         "for n in range(int(sys.argv[3])):\n"

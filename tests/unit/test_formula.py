@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.formula import Column, FormulaError, Kind, parse_check
-from pipeline.formula_eval import Moment, broken_rows
+from pipeline.formula.evaluate import Moment, broken_rows
+from pipeline.formula.language import Column, FormulaError, Kind, parse_check
 
 COLUMNS = {
     "born": Column(Kind.DATE),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError, RowCode
 from pipeline.harmonize import harmonize_file
-from pipeline.hold import PROPOSAL, QUESTIONS, REVIEW
+from pipeline.review.hold import PROPOSAL, QUESTIONS, REVIEW
 from tests.unit.harmonizing import Delivered, Desk, Held
 
 CONTRACT = """

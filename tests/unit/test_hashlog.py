@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.hashlog import HashLog
+from pipeline.rows.hashlog import HashLog
 
 
 @contextmanager

@@ -17,9 +17,9 @@ import openpyxl
 import pytest
 
 from daemon.states import JobState
-from pipeline.contract import BUILT_IN, load_contract
+from pipeline.contract.loading import BUILT_IN, load_contract
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.mapping import map_columns
+from pipeline.mapping.by_name import map_columns
 from pipeline.standardize.units import normalize_unit
 from tests.support import GOOD, World
 from tests.unit.harmonizing import Delivered, Desk

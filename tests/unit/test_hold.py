@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FileCode
-from pipeline.mapping_file import load_mapping
-from pipeline.mapping_text import write_mapping
+from pipeline.mapping.files import load_mapping
+from pipeline.mapping.text import write_mapping
 from tests.unit.harmonizing import Desk, Held, read
 
 SAMPLES = Path(__file__).parent.parent / "data" / "ehr"

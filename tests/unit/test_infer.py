@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract import Contract, ContractError, Field, load_contract
+from pipeline.contract.loading import Contract, ContractError, Field, load_contract
 from pipeline.errors import ContentError, FileCode
-from pipeline.infer import infer_contract
-from pipeline.infer_labels import is_identifier, is_personal, words_of
+from pipeline.infer.contract import infer_contract
+from pipeline.infer.labels import is_identifier, is_personal, words_of
 from tests.unit.harmonizing import NOW_S, Delivered, Desk
 
 EHR = Path(__file__).resolve().parents[1] / "data" / "ehr"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.layout import (
+from pipeline.mapping.layout import (
     changed_delimiter,
     differences,
     label_key,
@@ -12,7 +12,7 @@ from pipeline.layout import (
     path_fits,
     seen_in,
 )
-from pipeline.mapping_model import DialectWords, MappedField, Mapping, Match, Seen
+from pipeline.mapping.model import DialectWords, MappedField, Mapping, Match, Seen
 
 
 def column(**words: object) -> MappedField:

@@ -6,9 +6,9 @@ import csv
 
 import pytest
 
-from pipeline.contract import BUILT_IN, load_contracts, parse_contract
+from pipeline.contract.loading import BUILT_IN, load_contracts, parse_contract
 from pipeline.errors import ContentError, FileCode
-from pipeline.mapping import choose_contract, map_columns
+from pipeline.mapping.by_name import choose_contract, map_columns
 
 CONTRACTS = load_contracts(BUILT_IN)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract import BUILT_IN, load_contracts
-from pipeline.dateformats import FormatError, format_of_shape, orders_of, shape_of_format
-from pipeline.mapping_docs import PAGE, SCHEMA, describe_mappings
-from pipeline.mapping_file import (
+from pipeline.contract.loading import BUILT_IN, load_contracts
+from pipeline.mapping.dateformats import FormatError, format_of_shape, orders_of, shape_of_format
+from pipeline.mapping.docs import PAGE, SCHEMA, describe_mappings
+from pipeline.mapping.files import (
     MappingError,
     load_mapping,
     load_mappings,
@@ -18,8 +18,8 @@ from pipeline.mapping_file import (
     numbered,
     parse_mapping,
 )
-from pipeline.mapping_model import Mapping
-from pipeline.mapping_text import confirmed_text, retired_text, update_text, write_mapping
+from pipeline.mapping.model import Mapping
+from pipeline.mapping.text import confirmed_text, retired_text, update_text, write_mapping
 
 CONTRACTS = load_contracts(BUILT_IN)
 

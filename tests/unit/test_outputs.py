@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RowCode
-from pipeline.outputs import (
+from pipeline.outputs.files import (
     CsvWriter,
     csv_line,
     csv_rows,
     open_data,
     write_json,
 )
-from pipeline.rejects import Reject, RejectSpool, write_rejects
-from pipeline.spreadsheets import as_it_stood, spreadsheet_safe
+from pipeline.outputs.rejects import Reject, RejectSpool, write_rejects
+from pipeline.outputs.spreadsheets import as_it_stood, spreadsheet_safe
 
 FIELDS = {"id": "string", "n": "number", "i": "integer", "ok": "boolean", "d": "date"}
 FIELDS["at"] = "datetime"

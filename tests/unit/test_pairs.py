@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.likeness import similarity
-from pipeline.likeness_bound import LetterCounts
+from pipeline.rows.likeness import similarity
+from pipeline.rows.likeness_bound import LetterCounts
 from tests.unit.harmonizing import Delivered, Desk, Row, read
 
 HEADER = "patient_id,family_name,given_name,birth_date\n"
@@ -105,7 +105,7 @@ def test_rows_that_are_not_delivered_are_not_listed(desk: Desk) -> None:
 def test_a_block_of_too_many_rows_is_not_compared_and_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.pairs.MOST_ROWS_IN_A_BLOCK", 3)
+    monkeypatch.setattr("pipeline.rows.pairs.MOST_ROWS_IN_A_BLOCK", 3)
     rows = "".join(f"P{n:03},Smith,John,1900-01-01\n" for n in range(4))
     done = desk.harmonize(
         HEADER + rows + "Q001,Smith,John,1980-01-31\nQ002,Smith,John,1980-01-31\n"
@@ -118,8 +118,8 @@ def test_a_block_of_too_many_rows_is_not_compared_and_told(
 def test_the_number_of_pairs_compared_and_listed_is_bounded_and_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.pairs.MOST_PAIRS_COMPARED", 4)
-    monkeypatch.setattr("pipeline.pairs.MOST_PAIRS_LISTED", 2)
+    monkeypatch.setattr("pipeline.rows.pairs.MOST_PAIRS_COMPARED", 4)
+    monkeypatch.setattr("pipeline.rows.pairs.MOST_PAIRS_LISTED", 2)
     rows = "".join(
         f"P{day:03}{n},Smith,John,1980-01-{day}\n" for day in (29, 30, 31) for n in range(3)
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.groups import GroupUnusable, group_number
-from daemon.linux import is_pinned
-from daemon.places import Places, mount_point
+from daemon.folders.groups import GroupUnusable, group_number
+from daemon.folders.linux import is_pinned
+from daemon.folders.places import Places, mount_point
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from daemon.app import check_contracts
 from daemon.doctor import examine
 from daemon.errors import Refused
-from daemon.profiles import Profiles
+from daemon.inbox.profiles import Profiles
 from daemon.settings import Settings, Source
 from tests.support import World
 

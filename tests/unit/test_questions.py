@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.answers import AnswerError, apply_answers, find_questions
-from pipeline.assign import assign
-from pipeline.contract import BUILT_IN, load_contracts
-from pipeline.mapping_model import Asked, Mapping
-from pipeline.questions import questions_text
+from pipeline.contract.loading import BUILT_IN, load_contracts
+from pipeline.mapping.assign import assign
+from pipeline.mapping.model import Asked, Mapping
+from pipeline.review.answers import AnswerError, apply_answers, find_questions
+from pipeline.review.questions import questions_text
 
 CONTRACTS = load_contracts(BUILT_IN)
 

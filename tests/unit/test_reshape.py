@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract import ContractError
+from pipeline.contract.loading import ContractError
 from pipeline.errors import FileCode
 from pipeline.plan import Plan
 from tests.unit.harmonizing import Desk

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.rowstore import RowStore
+from pipeline.rows.rowstore import RowStore
 
 SCHEMA = pa.schema([("id", pa.int64()), ("word", pa.string())])
 

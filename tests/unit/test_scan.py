@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.scan import Scan, scan_inbox
+from daemon.inbox.scan import Scan, scan_inbox
 
 
 def sources(scan: Scan) -> list[bytes]:

@@ -10,9 +10,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.contract import BUILT_IN
-from pipeline.contract_docs import contract_schema
-from pipeline.mapping_file import mapping_schema
+from pipeline.contract.docs import contract_schema
+from pipeline.contract.loading import BUILT_IN
+from pipeline.mapping.files import mapping_schema
 from tests.unit.harmonizing import Desk
 
 EHR = Path(__file__).resolve().parents[1] / "data" / "ehr"
@@ -49,7 +49,7 @@ def test_a_built_in_contract_has_no_fault(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["patients", "lab_results", "medications", "vitals"])
 def test_an_inferred_contract_has_no_fault(name: str) -> None:
-    from pipeline.infer import infer_contract
+    from pipeline.infer.contract import infer_contract
 
     proposed = infer_contract([EHR / f"{name}.csv"], now_s=1_795_262_400.0)
     assert complaints("contract", proposed) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daemon.settle import Candidate, Lease, SettleTracker
+from daemon.inbox.settle import Candidate, Lease, SettleTracker
 
 QUIET_S, NO_LEASE_S, EMPTY_S = 2.0, 15.0, 300.0
 

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from daemon.db.records import JobRecord, Owner
-from daemon.files import FileVanished, copy_verified, fingerprint_of
-from daemon.names import ignored_reason
-from daemon.settle import Lease
-from daemon.spool import OutsideFolder, Spool, SpoolFolders
+from daemon.folders.files import FileVanished, copy_verified, fingerprint_of
+from daemon.folders.spool import OutsideFolder, Spool, SpoolFolders
+from daemon.inbox.names import ignored_reason
+from daemon.inbox.settle import Lease
 from daemon.states import JobState
-from pipeline.spreadsheets import spreadsheet_safe
+from pipeline.outputs.spreadsheets import spreadsheet_safe
 
 ARRIVED_S = datetime(2026, 11, 21, 23, 59, tzinfo=UTC).timestamp()
 DAY = "2026-11-21"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract import BUILT_IN, load_contracts
+from pipeline.contract.loading import BUILT_IN, load_contracts
 from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.base import Converted
 from pipeline.standardize.formula import Formula

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.contract import parse_contract
-from pipeline.contract_docs import contract_schema
-from pipeline.mapping_file import mapping_schema, parse_mapping
+from pipeline.contract.docs import contract_schema
+from pipeline.contract.loading import parse_contract
+from pipeline.mapping.files import mapping_schema, parse_mapping
 from tests.unit.test_docs import example_contracts
 
 MAPPING = """\

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
-from daemon.watch import InboxWatcher
+from daemon.inbox.watch import InboxWatcher
 
 PATIENCE_S = 30.0
 

@@ -1,0 +1,1 @@
+"""The folders of the service: every move, copy and removal of a file happens here."""

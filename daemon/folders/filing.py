@@ -1,0 +1,219 @@
+"""Files things away: results to the outbox, originals to the archive or the error folder.
+
+Part of the spool: nothing else calls it. Everything is put together in a folder under work/jN and
+appears elsewhere by one rename. Before that rename a note (a symlink, which is made in one step)
+says where to, so that a repeated call knows "done, and perhaps taken away since" from "lost".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from daemon.folders.files import (
+    FileVanished,
+    TargetTaken,
+    fsync_dir,
+    move_into_place,
+    write_durably,
+)
+from daemon.inbox.names import SIDECARS
+
+_FROM_STAGING = ("rejects.csv", "report.html", "report.json")
+
+
+class OutsideFolder(OSError):
+    """A path leads out of the folder it belongs in: a bug, or a link put there by somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Permissions of what we publish; folders can be entered by whoever may read the files."""
+
+    file: int = 0o640
+    group: int | None = None  # gid of what we publish; None: as the folder hands it down (setgid)
+
+    @property
+    def folder(self) -> int:
+        """The file's mode with an x for every r, and for the owner in any case."""
+        return self.file | ((self.file & 0o444) >> 2) | 0o700
+
+
+def jailed(folder: Path, relative: str) -> Path:
+    """`folder / relative`, after making sure that it is below `folder` and behind no link.
+
+    Raises:
+        OutsideFolder: it is not.
+    """
+    parts = relative.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise OutsideFolder("a path leads out of its folder")
+    path = folder
+    for part in parts[:-1]:
+        path /= part
+        if path.is_symlink():
+            raise OutsideFolder("a link stands where one of the service's folders should be")
+    return path / parts[-1]
+
+
+def make_folders(folder: Path, relative: str, modes: Modes) -> Path:
+    """Make `folder / relative` and its parents, durably, as `modes` says; existing ones stay."""
+    path = folder
+    for part in relative.split("/"):
+        path = jailed(path, part)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise OutsideFolder("a file or link stands where a folder should be") from None
+        else:
+            if modes.group is not None:
+                os.chown(path, -1, modes.group)
+            path.chmod(modes.folder | (path.stat().st_mode & stat.S_ISGID))
+            fsync_dir(path.parent)
+    return path
+
+
+def publish(ready: Path, folder: Path, relative: str, modes: Modes) -> str:
+    """Move the folder `ready` to `folder / relative` by one rename. Idempotent.
+
+    When the name is taken (by a job of a state database that is no more), `-2`, `-3` ... is
+    added. Returns the path relative to `folder`; the same again after it was taken away.
+
+    Raises:
+        FileVanished: `ready` is gone and was never published.
+        OutsideFolder, OSError
+    """
+    note = _note_of(ready)
+    if not os.path.lexists(ready):
+        if not note.is_symlink():
+            raise FileVanished("results are gone from the work folder")
+        return str(note.readlink())
+    above = relative.rpartition("/")[0]
+    parent = make_folders(folder, above, modes) if above else folder
+    share(ready, parent, modes.group)
+    for number in count(1):
+        name = relative if number == 1 else f"{relative}-{number}"
+        target = jailed(folder, name)
+        _write_note(note, name)
+        try:
+            move_into_place(ready, target, sync_source=False)
+        except TargetTaken:
+            continue
+        return name
+    raise AssertionError("unreachable")
+
+
+def was_published(ready: Path) -> bool:
+    """True when `publish` has moved this folder, whatever became of it since."""
+    return _note_of(ready).is_symlink() and not os.path.lexists(ready)
+
+
+def _note_of(ready: Path) -> Path:
+    return ready.with_name(f"{ready.name}.goes-to")
+
+
+def set_modes(ready: Path, modes: Modes) -> None:
+    """Give everything in a folder the configured modes, before anybody can see it."""
+    for child in ready.iterdir():
+        seen = child.lstat()
+        if stat.S_ISDIR(seen.st_mode):
+            set_modes(child, modes)
+        elif stat.S_ISREG(seen.st_mode):
+            child.chmod(modes.file)
+    ready.chmod(modes.folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Papers:
+    """What is written beside an original. `text` gets the names of the other files there."""
+
+    document: Mapping[str, Any]
+    document_name: str
+    text: Callable[[Sequence[str]], str] | None = None
+    staging: Path | None = None
+    companions: Callable[[Path], Sequence[str]] = lambda shelf: ()  # puts them there, by name
+
+
+def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes) -> None:
+    """Put an original and its papers together in `shelf`. Idempotent and durable.
+
+    The original keeps its name, bytes, times, owner and mode. When somebody removed it from the
+    work folder, the papers stand alone and say so.
+    """
+    shelf.mkdir(mode=0o700, exist_ok=True)
+    place = place_in(shelf, original.name)
+    if place.parent != shelf:
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        place.parent.chmod(modes.folder)
+    if os.path.lexists(original) and not os.path.lexists(place):
+        original.rename(place)  # both in the job's private folder, so nobody can be overwritten
+    if place.parent != shelf:
+        fsync_dir(place.parent)
+    extra: dict[str, Any] = {} if os.path.lexists(place) else {"original_missing": True}
+    companions = papers.companions(shelf)
+    if companions:
+        extra["companions"] = list(companions)
+    _write_papers(shelf, papers, extra, modes)
+    shelf.chmod(modes.folder)
+    fsync_dir(shelf)
+
+
+def place_in(folder: Path, name: str) -> Path:
+    """Where an original of that name lies in its archive or error folder."""
+    if os.fsencode(name) in SIDECARS:  # it must not look like one of our papers
+        return folder / "original" / name
+    return folder / name
+
+
+def _write_papers(shelf: Path, papers: Papers, extra: dict[str, Any], modes: Modes) -> None:
+    beside = [name for name in _FROM_STAGING if _kept(papers.staging, shelf, name, modes)]
+    if papers.text is not None:
+        words = papers.text(beside).encode("utf-8", "backslashreplace")
+        write_durably(shelf / "REASON.txt", words, modes.file)
+        beside.append("REASON.txt")
+    document = {**papers.document, **extra}
+    if beside:  # so that our own papers are known again, and an edited one is left alone
+        document["sidecars"] = {
+            name: sha256((shelf / name).read_bytes()).hexdigest() for name in beside
+        }
+    text = json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n"
+    write_durably(shelf / papers.document_name, text.encode(), modes.file)
+
+
+def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:
+    """Keep a file that the last attempt left, so that people see which rows were at fault."""
+    place = shelf / name
+    if staging is not None and (staging / name).is_file() and not (staging / name).is_symlink():
+        (staging / name).replace(place)
+        place.chmod(modes.file)
+    return place.is_file()
+
+
+def _write_note(note: Path, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if str(note.readlink()) == name:
+            return
+        note.unlink()
+    note.symlink_to(name)
+
+
+def share(ready: Path, parent: Path, group: int | None = None) -> None:
+    """Give what was made elsewhere the configured group, or the one its new folder hands down."""
+    seen = parent.stat()
+    if group is None and seen.st_mode & stat.S_ISGID:
+        group = seen.st_gid
+    if group is None:
+        return
+    for path in (ready, *ready.rglob("*")):
+        if path.lstat().st_gid != group:
+            with contextlib.suppress(PermissionError):  # an original may belong to its sender
+                os.chown(path, -1, group, follow_symlinks=False)

@@ -1,0 +1,1 @@
+"""Rejects that come back corrected."""

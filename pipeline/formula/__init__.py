@@ -1,0 +1,1 @@
+"""The language of contract checks: read once, typed, evaluated on whole columns."""

@@ -1,0 +1,1 @@
+"""A proposed contract from sample files."""

@@ -1,0 +1,1 @@
+"""Which column of a source is which field: by name, confirmed mapping or proposal; and drift."""

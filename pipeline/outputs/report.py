@@ -1,0 +1,177 @@
+"""The report of one delivery: what was read, what was decided and why, and where every row went.
+
+Everything but `timings_s` depends only on the bytes, the plan and the version; `timings_s` is
+therefore outside the promise that the same input gives the same output bytes.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.contract.loading import Contract
+from pipeline.messages import RowCounts
+from pipeline.outputs.changes import counted_changes
+from pipeline.plan import Plan
+from pipeline.references import References
+from pipeline.rows.pairs import Tally as PairTally
+
+SCHEMA = "harmonizer-report/1"
+
+
+@dataclass(slots=True)
+class FieldTally:
+    """What happened to one field of the contract.
+
+    valid, null: cells of the delivered rows. changed: cells of all rows, by reason.
+    unknown: how many cells of a coded field were in no code, and were kept out or kept raw.
+    """
+
+    valid: int = 0
+    null: int = 0
+    changed: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Everything counted while one file is applied."""
+
+    read: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    checks: Counter[str] = field(default_factory=Counter)
+    fields: dict[str, FieldTally] = field(default_factory=dict)
+
+    def of(self, name: str) -> FieldTally:
+        """The tally of one field."""
+        return self.fields.setdefault(name, FieldTally())
+
+
+def build_report(
+    *,
+    job: str,
+    source: Mapping[str, Any],
+    now_s: float,
+    contract: Contract,
+    plan: Plan,
+    counts: RowCounts,
+    tally: Tally,
+    rejects: Mapping[str, int],
+    rejects_by_field: Mapping[tuple[str, str], int],
+    rejected_records: Sequence[Sequence[int]],
+    timings_s: Mapping[str, float],
+    references: References,
+    pairs: PairTally | None = None,
+    refused: str | None = None,
+    parent: str | None = None,
+) -> dict[str, Any]:
+    """The document of `report.json`, but for the list of files, which is known last.
+
+    now_s: the moment that rules such as `birth_date <= today()` were held against (UTC epoch).
+    rejected_records: ranges [first, last]. `refused` says why the file was not delivered, if so;
+    `parent` is the job whose rejects these rows correct.
+    """
+    return {
+        "schema": SCHEMA,
+        "job": job,
+        "parent": parent,
+        "refused": refused,
+        "source": dict(source),
+        "now_s": now_s,
+        "contract": {
+            "name": contract.name,
+            "version": contract.version,
+            "sha256": contract.sha256,
+        },
+        "engine": engine(),
+        "counts": _counts(counts, tally),
+        "rejects": _sorted(rejects),
+        "rejects_of_rows": _sorted(
+            {code: rows for (code, field), rows in rejects_by_field.items() if not field}
+        ),
+        "warnings": _sorted(tally.warnings),
+        "checks": [
+            {
+                "id": check.id,
+                "formula": check.formula,
+                "severity": check.severity,
+                "rows": tally.checks[check.id],
+            }
+            for check in contract.checks
+        ],
+        "columns": [
+            _column(name, contract, plan, tally, rejects_by_field) for name in contract.field_names
+        ],
+        "rejected_records": [list(one) for one in rejected_records],
+        "changes": counted_changes(
+            {name: _sorted(tally.of(name).changed) for name in contract.field_names}
+        ),
+        "unclaimed_columns": [asdict(column) for column in plan.unclaimed],
+        "references": references.report(),
+        "possible_duplicates": None if pairs is None else pairs.to_dict(),
+        "not_checked": references.not_checked(),
+        "decisions": list(plan.sentences()),
+        "plan": plan.to_dict(),
+        "outputs": [],
+        "timings_s": {name: round(seconds, 3) for name, seconds in timings_s.items()},
+    }
+
+
+def engine() -> dict[str, str]:
+    """Versions of everything whose change could change a value."""
+    return {
+        "harmonizer": version("file-harmonizer"),
+        "python": platform.python_version(),
+        "pyarrow": pa.__version__,
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+    }
+
+
+def _counts(counts: RowCounts, tally: Tally) -> dict[str, Any]:
+    return {
+        "rows_read": counts.read,
+        "rows_added": counts.added,
+        "rows_written": counts.written,
+        "rows_rejected": counts.rejected,
+        "rows_duplicate": counts.duplicate,
+        "rows_skipped": counts.skipped,
+        "skipped_because": _sorted(tally.skipped),
+    }
+
+
+def _column(
+    name: str,
+    contract: Contract,
+    plan: Plan,
+    tally: Tally,
+    rejects_by_field: Mapping[tuple[str, str], int],
+) -> dict[str, Any]:
+    column = plan.column_of(name)
+    counted = tally.of(name)
+    return {
+        "field": name,
+        "type": contract.field(name).type,
+        "label": column.label if column else None,
+        "kind": column.kind if column else None,
+        "valid": counted.valid,
+        "null": counted.null,
+        "changed": _sorted(counted.changed),
+        "rejected": _sorted(
+            {code: rows for (code, field), rows in rejects_by_field.items() if field == name}
+        ),
+    }
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    """Most frequent first, then by name."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {name: count for name, count in ranked if count}

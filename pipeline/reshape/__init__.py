@@ -1,0 +1,1 @@
+"""Wide and long tables."""

@@ -1,0 +1,1 @@
+"""What is put before people when a file is held, and what their answers change."""

@@ -1,0 +1,1 @@
+"""Rows as wholes: hashing, keys, duplicates, splitting, storing."""
