@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import sqlite3
 import time
@@ -94,21 +95,21 @@ def test_a_worker_killed_costs_its_file_one_attempt_and_nothing_else(tmp_path: P
 
 
 @pytest.mark.timeout(1_800)
-def test_ten_thousand_files_at_once_are_all_delivered_in_flat_memory(tmp_path: Path) -> None:
-    count = 10_000
+def test_thousands_of_files_at_once_are_all_delivered_in_flat_memory(tmp_path: Path) -> None:
+    count = int(os.environ.get("HARMONIZER_STORM_FILES", "2000"))  # by hand: 10000
     with service(tmp_path / "root", HARMONIZER_LOGS__LEVEL="WARNING") as daemon:
         assert daemon.process is not None
         process = psutil.Process(daemon.process.pid)
         for number in range(count):
             (daemon.inbox / f"f{number:05d}.csv").write_text(patients(1, first=number))
-        daemon.until(lambda: daemon.page()["jobs"].get("delivered", 0) > 500)
+        daemon.until(lambda: daemon.page()["jobs"].get("delivered", 0) > count // 20)
         early = process.memory_info().rss
         answers = 0
         end_s = time.monotonic() + 1_500
         while daemon.page()["jobs"].get("delivered", 0) < count and time.monotonic() < end_s:
             assert daemon.ask("status")["daemon"]["phase"] == "running"
             answers += 1
-            time.sleep(15)
+            time.sleep(5)
         late = process.memory_info().rss
         assert daemon.page()["jobs"]["delivered"] == count
         assert answers >= 1
