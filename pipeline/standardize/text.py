@@ -28,6 +28,7 @@ from pipeline.standardize.textdamage import (
     is_mixed_script,
     repaired,
 )
+from pipeline.standardize.wholetexts import match_whole
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
 # they are as invisible and meaningless as the others.
@@ -46,7 +47,7 @@ _SUSPECT = (
     r"\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]"
 )
 """RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
-SPREADSHEET_ERROR = r"^#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)$"
+SPREADSHEET_ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)"
 _COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
 Test = Callable[[str], bool]
 
@@ -291,7 +292,7 @@ def convert_string(
 
 def _without_errors(values: pa.StringArray) -> Converted:
     """Refuse what a spreadsheet writes where it has no value: #N/A, #REF!."""
-    broken = np.flatnonzero(is_true(pc.match_substring_regex(values, SPREADSHEET_ERROR)))
+    broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
     if not len(broken):
         return Converted(values=values)
     return Converted(
