@@ -58,6 +58,10 @@ _OUTPUTS = select(output).where(output.c.job_id == _JOB_ID).order_by(output.c.na
 _SHA256 = bindparam("sha256", type_=String)
 _DELIVERED_WITH = select(func.min(job.c.id)).where(job.c.sha256 == _SHA256, _IS_DELIVERED)
 _QUARANTINED_WITH = select(func.max(job.c.id)).where(job.c.sha256 == _SHA256, _IS_QUARANTINED)
+_JOB_OF_FILE = select(known_file.c.job_id).where(
+    known_file.c.device == bindparam("device", type_=Integer),
+    known_file.c.inode == bindparam("inode", type_=Integer),
+)
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 _COUNTS = (
     select(job.c.state, func.count().label("jobs"))
@@ -171,11 +175,7 @@ class ReadStore:
 
     def job_of_file(self, device: int, inode: int) -> int | None:
         """The job that last put this very file somewhere, see `remember_files`."""
-        return self._one(
-            select(known_file.c.job_id).where(
-                known_file.c.device == rows.signed(device), known_file.c.inode == rows.signed(inode)
-            )
-        )
+        return self._one(_JOB_OF_FILE, device=rows.signed(device), inode=rows.signed(inode))
 
     def story(self, job_id: int) -> list[EventRecord]:
         """Everything that happened to a job, in order."""
