@@ -155,8 +155,8 @@ class Attempts:
         done = {job_id: f for job_id, f in self._in_flight.items() if f.done()}
         if not done:
             return
-        jobs = {job_id: self._shell.store.get(job_id) for job_id in done}
-        for job_id in [number for number, job in jobs.items() if job.state is not JobState.RUNNING]:
+        jobs = {job.id: job for job in self._shell.store.in_state(JobState.RUNNING)}
+        for job_id in [number for number in done if number not in jobs]:
             # a commit that seemed to fail had been made: it is recorded already
             del self._in_flight[job_id], done[job_id]
             self._knew.pop(job_id, None)
@@ -204,8 +204,7 @@ class Attempts:
 
     def _hashes_under_way(self) -> set[str]:
         store = self._shell.store
-        jobs = [store.get(job_id) for job_id in self._in_flight]
-        jobs += store.in_state(JobState.FINALIZING)  # as good as delivered
+        jobs = store.in_state(JobState.RUNNING, JobState.FINALIZING)  # the latter: as good as done
         return {job.sha256 for job in jobs if job.sha256}
 
     def _next_move(self, job: JobRecord, now_s: float) -> Move | None:

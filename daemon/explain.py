@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from daemon.db.records import AttemptRecord, EventRecord, JobRecord, shown
 from daemon.policy import advice, meaning
 from pipeline.messages import OutputFile
+from pipeline.version import program_version
 
 _WIDTH = 78
 _MOST_DETAILS = 12  # REASON.txt is one screen; reason.json has them all
@@ -147,7 +147,7 @@ def job_document(
             {"at": iso_time(e.at_s), "event": e.kind, "to": e.to_state, "code": e.code, **e.detail}
             for e in story
         ],
-        "version": version("file-harmonizer"),
+        "version": program_version(),
     }
 
 

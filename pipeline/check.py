@@ -24,6 +24,7 @@ from pipeline.formula.language import Column, Expression, parse_check
 from pipeline.formula.terms import Kind, fields_of
 from pipeline.same import Same
 from pipeline.standardize.base import Rows
+from pipeline.standardize.distinct import is_true
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +240,7 @@ _BOUNDS = (
 
 
 def _mask(broken: Any) -> Any:
-    return pc.fill_null(broken, False).to_numpy(zero_copy_only=False)
+    return is_true(broken)
 
 
 def typed_bound(bound: str | float, kind: Kind) -> str | float | date | datetime:

@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -56,19 +57,25 @@ def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = N
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The same items; while one is used, the next one is made in a thread."""
+    """The same items; while one is used, the next one is made in a thread.
+
+    The first two are made here, so that a file of one batch pays for no thread.
+    """
     source = iter(items)
     if threads() == 1:
         yield from source
         return
-    for item in source:
-        yield item
-        break
+    taken = list(islice(source, 2))
+    is_all = len(taken) < 2
+    while taken:
+        yield taken.pop(0)
+    if is_all:
+        return
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
         future: Future[object] = pool.submit(next, source, _NOTHING)
-        while (item := future.result()) is not _NOTHING:  # type: ignore[assignment]
+        while (item := future.result()) is not _NOTHING:
             future = pool.submit(next, source, _NOTHING)
-            yield item
+            yield item  # type: ignore[misc]
 
 
 class Crew:

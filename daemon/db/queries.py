@@ -14,6 +14,8 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    String,
+    bindparam,
     func,
     literal_column,
     select,
@@ -41,6 +43,32 @@ _IS_DELIVERED = text("state = 'delivered'")
 _IS_QUARANTINED = text("state = 'quarantined'")
 
 _LIVE = [state.value for state in LIVE]
+
+# What is asked for every file, put together once: SQLAlchemy takes longer to build a question than
+# SQLite to answer it.
+_JOB_ID = bindparam("job_id", type_=Integer)
+_JOB = select(job).where(job.c.id == _JOB_ID)
+_IN_STATE = (
+    select(job).where(job.c.state.in_(bindparam("states", expanding=True))).order_by(job.c.id)
+)
+_IN_STATE_AND_DUE = _IN_STATE.where(job.c.not_before_s <= bindparam("due_by_s"))
+_STORY = select(event).where(event.c.job_id == _JOB_ID).order_by(event.c.seq)
+_ATTEMPTS = select(attempt).where(attempt.c.job_id == _JOB_ID).order_by(attempt.c.id)
+_OUTPUTS = select(output).where(output.c.job_id == _JOB_ID).order_by(output.c.name)
+_SHA256 = bindparam("sha256", type_=String)
+_DELIVERED_WITH = select(func.min(job.c.id)).where(job.c.sha256 == _SHA256, _IS_DELIVERED)
+_QUARANTINED_WITH = select(func.max(job.c.id)).where(job.c.sha256 == _SHA256, _IS_QUARANTINED)
+_JOB_OF_FILE = select(known_file.c.job_id).where(
+    known_file.c.device == bindparam("device", type_=Integer),
+    known_file.c.inode == bindparam("inode", type_=Integer),
+)
+_META = select(meta.c.value).where(meta.c.key == bindparam("key"))
+_COUNTS = (
+    select(job.c.state, func.count().label("jobs"))
+    .where(job.c.state.in_(_LIVE))
+    .group_by(job.c.state)
+    .union_all(select(tally.c.state, func.sum(tally.c.jobs)).group_by(tally.c.state))
+)
 
 _T = TypeVar("_T")
 
@@ -73,7 +101,7 @@ class ReadStore:
         Raises:
             JobUnknown: no job has this number.
         """
-        found = self._jobs(select(job).where(job.c.id == job_id))
+        found = self._jobs(_JOB, job_id=job_id)
         if not found:
             raise JobUnknown(job_id)
         return found[0]
@@ -82,17 +110,15 @@ class ReadStore:
         self, *states: JobState, due_by_s: float = math.inf, limit: int | None = None
     ) -> list[JobRecord]:
         """Jobs in any of `states` whose `not_before_s` has come, oldest first."""
-        wanted = select(job).where(job.c.state.in_([state.value for state in states]))
+        wanted = _IN_STATE
+        given: dict[str, Any] = {"states": [state.value for state in states]}
         if due_by_s != math.inf:
-            wanted = wanted.where(job.c.not_before_s <= due_by_s)
-        return self._jobs(wanted.order_by(job.c.id).limit(limit))
+            wanted, given["due_by_s"] = _IN_STATE_AND_DUE, due_by_s
+        return self._jobs(wanted if limit is None else wanted.limit(limit), **given)
 
     def counts_by_state(self) -> dict[JobState, int]:
         """How many jobs are in each state; every state is there, with 0 if need be."""
-        live = select(job.c.state, func.count().label("jobs")).where(job.c.state.in_(_LIVE))
-        finished = select(tally.c.state, func.sum(tally.c.jobs)).group_by(tally.c.state)
-        wanted = live.group_by(job.c.state).union_all(finished)
-        found = {row.state: row.jobs for row in self._all(wanted)}
+        found = {row.state: row.jobs for row in self._all(_COUNTS)}
         return {state: found.get(state.value, 0) for state in JobState}
 
     def error_counts(self) -> dict[str, int]:
@@ -141,31 +167,23 @@ class ReadStore:
 
     def delivered_with(self, sha256: str) -> int | None:
         """The oldest delivered job that had these bytes."""
-        wanted = select(func.min(job.c.id)).where(job.c.sha256 == sha256, _IS_DELIVERED)
-        return self._one(wanted)
+        return self._one(_DELIVERED_WITH, sha256=sha256)
 
     def quarantined_with(self, sha256: str) -> int | None:
         """The newest quarantined job that had these bytes."""
-        wanted = select(func.max(job.c.id)).where(job.c.sha256 == sha256, _IS_QUARANTINED)
-        return self._one(wanted)
+        return self._one(_QUARANTINED_WITH, sha256=sha256)
 
     def job_of_file(self, device: int, inode: int) -> int | None:
         """The job that last put this very file somewhere, see `remember_files`."""
-        return self._one(
-            select(known_file.c.job_id).where(
-                known_file.c.device == rows.signed(device), known_file.c.inode == rows.signed(inode)
-            )
-        )
+        return self._one(_JOB_OF_FILE, device=rows.signed(device), inode=rows.signed(inode))
 
     def story(self, job_id: int) -> list[EventRecord]:
         """Everything that happened to a job, in order."""
-        wanted = select(event).where(event.c.job_id == job_id).order_by(event.c.seq)
-        return [rows.event_record(row) for row in self._all(wanted)]
+        return [rows.event_record(row) for row in self._all(_STORY, job_id=job_id)]
 
     def attempts_of(self, job_id: int) -> list[AttemptRecord]:
         """Every try at a job, in order; the last may still be open."""
-        wanted = select(attempt).where(attempt.c.job_id == job_id).order_by(attempt.c.id)
-        return [rows.attempt_record(row) for row in self._all(wanted)]
+        return [rows.attempt_record(row) for row in self._all(_ATTEMPTS, job_id=job_id)]
 
     def tries_of_running(self) -> dict[int, int]:
         """How many attempts each running job has had, the open one included."""
@@ -179,10 +197,9 @@ class ReadStore:
 
     def outputs_of(self, job_id: int) -> list[OutputFile]:
         """The files of a job's delivery, by name."""
-        wanted = select(output).where(output.c.job_id == job_id).order_by(output.c.name)
         return [
             OutputFile(name=row.name, sha256=row.sha256, size_bytes=row.size_bytes)
-            for row in self._all(wanted)
+            for row in self._all(_OUTPUTS, job_id=job_id)
         ]
 
     def live_ids(self) -> set[int]:
@@ -222,7 +239,7 @@ class ReadStore:
 
     def meta_get(self, key: str) -> str | None:
         """The value kept under `key`, None if there is none."""
-        return self._one(select(meta.c.value).where(meta.c.key == key))
+        return self._one(_META, key=key)
 
     def check(self) -> list[str]:
         """What is wrong inside the database, one sentence each; empty when nothing is."""
@@ -238,16 +255,16 @@ class ReadStore:
         with plain_errors(), self._reader.connect() as connection:
             yield connection
 
-    def _all(self, wanted: Executable) -> Sequence[rows.AnyRow]:
+    def _all(self, wanted: Executable, **given: Any) -> Sequence[rows.AnyRow]:
         with self._reading() as connection:
-            return connection.execute(wanted).all()
+            return connection.execute(wanted, given).all()
 
-    def _one(self, wanted: Select[_T]) -> _T | None:
+    def _one(self, wanted: Select[_T], **given: Any) -> _T | None:
         with self._reading() as connection:
-            return connection.scalar(wanted)
+            return connection.scalar(wanted, given)
 
-    def _jobs(self, wanted: Executable) -> list[JobRecord]:
-        return [rows.job_record(row) for row in self._all(wanted)]
+    def _jobs(self, wanted: Executable, **given: Any) -> list[JobRecord]:
+        return [rows.job_record(row) for row in self._all(wanted, **given)]
 
 
 def _require_file(path: Path) -> None:

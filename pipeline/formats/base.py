@@ -153,7 +153,8 @@ class TableName:
 
 
 class TableReader(Protocol):
-    """One table of one file, opened. Iterating twice reads the file twice.
+    """One table of one file, opened. Iterating twice reads the file twice, if it is
+    not so small that what was read is kept.
 
     A reader of a format whose files may hold several tables also has `tables`, a tuple of
     `TableName`, opens the one that `ReadAs.table` names, and gives another one by `at(name)`.

@@ -7,7 +7,7 @@ the cells of a whole block at once. Cells are text as it stood. Nothing becomes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from pipeline.formats.window import Window
 from pipeline.messages import Limits
 
 BLOCK_BYTES = 4 << 20
+_KEPT_BYTES = 1 << 20  # of a smaller file the cells stay in memory for the second reading
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class DelimitedReader:
         encoding: TextEncoding = detect_encoding(path, read_as.encoding)
         sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
         self._layout: Layout = decide_layout(sample, encoding, limits, read_as)
+        self._kept: TextBatch | None = None  # all of a small file: its cells are read once
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -80,11 +82,18 @@ class DelimitedReader:
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order; about one block of text a batch."""
-        seen = 0
+        if self._kept is not None:
+            yield replace(self._kept)
+            return
+        seen = blocks = size_bytes = 0
+        batch: TextBatch | None = None
         for block, position in self._blocks():
             batch = self._batch(block, position)
             seen += len(batch.records) + len(batch.bad)
+            blocks, size_bytes = blocks + 1, len(block.text)
             yield batch
+        if seen and blocks == 1 and size_bytes <= _KEPT_BYTES:
+            self._kept = batch
         if not seen:
             raise ContentError(FileCode.EMPTY, "the file has a header and no rows")
 

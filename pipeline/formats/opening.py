@@ -12,7 +12,8 @@ from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.dialect import CANDIDATES
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
 from pipeline.formats.lenient import LenientReader
-from pipeline.formats.raw.reading import RawReading, read_decoded
+from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.reading import RawReading, read_decoded, read_decoded_if
 from pipeline.formats.sample import SAMPLE_BYTES, take_sample
 from pipeline.messages import Limits
 
@@ -47,14 +48,16 @@ def _reading(
     """How the file is read when its marks are unusual ones, beyond doubt; else None."""
     sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
     text = sample.text.decode() if sample.complete else _whole(sample.lines)
-    reading = read_decoded(text, delimiter)
     if delimiter is not None:
-        return reading
-    dialect = reading.dialect
-    unusual = (
-        reading.fixed is not None
+        return read_decoded(text, delimiter)
+    reading = read_decoded_if(_are_unusual, text)
+    return reading if reading is not None and reading.sure >= _SURE else None
+
+
+def _are_unusual(dialect: RawDialect, is_fixed_width: bool) -> bool:
+    return (
+        is_fixed_width
         or dialect.delimiter not in (*CANDIDATES, None)
         or dialect.quote not in ('"', None)
         or dialect.escape is not None
     )
-    return reading if unusual and reading.sure >= _SURE else None

@@ -10,7 +10,6 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from pipeline.outputs.changes import counted_changes
 from pipeline.plan import Plan
 from pipeline.references import References
 from pipeline.rows.pairs import Tally as PairTally
+from pipeline.version import program_version
 
 SCHEMA = "harmonizer-report/1"
 
@@ -128,7 +128,7 @@ def build_report(
 def engine() -> dict[str, str]:
     """Versions of everything whose change could change a value."""
     return {
-        "harmonizer": version("file-harmonizer"),
+        "harmonizer": program_version(),
         "python": platform.python_version(),
         "pyarrow": pa.__version__,
         "numpy": np.__version__,

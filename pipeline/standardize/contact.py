@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
+from pipeline.standardize.wholetexts import match_whole
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
 _AREA_BEHIND_SLASH = re.compile(r"^(\+?[0-9 ()]{2,11}[0-9)]) ?/ ?([0-9 -]{3,})$")  # 0170/1234567
@@ -29,8 +30,8 @@ _ONE_NUMBER = re.compile(
 
 # How nearly all US numbers are written. Read all at once: the library takes 50 us for each.
 _PLAIN_US = (
-    r"^(?:\+?1[-. ]?)?"  # +1-405-901-4744
-    r"(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})$"  # (405) 901-4744
+    r"(?:\+?1[-. ]?)?"  # +1-405-901-4744
+    r"(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})"  # (405) 901-4744
 )
 _KINDS_OF_NUMBER = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip",
@@ -57,11 +58,11 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
     """
     if region != "US":
         return _read_phones(values, region)
-    is_plain = pc.match_substring_regex(values, _PLAIN_US)
+    is_plain = match_whole(values, _PLAIN_US)
     others = _read_phones(pc.if_else(is_plain, pa.scalar(None, pa.string()), values), region)
     written = pc.if_else(is_plain, values, pa.scalar(None, pa.string()))
-    plain = pc.replace_substring_regex(written, _PLAIN_US, r"+1\1\2\3\4")
-    is_assigned = pc.match_substring_regex(plain, _assigned())
+    plain = pc.replace_substring_regex(written, f"^{_PLAIN_US}$", r"+1\1\2\3\4")
+    is_assigned = match_whole(plain, _assigned())
     reformatted = np.flatnonzero(is_true(pc.not_equal(plain, written)))
     return _with_plain(others, plain, reformatted, np.flatnonzero(is_true(pc.invert(is_assigned))))
 
@@ -88,7 +89,7 @@ def _assigned() -> str:
     )
     described = [getattr(country, kind) for country in countries for kind in _KINDS_OF_NUMBER]
     patterns = {one.national_number_pattern or "" for one in described if one is not None}
-    return rf"^\+1(?:{'|'.join(sorted(patterns - {''}))})$"
+    return rf"\+1(?:{'|'.join(sorted(patterns - {''}))})"
 
 
 def _read_phones(values: pa.StringArray, region: str | None) -> Converted:
@@ -151,7 +152,7 @@ def _converted(
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])$"
+_EMAIL = rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])"
 _MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3
 _MAX_LOCAL = 64  # RFC 5321, 4.5.3.1.1
 
@@ -163,7 +164,7 @@ def convert_emails(values: pa.StringArray) -> Converted:
     refused as pattern.
     """
     fits = pc.and_(
-        pc.match_substring_regex(values, _EMAIL),
+        match_whole(values, _EMAIL),
         pc.and_(
             pc.less_equal(pc.utf8_length(values), _MAX_EMAIL),
             pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL),
@@ -183,7 +184,7 @@ def _lower_domain(address: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-_POSTAL_CODE = r"^[0-9]{5}(?:-[0-9]{4})?$"
+_POSTAL_CODE = r"[0-9]{5}(?:-[0-9]{4})?"
 
 
 def convert_postal_codes_us(values: pa.StringArray) -> Converted:
@@ -197,7 +198,7 @@ def convert_postal_codes_us(values: pa.StringArray) -> Converted:
         values, r"^([0-9]{5})(?: ?[-\x{2010}-\x{2013}] ?| )?([0-9]{4})$", r"\1-\2"
     )
     repaired = pc.replace_substring_regex(hyphened, r"^([0-9]{5})\.0+$", r"\1")
-    fits = pc.match_substring_regex(repaired, _POSTAL_CODE)
+    fits = match_whole(repaired, _POSTAL_CODE)
     good = pc.if_else(fits, repaired, pa.scalar(None, pa.string()))
     return _refusing_others(values, good, values, "postal-code-reformatted")
 

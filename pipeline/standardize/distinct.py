@@ -65,7 +65,8 @@ def read_distinct(values: pa.StringArray, read: Callable[[str], T]) -> Distinct[
 
 def is_true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
     """Arrow mask as a numpy one; null counts as false."""
-    flags: npt.NDArray[np.bool_] = mask.fill_null(False).to_numpy(zero_copy_only=False)
+    known = mask.fill_null(False) if mask.null_count else mask
+    flags: npt.NDArray[np.bool_] = known.to_numpy(zero_copy_only=False)
     return flags
 
 

@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.base import Converted, Question
 from pipeline.standardize.distinct import is_true, read_distinct
+from pipeline.standardize.wholetexts import match_whole
 
 # Excel keeps 15 significant digits: what follows is zeros, or it writes 1.23457E+19.
-_ROUNDED = r"^[1-9][0-9]{14}0+$|^[1-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}$"
+_ROUNDED = r"[1-9][0-9]{14}0+|[1-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}"
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DATE_MADE_OF_ID = (
     rf"(?i)^(?:[0-9]{{1,2}}-(?:{_MONTHS})(?:-[0-9]{{2,4}})?|(?:{_MONTHS})-[0-9]{{2}}"
@@ -59,7 +60,7 @@ def loinc_valid(text: str) -> bool:
 
 def precision_lost(values: pa.StringArray) -> npt.NDArray[np.bool_]:
     """Mask of ids that a spreadsheet has rounded: zeros after 15 digits, or 1.23457E+19."""
-    return is_true(pc.match_substring_regex(values, _ROUNDED))
+    return is_true(match_whole(values, _ROUNDED))
 
 
 def convert_identifiers(

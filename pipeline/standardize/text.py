@@ -28,6 +28,7 @@ from pipeline.standardize.textdamage import (
     is_mixed_script,
     repaired,
 )
+from pipeline.standardize.wholetexts import match_whole
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
 # they are as invisible and meaningless as the others.
@@ -46,7 +47,7 @@ _SUSPECT = (
     r"\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]"
 )
 """RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
-SPREADSHEET_ERROR = r"^#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)$"
+SPREADSHEET_ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)"
 _COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
 Test = Callable[[str], bool]
 
@@ -94,10 +95,13 @@ def _rows_with_special_bytes(values: pa.StringArray) -> Rows:
     used = data[offsets[0] : offsets[-1]]
     if not len(used) or (used.min() >= 0x20 and used.max() < 0x7F):
         return np.zeros(0, dtype=np.int64)
-    special = ~is_true(pc.string_is_ascii(values)) & is_true(values.is_valid())
-    if used.min() < 0x20 or (used == 0x7F).any():
-        special |= is_true(pc.match_substring_regex(values, r"[\x00-\x1f\x7f]"))
-    return np.flatnonzero(special)
+    at = np.flatnonzero(used - np.uint8(0x20) >= 0x5F) + offsets[0]  # below 0x20 it wraps around
+    rows: Rows
+    if len(at) < len(values):  # look up the few bytes, or else the ends of the rows
+        rows = np.unique(np.searchsorted(offsets, at, side="right") - 1)
+    else:
+        rows = np.flatnonzero(np.diff(np.searchsorted(at, offsets)))
+    return rows[is_true(values.is_valid())[rows]] if values.null_count else rows
 
 
 def _rows_with_outer_space(values: pa.StringArray) -> Rows:
@@ -122,15 +126,17 @@ def _clean_special(values: pa.StringArray, rows: Rows, changed: dict[str, Rows])
         differs = is_true(pc.not_equal(composed, before))
         if differs.any():
             _add(changed, "nfc", rows[composable[differs]])
-            values = put(values, rows[composable[differs]], composed.filter(pa.array(differs)))
+            texts = put(texts, composable[differs], composed.filter(pa.array(differs)))
     if is_suspect.any():
         cleaned = read_distinct(texts.filter(pa.array(is_suspect)), _clean_one)
         suspects = rows[is_suspect]
         for reasons, places in cleaned.group(lambda answer: answer.reasons).items():
             for reason in reasons:
                 _add(changed, reason, suspects[places])
-        values = put(values, rows[is_suspect], cleaned.spread(lambda c: c.text, pa.string()))
-    return values
+        texts = put(
+            texts, np.flatnonzero(is_suspect), cleaned.spread(lambda c: c.text, pa.string())
+        )
+    return put(values, rows, texts) if changed else values
 
 
 def _clean_one(text: str) -> _Cleaned:
@@ -291,7 +297,9 @@ def convert_string(
 
 def _without_errors(values: pa.StringArray) -> Converted:
     """Refuse what a spreadsheet writes where it has no value: #N/A, #REF!."""
-    broken = np.flatnonzero(is_true(pc.match_substring_regex(values, SPREADSHEET_ERROR)))
+    if not (_bytes_of(values)[0] == ord("#")).any():
+        return Converted(values=values)
+    broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
     if not len(broken):
         return Converted(values=values)
     return Converted(

@@ -193,6 +193,16 @@ def test_ascii_without_outer_space_is_handed_back_as_it_is() -> None:
 
 
 @given(cells)
+def test_a_text_is_cleaned_alike_alone_and_among_many_plain_ones(texts: list[str | None]) -> None:
+    among, changed = clean(pa.array([*texts, *["plain"] * 300], pa.string()))
+    alone, changed_alone = clean(pa.array(texts, pa.string()))
+    assert among.to_pylist()[: len(texts)] == alone.to_pylist()
+    assert {reason: rows.tolist() for reason, rows in changed.items()} == {
+        reason: rows.tolist() for reason, rows in changed_alone.items()
+    }
+
+
+@given(cells)
 def test_cleaning_twice_changes_nothing_more(texts: list[str | None]) -> None:
     once, _ = clean(pa.array(texts, pa.string()))
     twice, counts = clean(once)

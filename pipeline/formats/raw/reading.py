@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,7 @@ _SAMPLE_LINES = 300
 _SAMPLE_CHARS = 60_000
 _LONG_TEXT, _LONGEST_TEXT = 20, 50_000
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
+_DECODED = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space", "": "blanks"}
 
 
@@ -121,7 +123,20 @@ def read_text(data: bytes) -> RawReading:
 
 def read_decoded(text: str, delimiter: str | None = None) -> RawReading:
     """Read text whose encoding is settled; by this `delimiter` when one is given."""
-    return _read(Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",)), Lines.of(text), delimiter)
+    return _read(_DECODED, Lines.of(text), delimiter)
+
+
+def read_decoded_if(wanted: Callable[[RawDialect, bool], bool], text: str) -> RawReading | None:
+    """The same, or None when the marks are not `wanted`; then no table is looked for.
+
+    wanted: is given the dialect, and whether columns of fixed width take its place.
+    """
+    lines = Lines.of(text)
+    marks = None if _is_blank(lines) else _marks(lines, None)
+    dialect = RawDialect(None) if marks is None or marks.fixed else marks.choice.dialect
+    if not wanted(dialect, marks is not None and marks.fixed is not None):
+        return None
+    return _read(_DECODED, lines, None, marks)
 
 
 def read_head(encoding: Encoding, text: str) -> RawReading:
@@ -129,22 +144,44 @@ def read_head(encoding: Encoding, text: str) -> RawReading:
     return _read(encoding, Lines.of(text), None)
 
 
-def _read(encoding: Encoding, lines: Lines, told: str | None) -> RawReading:
-    if not any(text and not text.isspace() for text in lines.texts):
-        return RawReading(encoding, lines, RawDialect(None), None, None, RawTable(0, None, [], []),
-                          declared=False)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What parts the cells of a text. start: 1 when its first line only declares the separator."""
+
+    start: int
+    declared: str | None
+    choice: Choice
+    fixed: FixedWidth | None
+
+
+def _marks(lines: Lines, told: str | None) -> _Marks:
     declared = _declared(lines)
     start = 0 if declared is None else 1
     declared = declared if told is None else told
     choice = choose(_sample(lines, start), declared)
-    fixed = _fixed(lines, choice) if declared is None else None
+    return _Marks(start, declared, choice, _fixed(lines, choice) if declared is None else None)
+
+
+def _is_blank(lines: Lines) -> bool:
+    return not any(text and not text.isspace() for text in lines.texts)
+
+
+def _read(
+    encoding: Encoding, lines: Lines, told: str | None, marks: _Marks | None = None
+) -> RawReading:
+    if _is_blank(lines):
+        return RawReading(encoding, lines, RawDialect(None), None, None, RawTable(0, None, [], []),
+                          declared=False)  # fmt: skip
+    marks = _marks(lines, told) if marks is None else marks
+    start, choice, fixed = marks.start, marks.choice, marks.fixed
     if fixed is not None:
         split = Lines(["\x1f".join(fixed.split(text.expandtabs(8))) if text.strip() else ""
                        for text in lines.texts], lines.ends)  # fmt: skip
         table = TableFinder(split, RawDialect("\x1f"), start).find()
         return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
     table = TableFinder(lines, choice.dialect, start).find()
-    return RawReading(encoding, lines, choice.dialect, choice, None, table, declared is not None)
+    declared = marks.declared is not None
+    return RawReading(encoding, lines, choice.dialect, choice, None, table, declared)
 
 
 def _declared(lines: Lines) -> str | None:
