@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.formats.raw.choose import Choice, choose
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
-from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns
+from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
@@ -105,7 +105,10 @@ class RawReading:
     def _evidence(self) -> list[str]:
         notes = list(self.encoding.evidence)
         if self.fixed:
-            notes.append(f"{len(self.fixed.spans)} columns line up in nearly all lines")
+            count = len(self.fixed.spans)
+            is_told = self.fixed.told
+            notes.append(f"the mapping says where its {count} columns stand" if is_told else
+                         f"{count} columns line up in nearly all lines")  # fmt: skip
         elif self.declared:
             notes.append("a first line declares the separator")
         elif self.choice is not None:
@@ -129,6 +132,14 @@ def read_head(encoding: Encoding, text: str) -> RawReading:
     return _read(encoding, Lines.of(text), None)
 
 
+def read_placed(text: str, spans: tuple[tuple[int, int | None], ...]) -> RawReading | None:
+    """Read decoded text by columns somebody told; None when it does not stand in them."""
+    lines = Lines.of(text)
+    fixed = told_columns(spans, [one for one in lines.texts if one.strip()])
+    encoding = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
+    return None if fixed is None else _placed(encoding, lines, None, fixed, 0)
+
+
 def _read(encoding: Encoding, lines: Lines, told: str | None) -> RawReading:
     if not any(text and not text.isspace() for text in lines.texts):
         return RawReading(encoding, lines, RawDialect(None), None, None, RawTable(0, None, [], []),
@@ -139,12 +150,21 @@ def _read(encoding: Encoding, lines: Lines, told: str | None) -> RawReading:
     choice = choose(_sample(lines, start), declared)
     fixed = _fixed(lines, choice) if declared is None else None
     if fixed is not None:
-        split = Lines(["\x1f".join(fixed.split(text.expandtabs(8))) if text.strip() else ""
-                       for text in lines.texts], lines.ends)  # fmt: skip
-        table = TableFinder(split, RawDialect("\x1f"), start).find()
-        return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
+        return _placed(encoding, lines, choice, fixed, start)
     table = TableFinder(lines, choice.dialect, start).find()
     return RawReading(encoding, lines, choice.dialect, choice, None, table, declared is not None)
+
+
+def _placed(
+    encoding: Encoding, lines: Lines, choice: Choice | None, fixed: FixedWidth, start: int
+) -> RawReading:
+    """The table of lines whose cells stand in columns."""
+    split = Lines(
+        ["\x1f".join(fixed.split(text)) if text.strip() else "" for text in lines.texts],
+        lines.ends,
+    )
+    table = TableFinder(split, RawDialect("\x1f"), start).find()
+    return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
 
 
 def _declared(lines: Lines) -> str | None:
