@@ -63,6 +63,20 @@ def test_a_reject_tells_its_place_and_comes_back_corrected(
     assert row["birth_date"] == "1980-02-29"
 
 
+@pytest.mark.parametrize("kind", ["xlsx", "ods"])
+def test_rejects_saved_as_a_workbook_are_put_in_their_place(world: World, kind: str) -> None:
+    rows = [list(row) for row in ROWS]
+    rows[4][2] = "1980-02-31"
+    drop(world, "people.csv", FORMATS["csv"](HEADER, rows))
+    [reject] = table(delivery(world, 1) / "rejects.csv")
+    reject["date_of_birth"] = "1980-02-29"
+    drop(world, f"corrected.{kind}", FORMATS[kind](list(reject), [list(reject.values())]))
+
+    assert (world.job(2).state, world.job(2).parent_id) == (JobState.DELIVERED, 1)
+    [row] = table(delivery(world, 2) / "patients.csv")
+    assert row["birth_date"] == "1980-02-29"
+
+
 def test_a_wrong_ending_stands_in_the_report(world: World) -> None:
     drop(world, "people.xls", FORMATS["html"](HEADER, ROWS))
 
