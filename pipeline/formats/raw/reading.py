@@ -132,6 +132,12 @@ def read_head(encoding: Encoding, text: str) -> RawReading:
     return _read(encoding, Lines.of(text), None)
 
 
+def read_part(reading: RawReading, start: int, end: int) -> RawReading:
+    """Read some lines of a text for themselves, as another table that stands in it."""
+    lines = Lines(reading.lines.texts[start:end], reading.lines.ends[start:end])
+    return _read(reading.encoding, lines, None)
+
+
 def read_placed(text: str, spans: tuple[tuple[int, int | None], ...]) -> RawReading | None:
     """Read decoded text by columns somebody told; None when it does not stand in them."""
     lines = Lines.of(text)
