@@ -9,6 +9,7 @@ Its package registers it with two lines of pyproject.toml:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TextBatch
-from pipeline.formats.plugin import Format
+from pipeline.formats.plugin import Ending, Format
 from pipeline.messages import Limits
 
 _MARK = "#kv1"
@@ -54,9 +55,17 @@ class KeyValueReader:
         )
 
 
+def ending(path: Path) -> Ending:
+    """A list is whole when its last line has its line end; half of one is not read."""
+    with path.open("rb") as source:
+        source.seek(-1, SEEK_END)
+        return "complete" if source.read() == b"\n" else "incomplete"
+
+
 FORMAT = Format(
     name="a key-value list",
     recognises=lambda head: head.text is not None and head.text.startswith(_MARK),
     open=KeyValueReader,
     extensions=("kv",),
+    ends=ending,
 )

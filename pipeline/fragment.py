@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.endrow import begins_alike, cells_of, delimiter_of
+from pipeline.ends.row import begins_alike, cells_of, delimiter_of
 
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _ROWS_ASKED = 20

@@ -31,6 +31,7 @@ def reading_of(mapping: Mapping) -> ReadAs:
         unnamed=dialect.unnamed,
         names=() if dialect.header else mapping.labels,
         table=dialect.table,
+        spans=dialect.spans,
     )
 
 
@@ -53,6 +54,7 @@ def agrees(reader: TableReader, told: ReadAs) -> bool:
         told.delimiter in (None, found.get("delimiter"))
         and told.encoding in (None, found.get("encoding"))
         and told.header
+        and not told.spans
         and told.header_rows in ((), (found.get("header_line"),))
         and told.unnamed is None
         and told.table in (None, found.get("table"))

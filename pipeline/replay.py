@@ -91,11 +91,12 @@ def open_as_planned(
 
 def _told(plan: Plan) -> ReadAs:
     """What a person confirmed about how the file is read, as the plan keeps it."""
-    told: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in plan.reading.get("told", {}).items()
-    }
+    told = {name: _tuples(value) for name, value in plan.reading.get("told", {}).items()}
     return ReadAs(**told)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def moment_of(now_s: float, contract: Contract) -> Moment:

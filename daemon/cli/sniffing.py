@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.common import JsonOption, add, ends_plainly, err, out, plain, print_json, table
+from daemon.cli.common import JsonOption, add, ends_plainly, err, out, plain, print_json
+from daemon.cli.common import table as columns
 from daemon.errors import ExitCode, Refused
 
 if TYPE_CHECKING:
@@ -38,20 +39,29 @@ BatchOption = Annotated[
         help="Many files, named here or one a line on standard input: one JSON line each.",
     ),
 ]
+TableOption = Annotated[
+    str | None,
+    typer.Option(
+        "--table",
+        metavar="N|NAME",
+        help="Which table of a file with several: its number or name, as sniff lists them.",
+    ),
+]
 
 
 @ends_plainly
 def sniff(
     files: FilesArgument = None,
+    table: TableOption = None,
     batch: BatchOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say how a file is written: encoding, separator, quotes, header, what stands around it."""
     if batch:
-        _each(files, lambda path: _view(path).described)
+        _each(files, lambda path: _view(path, table).described)
         return
     for path in _named(files):
-        described = _tried(path).described
+        described = _tried(path, table).described
         if as_json:
             print_json({"file": str(path), **described})
         else:
@@ -71,17 +81,18 @@ def read(
     header: Annotated[
         Header, typer.Option(help="Write the names of the columns as a first line, or not.")
     ] = Header.KEEP,
+    table: TableOption = None,
     batch: BatchOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the table of any file as one plain CSV: UTF-8, commas, the text of every cell kept."""
     if batch:
-        _read_many(files, output, header)
+        _read_many(files, output, header, table)
         return
     paths = _named(files)
     if len(paths) > 1:
         raise Refused(ExitCode.USAGE, "One file is read at a time.", "Add --batch for many.")
-    view = _tried(paths[0])
+    view = _tried(paths[0], table)
     count = _write(view, output, header)
     told = {"file": str(paths[0]), "written_rows": count, **view.described}
     if as_json:
@@ -91,14 +102,16 @@ def read(
         _warn(view.described)
 
 
-def _read_many(files: Iterable[Path] | None, output: Path | None, header: Header) -> None:
+def _read_many(
+    files: Iterable[Path] | None, output: Path | None, header: Header, table: str | None
+) -> None:
     if output is None or not output.is_dir():
         raise Refused(
             ExitCode.USAGE, "With --batch, -o names an existing folder.", "Make it, and name it."
         )
 
     def one(path: Path) -> dict[str, Any]:
-        view = _view(path)
+        view = _view(path, table)
         target = output / f"{path.name.removesuffix('.csv')}.csv"
         return {**view.described, "written": str(target),
                 "written_rows": _write(view, target, header)}  # fmt: skip
@@ -122,21 +135,21 @@ def _write(view: RawView, output: Path | None, header: Header) -> int:
         ) from None
 
 
-def _view(path: Path) -> RawView:
+def _view(path: Path, table: str | None) -> RawView:
     from pipeline.formats.raw.view import view_file
     from pipeline.messages import Limits
 
-    return view_file(path, Limits())
+    return view_file(path, Limits(), table)
 
 
-def _tried(path: Path) -> RawView:
+def _tried(path: Path, table: str | None) -> RawView:
     """The file's raw view, or a refusal in plain words."""
     from pipeline.errors import FILE_CODES, PipelineError
 
     if not path.is_file():
         raise Refused(ExitCode.NOT_FOUND, f"There is no file {path}.", "Check the path.")
     try:
-        return _view(path)
+        return _view(path, table)
     except PipelineError as error:
         text = FILE_CODES[error.code]
         raise Refused(
@@ -186,13 +199,17 @@ def _warn(described: dict[str, Any]) -> None:
 
 def _print(path: Path, described: dict[str, Any]) -> None:
     out.print(plain(path))
-    made = table("", "")
+    made = columns("", "")
     for key, value in described.items():
-        if key == "evidence" or value in (None, [], ""):
+        if key in ("evidence", "tables") or value in (None, [], ""):
             continue
         shown = repr(value) if key in ("delimiter", "quotechar", "escapechar") else value
         add(made, key, ", ".join(map(str, shown)) if isinstance(shown, list) else shown)
     out.print(made)
+    for one in described["tables"] if len(described["tables"]) > 1 else ():
+        about = f" ({one['about']})" if one["about"] else ""
+        read = "; this one is shown" if one["read"] else ""
+        out.print(plain(f"  table {one['number']}: {one['name']}{about}{read}"))
     for note in described["evidence"]:
         out.print(plain(f"  {note}"))
 

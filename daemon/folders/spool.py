@@ -67,7 +67,7 @@ from daemon.inbox.completeness import Along
 from daemon.inbox.names import safe_stem
 from daemon.inbox.scan import Scan, scan_inbox
 from daemon.inbox.settle import Candidate, Lease
-from pipeline.endprobe import missing_end, takes_long
+from pipeline.ends.probe import missing_end, takes_long
 from pipeline.messages import begun_mark, outlived_mark
 
 __all__ = ["OutsideFolder", "Spool", "SpoolFolders", "TakesLong"]

@@ -1,17 +1,16 @@
 """Rejects that somebody corrected in a spreadsheet: recognised, read, and put in their place.
 
 `rejects.csv` comes back with whatever a spreadsheet makes of it: other separators and quotes, CRLF,
-cp1252 or UTF-16, columns moved, filled up or cut short. What counts is told from the original: a
-cell that still stands there as `rejects.csv` showed it was not touched, everything else is a
-correction.
+cp1252 or UTF-16, a workbook, columns moved, filled up or cut short. What counts is told from the
+original: a cell that still stands there as `rejects.csv` showed it was not touched, everything else
+is a correction.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.corrections.rejectfile import HEAD_BYTES, JOB, delimiter_of, our_places
+from pipeline.corrections.rejectfile import JOB, our_places
+from pipeline.corrections.returnedrows import Rows, is_workbook, returned_rows, with_comma
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import BadRecord, TableReader, TextBatch
-from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.messages import Limits
 from pipeline.outputs.rejects import Source, cells_in
 from pipeline.outputs.spreadsheets import as_it_stood
@@ -48,15 +47,12 @@ def read_returned(path: Path, source: Source, limits: Limits) -> dict[int, Retur
         ContentError: CORRECTION_MISFIT when header, job or record numbers were changed, EMPTY,
             ENCODING, LIMIT_EXCEEDED.
     """
-    csv.field_size_limit(max(limits.max_record_bytes, csv.field_size_limit()))
-    chunks = utf8_chunks(path, detect_encoding(path), HEAD_BYTES)
-    text = b"".join(chunks).decode("utf-8", errors="replace").removeprefix("\ufeff").lstrip()
-    delimiter = delimiter_of(text)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or ",")
+    rows = returned_rows(path, limits)
+    commas = source.commas if is_workbook(path) else frozenset()
     try:
         labels = next(rows)
-        found = _rows(rows, _places(labels, source), our_places(labels), source)
-    except csv.Error:
+        found = _rows(rows, _places(labels, source), our_places(labels), source, commas)
+    except (csv.Error, StopIteration):
         raise _misfit(f"line {rows.line_num} cannot be read as a row of cells") from None
     if not found:
         raise ContentError(FileCode.EMPTY, "the corrected rejects have a header and no rows")
@@ -75,7 +71,11 @@ def _places(labels: Sequence[str], source: Source) -> list[int]:
 
 
 def _rows(
-    rows: Any, places: Sequence[int], ours: Mapping[str, int], source: Source
+    rows: Rows,
+    places: Sequence[int],
+    ours: Mapping[str, int],
+    source: Source,
+    commas: Collection[int],
 ) -> dict[int, Returned]:
     found: dict[int, Returned] = {}
     lines = 0
@@ -88,6 +88,9 @@ def _rows(
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED, f"corrected rejects may have {_MOST_ROWS} rows"
             )
+        for at in commas:
+            if at < len(places) and places[at] < len(row):
+                row[places[at]] = with_comma(row[places[at]])
         cells = [as_it_stood(cell) for cell in row]
         cells += [""] * (widest - len(cells))
         number, job = cells[ours["record"]].strip(), cells[ours[JOB]].strip()

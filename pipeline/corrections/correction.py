@@ -125,11 +125,17 @@ class _Past:
     def corrected(self, returned_file: Path) -> TableReader:
         """The original with the corrections of one file in their place."""
         original = self._open()
+        labels = source_header(original)
         source = Source(
             job=self.report["job"],
-            labels=source_header(original),
+            labels=labels,
             delimiter=original.describe().get("delimiter"),
             has_places=bool(original.describe().get("places")),
+            commas=frozenset(
+                one.position
+                for one in self.plan.columns
+                if one.decision.get("decimal") == "," and one.label in labels[one.position :][:1]
+            ),
         )
         returned = read_returned(returned_file, source, self.task.limits)
         return open_as_planned(

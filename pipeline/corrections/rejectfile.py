@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline.corrections.workbookhead import ZIP_MARK, first_rows
 from pipeline.outputs.spreadsheets import as_it_stood
 
 HEADER = ("record", "line", "field", "code", "sentence", "raw")
@@ -31,25 +32,36 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 def job_in(path: Path) -> str | None:
     """The job whose rejects the file at `path` holds, like "j42"; None when it is something else.
 
-    Only the head of the file is read. A file of that kind that names no job gives "".
+    Only the head of the file is read, of a workbook the head of its first sheet. A file of that
+    kind that names no job gives "".
     """
     try:
         with path.open("rb") as source:
             head = source.read(HEAD_BYTES)
     except OSError:
         return None  # whoever reads it next says why
+    if head.startswith(ZIP_MARK):
+        return _job_in(iter(first_rows(path)))
     text = head.decode(_MARKS.get(head[:2], "utf-8"), errors="replace").removeprefix("\ufeff")
     delimiter = delimiter_of(text)
     if delimiter is None:
         return None
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return _job_in(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _job_in(rows: Iterator[list[str]]) -> str | None:
+    """The job that the first row names; "" when it names none, None when they are no rejects."""
     with suppress(csv.Error, StopIteration):
-        place = our_places(next(rows)).get(JOB, len(HEADER))
+        places = our_places(next(rows))
+        if not places:
+            return None
+        place = places.get(JOB, len(HEADER))
         for row in rows:
             if any(cell.strip() for cell in row):
                 job = as_it_stood(row[place].strip()) if len(row) > place else ""
                 return job if _JOB.fullmatch(job) else ""
-    return ""
+        return ""
+    return None
 
 
 def delimiter_of(text: str) -> str | None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, BinaryIO, Literal
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
-from pipeline.formats.endings import zip_ending
 from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import UnpackedFile, check_directory
 from pipeline.messages import Limits
@@ -143,10 +143,10 @@ def opened_archive(path: Path, limits: Limits, kind_of: str) -> Iterator[Archive
         try:
             opened = _open(source, kind_of)
         except (BadZipFile, tarfile.TarError, EOFError, ValueError, NotImplementedError):
-            is_cut = kind_of == ZIP and zip_ending(unpacked.path) == "incomplete"
+            has_no_end = kind_of == ZIP and is_cut(unpacked.path)
             raise ContentError(
-                FileCode.TRUNCATED if is_cut else FileCode.DAMAGED,
-                "the archive ends before its end mark" if is_cut else "the archive is damaged",
+                FileCode.TRUNCATED if has_no_end else FileCode.DAMAGED,
+                "the archive ends before its end mark" if has_no_end else "the archive is damaged",
             ) from None
         with opened:
             kind: Literal["zip", "tar"] = "zip" if kind_of == ZIP else "tar"

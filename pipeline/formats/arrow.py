@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.columnarreader import ColumnarReader, is_want_of_memory
-from pipeline.formats.endings import arrow_ending
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
@@ -65,7 +65,7 @@ def _feather(path: Path, limits: Limits, read_as: ReadAs | None) -> TableReader:
 def _told(error: Exception, path: Path) -> Exception:
     if is_want_of_memory(error):
         return error
-    if arrow_ending(path) == "incomplete":
+    if is_cut(path):
         return ContentError(FileCode.TRUNCATED, "the Arrow file ends before its end mark")
     return ContentError(FileCode.DAMAGED, f"the Arrow file is damaged ({type(error).__name__})")
 
@@ -85,5 +85,4 @@ FORMAT = Format(
     recognises=_is_arrow,
     open=open_arrow,
     extensions=("arrow", "feather", "ipc", "ftr", "arrows"),
-    ends=arrow_ending,
 )

@@ -93,7 +93,8 @@ class ReadAs:
     names of several header lines are joined by `header_join`. header: False for a file without
     one, whose columns are called `names`, or by their position. unnamed: where the columns stand
     that have no name, when the header has fewer names than the rows have cells. table: which of the
-    tables in the file is meant, by the name its reader gives it: a sheet, a path.
+    tables in the file is meant, by the name its reader gives it: a sheet, a path. spans: where
+    columns of fixed width stand, [start, end) in characters; an end of None is the line's.
     """
 
     encoding: str | None = None
@@ -105,6 +106,7 @@ class ReadAs:
     unnamed: Literal["first", "last"] | None = None
     names: tuple[str, ...] = ()
     table: str | None = None
+    spans: tuple[tuple[int, int | None], ...] = ()
 
     @property
     def is_told(self) -> bool:

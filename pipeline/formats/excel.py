@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
+from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.endings import zip_ending
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.numberformats import (
     BUILT_IN,
@@ -160,7 +160,7 @@ class Workbook:
                 with ZipFile(source) as archive:
                     yield archive
         except _DAMAGED as error:
-            if zip_ending(self._path) == "incomplete":
+            if is_cut(self._path):
                 raise ContentError(
                     FileCode.TRUNCATED, "the workbook ends before its end mark"
                 ) from None
@@ -462,5 +462,4 @@ FORMAT = Format(
     recognises=_is_excel,
     open=open_excel,
     extensions=("xlsx", "xlsm", "xltx", "xltm"),
-    ends=zip_ending,
 )

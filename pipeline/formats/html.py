@@ -11,7 +11,6 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
-from pipeline.formats.endings import html_ending
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
@@ -245,5 +244,4 @@ FORMAT = Format(
     ),
     open=open_html,
     extensions=("html", "htm", "xhtml"),
-    ends=html_ending,
 )

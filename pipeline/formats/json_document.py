@@ -10,7 +10,6 @@ from typing import Any
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
-from pipeline.formats.endings import json_ending
 from pipeline.formats.json_text import JsonText
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.treereader import Item, TreeReader
@@ -261,5 +260,4 @@ FORMAT = Format(
     recognises=_is_json,
     open=open_json,
     extensions=("json", "geojson"),
-    ends=json_ending,
 )

@@ -10,7 +10,6 @@ from typing import Any
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
-from pipeline.formats.endings import json_ending
 from pipeline.formats.json_text import DECODER
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.treereader import Item, TreeReader
@@ -144,5 +143,4 @@ FORMAT = Format(
     recognises=_is_lines,
     open=open_lines,
     extensions=("jsonl", "ndjson", "jsonlines", "json"),
-    ends=json_ending,
 )

@@ -89,7 +89,11 @@ class LenientReader:
         seen = 0
         for number, (record, text) in enumerate(self._records(), 1):
             self._check(text, record.line + 1)
-            made.add(record, text, number)
+            beside = self._beside(text)
+            if beside is None:
+                made.add(record, text, number)
+            else:
+                made.refuse(record, text, number, beside)
             if made.size > _BATCH_CHARS:
                 seen += len(made.rows) + len(made.bad)
                 yield made.closed()
@@ -102,13 +106,19 @@ class LenientReader:
         fixed = self._reading.fixed
         for record, text in RecordStream(self._texts(), self._reading.dialect).records(self._start):
             if fixed is not None:
-                record.cells = fixed.split(text.expandtabs(8))
+                record.cells = fixed.split(text)
             yield record, text
 
     def _texts(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")()
         for chunk in utf8_chunks(self._path, self._encoding, _CHUNK_BYTES):
             yield decoder.decode(chunk)
+
+    def _beside(self, text: str) -> str | None:
+        """What is wrong with a line that has text beside the columns somebody told."""
+        fixed = self._reading.fixed
+        at = fixed.outside(text) if fixed is not None and fixed.told else None
+        return None if at is None else f"text stands at character {at}, where no column is"
 
     def _check(self, text: str, line: int) -> None:
         if len(text) > self._limits.max_record_bytes:
@@ -121,12 +131,16 @@ class LenientReader:
         """The header, and the index of the line the records begin in."""
         table, told = self._reading.table, self._told
         if not told.header:
-            first = max([table.first_line - 1, *told.comment_rows])
-            return named_by_place(table.width, told.names), first
+            seen = min(table.header_lines, default=table.first_line) - 1
+            first = max([0 if told.spans else seen, *told.comment_rows])
+            return named_by_place(len(told.spans) or table.width, told.names), first
         if told.header_rows:
             rows = [self._cells_of(line) for line in told.header_rows]
             names = join_names(rows, told.header_join) if len(rows) > 1 else tuple(rows[0])
             return names, told.header_rows[-1]
+        if told.spans and len(table.header or ()) != len(told.spans):  # there is one, it is said
+            line = max(table.header_lines, default=table.first_line)
+            return tuple(self._cells_of(line)), line
         if table.header is None:
             found = no_header(self._reading.dialect.delimiter, table.first_line)
             raise UnclearLayout(
@@ -140,8 +154,9 @@ class LenientReader:
         return tuple(table.header), table.first_line - 1
 
     def _cells_of(self, line: int) -> list[str]:
-        for record, _ in self._records_from(line - 1):
-            return record.cells
+        for record, text in self._records_from(line - 1):
+            fixed = self._reading.fixed
+            return record.cells if fixed is None else fixed.split(text)
         raise ContentError(FileCode.EMPTY, f"the file ends before line {line}, its header")
 
     def _records_from(self, start: int) -> Iterator[tuple[RawRecord, str]]:
@@ -167,14 +182,22 @@ class _Batch:
             self._skipped["blank"] += 1
         elif record.broken or len(record.cells) != len(self._header):
             code, sentence = _fault(record, len(self._header))
-            self.bad.append(BadRecord(record=number, line=record.line + 1, raw=text, code=code,
-                                      sentence=sentence))  # fmt: skip
+            self._bad(record, text, number, code, sentence)
         elif record.cells == self._header:
             self._skipped["repeated-header"] += 1
         else:
             self.rows.append(record.cells)
             self._places.append((number, record.line + 1))
             self._texts.append(text)
+
+    def refuse(self, record: RawRecord, text: str, number: int, sentence: str) -> None:
+        """Take one record that has more than the columns hold."""
+        self.size += len(text)
+        self._bad(record, text, number, RowCode.EXTRA_CELL, sentence)
+
+    def _bad(self, record: RawRecord, text: str, number: int, code: RowCode, sentence: str) -> None:
+        self.bad.append(BadRecord(record=number, line=record.line + 1, raw=text, code=code,
+                                  sentence=sentence))  # fmt: skip
 
     def closed(self) -> TextBatch:
         """The batch; it holds on to the text of its records."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.dialect import CANDIDATES
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
 from pipeline.formats.lenient import LenientReader
 from pipeline.formats.raw.dialect import RawDialect
-from pipeline.formats.raw.reading import RawReading, read_decoded, read_decoded_if
+from pipeline.formats.raw.reading import RawReading, read_decoded, read_decoded_if, read_placed
 from pipeline.formats.sample import SAMPLE_BYTES, take_sample
 from pipeline.messages import Limits
 
@@ -27,12 +28,27 @@ def open_delimited(path: Path, limits: Limits, read_as: ReadAs | None = None) ->
         ContentError, TransientError: as `DelimitedReader`.
     """
     told = ReadAs() if read_as is None else read_as
+    if told.spans:
+        return _placed(path, limits, told)
     if told.delimiter in CANDIDATES:
         return DelimitedReader(path, limits, read_as=told)
     encoding = detect_encoding(path, told.encoding)
     reading = _reading(path, limits, encoding, told.delimiter)
     if reading is None:
         return DelimitedReader(path, limits, read_as=told)
+    return LenientReader(path, limits, encoding, reading, told)
+
+
+def _placed(path: Path, limits: Limits, told: ReadAs) -> TableReader:
+    """Columns of fixed width, where somebody said that they stand."""
+    encoding = detect_encoding(path, told.encoding)
+    sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
+    reading = read_placed("".join(sample.lines), told.spans)
+    if reading is None:
+        raise ContentError(
+            FileCode.LAYOUT_UNCLEAR,
+            f"its lines do not stand in the {len(told.spans)} columns that the mapping says",
+        )
     return LenientReader(path, limits, encoding, reading, told)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.columnarreader import BATCH_ROWS, ColumnarReader, is_want_of_memory
-from pipeline.formats.endings import parquet_ending
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
@@ -48,7 +48,7 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
 def _told(error: Exception, path: Path) -> Exception:
     if is_want_of_memory(error):
         return error
-    if parquet_ending(path) == "incomplete":
+    if is_cut(path):
         return ContentError(FileCode.TRUNCATED, "the Parquet file ends before its end mark")
     if "ncrypt" in str(error):
         return ContentError(FileCode.UNSUPPORTED, "the Parquet file is encrypted")
@@ -60,5 +60,4 @@ FORMAT = Format(
     recognises=lambda head: head.data.startswith((b"PAR1", b"PARE")),
     open=open_parquet,
     extensions=("parquet", "pq", "parq"),
-    ends=parquet_ending,
 )

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile, ZipFile
 
 from pipeline.formats.base import TableReader
-from pipeline.formats.endings import MOST_DIRECTORY_BYTES, Ending, zip_directory_bytes
+from pipeline.formats.zipdirectory import MOST_DIRECTORY_BYTES, zip_directory_bytes
+
+Ending = Literal["complete", "incomplete", "unknown"]
+"""What a format says about whether all of a file has arrived."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class Format:
     name: what it is, with its article: "an Excel workbook (.xlsx)". recognises: tells by the
     content, never by the name. open: called as `open(path, limits, read_as=...)`, gives a
     `TableReader`. extensions: the endings of names such files have, lower case, without the dot;
-    another one is told to people and changes nothing. ends: whether a file of it is whole.
+    another one is told to people and changes nothing. ends: whether a file of it is whole, asked
+    before it is opened; one that says "incomplete" goes back to the inbox and waits for its end.
+    The ends of our own formats are known to `pipeline.ends`.
     """
 
     name: str

@@ -32,14 +32,6 @@ from pipeline.formats import (
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
 from pipeline.formats.encoding import marked_codec
-from pipeline.formats.endings import (
-    Ending,
-    bzip2_ending,
-    gzip_ending,
-    xz_ending,
-    zip_ending,
-    zstd_ending,
-)
 from pipeline.formats.opening import open_delimited
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
@@ -66,13 +58,6 @@ DELIMITED = Format(
     extensions=("csv", "tsv", "tab", "txt", "dat", "psv", "asc", "prn", "text"),
 )
 READERS: dict[str, Callable[..., TableReader]] = {one.name: one.open for one in (*OURS, DELIMITED)}
-_WRAPPED = {
-    "gz": gzip_ending,
-    "bz2": bzip2_ending,
-    "xz": xz_ending,
-    "zst": zstd_ending,
-    "zip": zip_ending,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +86,7 @@ def open_table(
     found = recognised(unpacked.path)
     if found.format is None:
         raise ContentError(FileCode.UNSUPPORTED, _unsupported(found, unpacked.layers))
+    _check_end(found.format, unpacked.path)
     opened = READERS.get(found.kind, found.format.open)
     if read_as is None:
         reader = opened(unpacked.path, limits)
@@ -143,20 +129,17 @@ def recognised(path: Path) -> Recognised:
     return Recognised(kind=kind, format=DELIMITED if is_delimited else None)
 
 
-def end_probe(path: Path) -> Ending:
-    """Whether all of a file has arrived, as far as its own format tells. Cheap, and never raises.
-
-    "incomplete": its end is not there yet. "unknown": the format has no end mark.
-    """
+def _check_end(found: Format, path: Path) -> None:
+    """Ask a format of another package whether all of the file is there; a broken probe says yes."""
+    if found.ends is None:
+        return
     try:
-        packed = archives.wrapping_of(path)
-        if packed is not None:
-            ends = _WRAPPED.get(packed)
-            return "unknown" if ends is None else ends(path)
-        found = recognised(path).format
-        return "unknown" if found is None or found.ends is None else found.ends(path)
-    except Exception:  # noqa: BLE001 - a probe only hints; whoever reads the file says why not
-        return "unknown"
+        ending = found.ends(path)
+    except Exception as error:  # noqa: BLE001 - whoever reads the file says what is wrong with it
+        logger.warning("the end probe of a reader failed: {}", type(error).__name__)
+        return
+    if ending == "incomplete":
+        raise ContentError(FileCode.TRUNCATED, f"{found.name} that ends before its end")
 
 
 @cache

@@ -11,9 +11,9 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.endings import ole_ending, zip_ending
 from pipeline.formats.excel import ERROR, LOST_DIGITS, place_of_cell
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.numberformats import loses_digits, plain
@@ -159,26 +159,24 @@ def _check_size(path: Path, limits: Limits, kind: str) -> None:
 
 
 def _damaged(error: BaseException, path: Path) -> ContentError:
-    with path.open("rb") as source:
-        is_ole = source.read(8) == MAGIC
-    if (ole_ending(path) if is_ole else zip_ending(path)) == "incomplete":
+    if is_cut(path):
         return ContentError(FileCode.TRUNCATED, "the workbook ends before its end mark")
     return ContentError(FileCode.DAMAGED, f"the workbook is damaged ({type(error).__name__})")
 
 
-def _format(kind: str, recognises: Any, extensions: tuple[str, ...], ends: Any) -> Format:
+def _format(kind: str, recognises: Any, extensions: tuple[str, ...]) -> Format:
     def opened(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
         return GridReader(CalamineBook(path, limits, kind), limits, read_as)
 
-    return Format(name=kind, recognises=recognises, open=opened, extensions=extensions, ends=ends)
+    return Format(name=kind, recognises=recognises, open=opened, extensions=extensions)
 
 
 def _is_xls(head: Head) -> bool:
     if not head.data.startswith(MAGIC):
         return False
     streams = streams_of(head.path)
-    is_cut = not streams & NAMED and ole_ending(head.path) == "incomplete"
-    return is_cut or not streams.isdisjoint({"Workbook", "Book", "WORKBOOK", "BOOK"})
+    has_no_end = not streams & NAMED and is_cut(head.path)
+    return has_no_end or not streams.isdisjoint({"Workbook", "Book", "WORKBOOK", "BOOK"})
 
 
 def _is_ods(head: Head) -> bool:
@@ -188,7 +186,7 @@ def _is_ods(head: Head) -> bool:
 
 
 FORMATS = (
-    _format(XLS, _is_xls, ("xls", "xlt"), ole_ending),
-    _format(XLSB, lambda head: "xl/workbook.bin" in head.members, ("xlsb",), zip_ending),
-    _format(ODS, _is_ods, ("ods", "ots"), zip_ending),
+    _format(XLS, _is_xls, ("xls", "xlt")),
+    _format(XLSB, lambda head: "xl/workbook.bin" in head.members, ("xlsb",)),
+    _format(ODS, _is_ods, ("ods", "ots")),
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.endings import xml_ending
 from pipeline.formats.excel import ERROR, UNCACHED, place_of_cell
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.plugin import Format, Head
@@ -166,5 +165,4 @@ FORMAT = Format(
     recognises=_is_spreadsheetml,
     open=open_spreadsheetml,
     extensions=("xls", "xml"),
-    ends=xml_ending,
 )

@@ -20,9 +20,10 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode, TransientError
-from pipeline.formats.endings import MOST_DIRECTORY_BYTES, zip_directory_bytes, zstd_ending
 from pipeline.formats.source import open_source
+from pipeline.formats.zipdirectory import MOST_DIRECTORY_BYTES, zip_directory_bytes
 from pipeline.messages import Limits
 
 _CHUNK = 1 << 20
@@ -159,7 +160,7 @@ def check_directory(path: Path) -> None:
 
 def _damage(name: str, error: BaseException, source: Path) -> ContentError:
     words = str(error).casefold()
-    is_cut = "end" in words and ("stream" in words or "file" in words)
-    if is_cut or (name == "zstd" and zstd_ending(source) == "incomplete"):
+    says_so = "end" in words and ("stream" in words or "file" in words)
+    if says_so or (name == "zstd" and is_cut(source)):
         return ContentError(FileCode.TRUNCATED, f"the {name} data end before their end mark")
     return ContentError(FileCode.DAMAGED, f"the {name} data are damaged")

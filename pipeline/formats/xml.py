@@ -17,7 +17,6 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
-from pipeline.formats.endings import xml_ending
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.formats.treereader import Item, TreeReader
@@ -409,5 +408,4 @@ FORMAT = Format(
     ),
     open=open_xml,
     extensions=("xml",),
-    ends=xml_ending,
 )

@@ -8,6 +8,7 @@ answer that is not kept. Keys are camelCase in YAML and snake_case here.
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -65,10 +66,27 @@ class Match(Part):
     )
 
 
+class PlacedColumn(Part):
+    """Where a column of fixed width stands in a line."""
+
+    start: Annotated[Whole, pydantic.Field(ge=1)] = words("Its first character, 1 for the line's.")
+    width: Annotated[Whole, pydantic.Field(ge=1)] | None = words(
+        "How many characters wide it is. The last column may leave it out: to the line's end.",
+        default=None,
+    )
+
+
 class DialectWords(Part):
     """How the text is split into cells; what is absent is found out from the file."""
 
     delimiter: Character | None = words("Character between two cells.", default=None)
+    widths: tuple[Annotated[Whole, pydantic.Field(ge=1)], ...] = words(
+        "Columns of fixed width, one after the other: how many characters wide each is.",
+        default=(),
+    )
+    columns: tuple[PlacedColumn, ...] = words(
+        "Columns of fixed width with gaps between them: where each one stands.", default=()
+    )
     quote_char: Literal['"'] = words("Character around a cell that holds others.", default='"')
     header: YesNo = words(
         "false: the file has no header; the fields below name its columns in their order.",
@@ -91,6 +109,45 @@ class DialectWords(Part):
         "`/data/patient`.",
         default=None,
     )
+
+    @pydantic.model_validator(mode="after")
+    def _parts_cells_in_one_way(self) -> DialectWords:
+        ways = [
+            name
+            for name, value in (
+                ("delimiter", self.delimiter),
+                ("widths", self.widths),
+                ("columns", self.columns),
+            )
+            if value
+        ]
+        if len(ways) > 1:
+            raise ValueError(f"has {' and '.join(ways)}: cells are parted in one way")
+        reached = 1
+        for number, column in enumerate(self.columns, 1):
+            if column.start < reached:
+                raise ValueError(f"column {number} must start at {reached} or behind it")
+            if column.width is None and number < len(self.columns):
+                raise ValueError(
+                    f"column {number} has no width; only the last one may leave it out"
+                )
+            reached = column.start + (column.width or 0)
+        return self
+
+    @property
+    def spans(self) -> tuple[tuple[int, int | None], ...]:
+        """Where the columns of fixed width stand: [start, end) in characters, 0 for the first.
+
+        The last end is None when the column goes on to the end of the line. Empty when none are
+        told.
+        """
+        if self.columns:
+            return tuple(
+                (one.start - 1, None if one.width is None else one.start - 1 + one.width)
+                for one in self.columns
+            )
+        ends = tuple(accumulate(self.widths))
+        return tuple(zip((0, *ends[:-1]), ends, strict=True)) if ends else ()
 
 
 class Footer(Part):

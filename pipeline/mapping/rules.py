@@ -64,6 +64,13 @@ def _check_reading(mapping: Mapping, located: LocatedDocument) -> None:
         )
     if list(dialect.header_rows) != sorted(set(dialect.header_rows)):
         located.complain(("dialect", "headerRows"), "'headerRows' must go up, each line once")
+    placed = len(dialect.spans)
+    if placed and not dialect.header and mapping.fields and placed != len(mapping.fields):
+        located.complain(
+            ("dialect",),
+            f"it places {placed} columns, and {len(mapping.fields)} fields are named; a file "
+            "without a header needs one for each",
+        )
     if mapping.footer.drop and mapping.footer.expect is None:
         located.complain(
             ("footer",), "a footer needs 'expect', so that no record of data is ever dropped"

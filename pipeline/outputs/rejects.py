@@ -54,12 +54,14 @@ class Source:
     """What the rejects were read from: its job, its columns' labels and its separator, if any.
 
     has_places: its records stand at places that a line number does not tell; they get a column.
+    commas: positions of columns whose numbers are written with a decimal comma.
     """
 
     job: str
     labels: tuple[str, ...]
     delimiter: str | None = None
     has_places: bool = False
+    commas: frozenset[int] = frozenset()
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ def _dialect(decision: Decision) -> DialectWords:
     """How the text was read, where that cannot be found out again from any file."""
     told: ReadAs = decision.read_as
     old = decision.old.dialect if decision.old is not None else DialectWords()
+    if not told.spans:  # the file was read without the old columns, so they are none of its own
+        old = old.model_copy(update={"widths": (), "columns": ()})
     return old.model_copy(
         update={
             "delimiter": decision.plan.reading.get("delimiter"),

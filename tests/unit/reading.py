@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline.errors import ContentError, FileCode
-from pipeline.formats import open_table
+from pipeline.formats import open_table, registry
 from pipeline.formats.base import BadRecord, CellFault, ReadAs, TableName, tables_of
 from pipeline.messages import Limits
 
@@ -82,3 +85,15 @@ class Reader:
 
     def code(self, content: bytes | str, limits: Limits | None = None) -> FileCode:
         return self.refusal(content, limits).code
+
+
+def plug(monkeypatch: pytest.MonkeyPatch, name: str, target: str) -> None:
+    """Make a reader of another package known, as its entry point would."""
+    point = EntryPoint(name, target, registry.ENTRY_POINTS)
+
+    def points(**_group: Any) -> list[EntryPoint]:
+        return [point]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+    registry._others.cache_clear()
+    monkeypatch.setattr(registry, "_others", registry._others.__wrapped__)

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import openpyxl
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -107,3 +108,66 @@ def test_a_missing_file_ends_with_what_to_do(tmp_path: Path) -> None:
     done = give("read", tmp_path / "gone.csv")
     assert done.exit_code == ExitCode.NOT_FOUND
     assert "Check the path." in done.stderr
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    made = openpyxl.Workbook()
+    made.active.title = "May"
+    for row in (["id", "name"], ["1", "Ann"], ["2", "Bob"]):
+        made.active.append(row)
+    june = made.create_sheet("June")
+    for row in (["id", "city", "zip"], ["7", "Rome", "00184"]):
+        june.append(row)
+    made.save(tmp_path / "two.xlsx")
+    return tmp_path / "two.xlsx"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first"), [("1", "name"), ("May", "name"), ("2", "city"), ("june", "city")]
+)
+def test_one_of_several_tables_is_read_by_its_number_or_name(
+    book: Path, tmp_path: Path, wanted: str, first: str
+) -> None:
+    done = give("read", book, "--table", wanted, "-o", tmp_path / "out.csv")
+    assert done.exit_code == ExitCode.OK
+    assert rows_of(tmp_path / "out.csv")[0][1] == first
+
+
+def test_sniff_lists_the_tables_and_says_which_one_it_shows(book: Path) -> None:
+    told = json.loads(give("sniff", book, "--json", "--table", "June").stdout)
+    listed = [(one["number"], one["name"], one["read"]) for one in told["tables"]]
+    assert listed == [(1, "May", False), (2, "June", True)]
+    assert told["header"] == ["id", "city", "zip"]
+    assert "table 2: June" in give("sniff", book).stdout
+
+
+def test_lists_of_records_in_a_document_are_tables(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"people": [{"id": 1}, {"id": 2}], "visits": [{"ward": "A"}, {"ward": "B"}]}')
+    names = [one["name"] for one in json.loads(give("sniff", path, "--json").stdout)["tables"]]
+    assert {"$.people", "$.visits"} <= set(names)
+    assert give("read", path, "--table", "$.visits").stdout.split() == ["ward", "A", "B"]
+
+
+def test_a_second_table_in_a_text_is_read_for_itself(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    first = "".join(f"{n},Name{n},{n}.5\n" for n in range(1, 9))
+    second = "".join(f"{n},2024-01-0{n},x,y\n" for n in range(1, 5))
+    path.write_text(f"id,name,qty\n{first}\n\nno,day,kind,note\n{second}")
+    told = json.loads(give("sniff", path, "--json").stdout)
+    assert [one["name"] for one in told["tables"]] == ["line 1", "line 12"]
+    assert give("read", path).stdout.splitlines()[-1] == "8,Name8,8.5"
+    done = give("read", path, "--table", "2")
+    assert done.stdout.splitlines()[:2] == ["no,day,kind,note", "1,2024-01-01,x,y"]
+    assert len(done.stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize("wanted", ["3", "July", "0", "-1", "²"])
+def test_a_table_that_is_not_there_is_refused_and_those_that_are_named(
+    book: Path, wanted: str
+) -> None:
+    done = give("read", book, f"--table={wanted}")
+    assert done.exit_code == ExitCode.USAGE
+    assert "TABLE_UNCLEAR" in done.stderr
+    assert "1 May, 2 June" in " ".join(done.stderr.split())

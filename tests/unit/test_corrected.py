@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.harmonize import harmonize_file
 from pipeline.messages import HarmonizeTask, PastFile
 from tests.unit.harmonizing import Delivered, Desk, Row, read
+from tests.unit.tables import as_ods, as_xlsx, as_zip
 
 HEADER = "patient_id,last name,first name,dob,email,phone"
 GOOD = [f"P{number:03d},Lee,Ann,{13 + number % 15}/02/1980,," for number in range(1, 101)]
@@ -130,6 +132,74 @@ def test_any_spreadsheet_may_have_saved_it(parent: Parent, how: dict[str, Any]) 
 
     assert [row["family_name"] for row in delivered.rows] == ["Müller", "O'Brien", "Short"]
     assert delivered.result.counts.written == 3
+
+
+def as_workbook(header: list[str], rows: list[list[Any]]) -> bytes:
+    """As Excel saves it: numbers are numbers, what stands behind an apostrophe is text."""
+    return as_xlsx(
+        header, [[int(text) if text.isdigit() else text for text in row] for row in rows]
+    )
+
+
+@pytest.mark.parametrize("save", [as_workbook, as_ods], ids=["xlsx", "ods"])
+def test_it_may_come_back_as_a_workbook(parent: Parent, save: Callable[..., bytes]) -> None:
+    rows = fixed(parent).rejects
+    delivered = parent.correct(save(list(rows[0]), [list(row.values()) for row in rows]))
+
+    assert [row["patient_id"] for row in delivered.rows] == ["P101", "007", "P103"]
+    assert delivered.column("birth_date") == ["1980-02-28", "1980-02-14", "1980-02-13"]
+    assert delivered.result.lineage == "j1"
+
+
+def test_a_date_typed_in_a_workbook_is_that_date(parent: Parent) -> None:
+    rows = fixed(parent).rejects
+    cells: list[list[Any]] = [list(row.values()) for row in rows]
+    cells[0][list(rows[0]).index("dob")] = date(1980, 2, 3)
+    assert parent.correct(as_xlsx(list(rows[0]), cells)).column("birth_date")[0] == "1980-02-03"
+
+
+def test_a_number_typed_in_a_workbook_is_written_as_its_column_writes_numbers(desk: Desk) -> None:
+    """A workbook says 1.234 for what stands in the file as 1,234, and never as 1234."""
+    desk.contract(
+        "name: weights\nfields:\n"
+        "  - {name: id, type: string, constraints: {required: true}}\n"
+        "  - {name: weight, type: number, constraints: {required: true}}\n"
+    )
+    content = "id;weight\n" + "".join(f"P{n};{n},5\n" for n in range(100, 130)) + "P9;heavy\n"
+    parent = Parent(desk, content)
+    [row] = parent.rejects
+    cells = [1.234 if name == "weight" else text for name, text in row.items()]
+    assert parent.correct(as_xlsx(list(row), [cells])).column("weight") == ["1.234"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        as_xlsx(["id", "name"], [["1", "Ann"]]),
+        as_ods(["id", "name"], [["1", "Ann"]]),
+        as_zip({"rejects.csv": "record,line,field,code,sentence,raw,job,a\n1,2,a,b,c,d,j1,x\n"}),
+        as_zip({"content.xml": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}),
+        as_zip({"xl/worksheets/sheet1.xml": "<c t='s'><v>" + "9" * 5_000 + "</v></c>"}),
+        as_zip({"xl/worksheets/sheet1.xml": "<row><c r='A1' t='s'><v>²</v></c></row>"}),
+        b"PK\x03\x04 and no more",
+        as_xlsx(["record"], [["1"]])[:-30],
+    ],
+    ids=["xlsx", "ods", "archive", "entities", "long number", "odd number", "mark", "cut"],
+)
+def test_other_workbooks_are_no_corrections(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    assert job_in(path) is None
+
+
+def test_a_workbook_that_is_one_names_its_job(tmp_path: Path) -> None:
+    header = ["Job", "record", "line", "field", "raw", "id"]
+    path = tmp_path / "back"
+    for save in (as_xlsx, as_ods):
+        path.write_bytes(save(header, [["j42", "7", "9", "id", "x", "1"]]))
+        assert job_in(path) == "j42"
+        path.write_bytes(save(header, [["", "7", "9", "id", "x", "1"]]))
+        assert job_in(path) == ""
 
 
 @pytest.mark.parametrize("left_out", [(), ("sentence", "raw")], ids=["all", "some"])

@@ -17,7 +17,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.endprobe import missing_end
+from pipeline.ends.probe import missing_end
 
 HEAD = "patient_id,last_name,first_name,date_of_birth,gender\n"
 ROWS = "".join(f"PT-{n:04d},Family{n},Given,1960-05-17,F\n" for n in range(200))

@@ -14,6 +14,7 @@ import openpyxl
 import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
+from pipeline.ends.probe import missing_end
 from pipeline.errors import FileCode, RowCode
 from pipeline.formats.numberformats import shown
 from pipeline.messages import Limits
@@ -405,6 +406,8 @@ def test_an_old_workbook_is_read(reader: Reader) -> None:
 
 def test_a_cut_old_workbook_says_so(reader: Reader) -> None:
     assert reader.code(OLD[: len(OLD) // 2]) is FileCode.TRUNCATED
+    assert missing_end(io.BytesIO(OLD)) is None
+    assert "sectors" in str(missing_end(io.BytesIO(OLD[: len(OLD) // 2])))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pipeline.formats.raw.celltypes import (
     CODE,
@@ -36,17 +37,17 @@ class ColumnModel:
     def __init__(self, cells: Sequence[str]) -> None:
         self.count = len(cells)
         self.kinds = Counter(map(kind_of, cells))
-        self.empty = sum(not cell.strip() for cell in cells)
-        filled = [cell.strip() for cell in cells if cell.strip()]
+        filled = [text for cell in cells if (text := cell.strip())]
         self.filled = len(filled)
+        self.empty = self.count - self.filled
         self.values = Counter(filled)
         short = [cell for cell in filled if len(cell) <= 40]
         self.masks = Counter(map(mask_of, short))
         self.shorts = Counter(map(short_mask, short))
         self.textual = sum(self.kinds[kind] for kind in _TEXTUAL)
-        self.heads = Counter(_sort(cell[0]) for cell in filled)
-        self.tails = Counter(_sort(cell[-1]) for cell in filled)
-        self.words = Counter(_words(cell) for cell in filled)
+        self.heads = Counter(map(_sort, [cell[0] for cell in filled]))
+        self.tails = Counter(map(_sort, [cell[-1] for cell in filled]))
+        self.words = Counter([min(4, cell.count(" ")) for cell in filled])
         lengths = sorted(map(len, filled))
         self.length = lengths[len(lengths) // 2] if lengths else 0
         once = sum(count == 1 for count in self.masks.values())
@@ -106,7 +107,7 @@ class ColumnModel:
         size = math.exp(-0.45 * abs(math.log((len(text) + 1) / (self.length + 1))))
         head = 0.06 + 0.94 * self.heads[_sort(text[0])] / self.filled
         tail = 0.06 + 0.94 * self.tails[_sort(text[-1])] / self.filled
-        words = 0.5 + 0.5 * min(1.0, 2 * self.words[_words(text)] / self.filled)
+        words = 0.5 + 0.5 * min(1.0, 2 * self.words[min(4, text.count(" "))] / self.filled)
         return size * head * tail * words
 
 
@@ -116,13 +117,10 @@ def models_of(rows: Sequence[Sequence[str]], width: int) -> list[ColumnModel]:
     return [ColumnModel([row[at] for row in judged]) for at in range(width)]
 
 
+@lru_cache(4_096)
 def _sort(char: str) -> str:
     if char.isdigit():
         return "9"
     if char.isalpha():
         return "A" if char.isupper() else "a"
     return char
-
-
-def _words(text: str) -> int:
-    return min(4, text.count(" "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ _LEAST_LINES = 3
 _MOST_LINES = 300
 _MOST_WIDTH = 2_000
 _CLEAR = 0.98
+_FAR = sys.maxsize
+_MARKS = ",;\t|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,52 @@ class FixedWidth:
 
     spans: tuple[tuple[int, int | None], ...]
     confidence: float
+    told: bool = False
 
     def split(self, line: str) -> list[str]:
         """Cells of one line, without the space that fills them up."""
+        line = self._spread(line)
         return [line[start:end].strip() for start, end in self.spans]
+
+    def outside(self, line: str) -> int | None:
+        """Where text stands beside the columns, 1 for the line's first character; None if none."""
+        behind = 0
+        for start, end in (*self.spans, (_FAR, None)):
+            gap = line[behind:start]
+            if gap and not gap.isspace():
+                return behind + len(gap) - len(gap.lstrip()) + 1
+            if end is None:
+                return None
+            behind = end
+        return None
+
+    def _spread(self, line: str) -> str:
+        """Columns that line up for the eye count a tab as far as it reaches; told ones as one."""
+        return line if self.told else line.expandtabs(8)
+
+
+def told_columns(
+    spans: tuple[tuple[int, int | None], ...], lines: Sequence[str]
+) -> FixedWidth | None:
+    """Columns somebody told; None when `lines`, none of them blank, are plainly something else."""
+    fixed = FixedWidth(spans, 1.0, told=True)
+    sample = [line.rstrip() for line in lines[:_MOST_LINES]]
+    beside = sum(fixed.outside(line) is not None for line in sample)
+    reached = sum(2 * len(line) > spans[-1][0] for line in sample)
+    if 2 * beside > len(sample) or 2 * reached < len(sample) or _is_separated(sample):
+        return None
+    return fixed
+
+
+def _is_separated(sample: Sequence[str]) -> bool:
+    """A mark as often in every line, but never at the same places, separates cells."""
+    for mark in _MARKS:
+        counts = {line.count(mark) for line in sample}
+        if len(sample) > 2 and len(counts) == 1 and counts.pop():
+            places = {line.index(mark) for line in sample}
+            if len(places) > 1:
+                return True
+    return False
 
 
 def find_columns(lines: Sequence[str]) -> FixedWidth | None:

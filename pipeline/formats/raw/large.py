@@ -45,7 +45,7 @@ class LargeText:
         stream = RecordStream(self._texts(), self.reading.dialect)
         for record, text in stream.records(table.first_line - 1):
             if fixed is not None:
-                record.cells = fixed.split(text.expandtabs(8))
+                record.cells = fixed.split(text)
             tail.append((record, text))
             if len(tail) > 2 * _TAIL_RECORDS:
                 for _ in range(_TAIL_RECORDS):

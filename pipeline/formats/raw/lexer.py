@@ -67,7 +67,8 @@ class RawRecord:
     @property
     def blank(self) -> bool:
         """True when no cell holds more than space."""
-        return not any(cell and not cell.isspace() for cell in self.cells)
+        text = "".join(self.cells)
+        return not text or text.isspace()
 
 
 class Lexer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.formats.raw.align import Aligner
@@ -69,7 +69,7 @@ class Mender:
             near = min(tried, key=lambda one: (abs(len(one[1]) - self.width), one[0]))
             return Mended(near[1], changed=record.broken)
         best, cells = float("-inf"), record.cells
-        for price, found, joiner, merge in tried:
+        for price, found, joiner, merge in _distinct(tried):
             made = self._aligner.align(found, joiner, merge)
             if made.fit - price > best:
                 best, cells = made.fit - price, made.cells
@@ -99,3 +99,16 @@ class Mender:
             found = ways(text, dialect)
         found = sorted(found, key=lambda way: (self._gap(way[1], price), way[0]))[:_MOST_TRIED]
         return [(price + extra, cells, delimiter, merge) for extra, cells in found]
+
+
+def _distinct(
+    tried: Sequence[tuple[float, list[str], str, float]],
+) -> Iterator[tuple[float, list[str], str, float]]:
+    """Each way once: laid over the columns again for more, the same cells fit no better."""
+    prices: dict[tuple[Hashable, ...], float] = {}
+    for one in tried:
+        price, cells, joiner, merge = one
+        key = (*cells, *map(type, cells), joiner, merge)
+        if price < prices.get(key, float("inf")):
+            prices[key] = price
+            yield one

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.formats.raw.choose import Choice, choose
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
-from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns
+from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
@@ -107,7 +107,10 @@ class RawReading:
     def _evidence(self) -> list[str]:
         notes = list(self.encoding.evidence)
         if self.fixed:
-            notes.append(f"{len(self.fixed.spans)} columns line up in nearly all lines")
+            count = len(self.fixed.spans)
+            is_told = self.fixed.told
+            notes.append(f"the mapping says where its {count} columns stand" if is_told else
+                         f"{count} columns line up in nearly all lines")  # fmt: skip
         elif self.declared:
             notes.append("a first line declares the separator")
         elif self.choice is not None:
@@ -144,6 +147,20 @@ def read_head(encoding: Encoding, text: str) -> RawReading:
     return _read(encoding, Lines.of(text), None)
 
 
+def read_part(reading: RawReading, start: int, end: int) -> RawReading:
+    """Read some lines of a text for themselves, as another table that stands in it."""
+    lines = Lines(reading.lines.texts[start:end], reading.lines.ends[start:end])
+    return _read(reading.encoding, lines, None)
+
+
+def read_placed(text: str, spans: tuple[tuple[int, int | None], ...]) -> RawReading | None:
+    """Read decoded text by columns somebody told; None when it does not stand in them."""
+    lines = Lines.of(text)
+    fixed = told_columns(spans, [one for one in lines.texts if one.strip()])
+    encoding = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
+    return None if fixed is None else _placed(encoding, lines, None, fixed, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Marks:
     """What parts the cells of a text. start: 1 when its first line only declares the separator."""
@@ -175,13 +192,22 @@ def _read(
     marks = _marks(lines, told) if marks is None else marks
     start, choice, fixed = marks.start, marks.choice, marks.fixed
     if fixed is not None:
-        split = Lines(["\x1f".join(fixed.split(text.expandtabs(8))) if text.strip() else ""
-                       for text in lines.texts], lines.ends)  # fmt: skip
-        table = TableFinder(split, RawDialect("\x1f"), start).find()
-        return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
+        return _placed(encoding, lines, choice, fixed, start)
     table = TableFinder(lines, choice.dialect, start).find()
     declared = marks.declared is not None
     return RawReading(encoding, lines, choice.dialect, choice, None, table, declared)
+
+
+def _placed(
+    encoding: Encoding, lines: Lines, choice: Choice | None, fixed: FixedWidth, start: int
+) -> RawReading:
+    """The table of lines whose cells stand in columns."""
+    split = Lines(
+        ["\x1f".join(fixed.split(text)) if text.strip() else "" for text in lines.texts],
+        lines.ends,
+    )
+    table = TableFinder(split, RawDialect("\x1f"), start).find()
+    return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
 
 
 def _declared(lines: Lines) -> str | None:

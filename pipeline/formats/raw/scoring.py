@@ -143,8 +143,10 @@ def _judge(cell: str, rivals: Sequence[str]) -> str:
     kind = kind_of(text)
     if kind == TEXT and len(text) < 200 and not _whole(text):
         return OTHER
-    if kind not in TYPED and any(mark in text for mark in rivals) and len(text) < 500:
-        return OTHER
+    if kind not in TYPED and len(text) < 500:
+        for mark in rivals:
+            if mark in text:
+                return OTHER
     return kind
 
 

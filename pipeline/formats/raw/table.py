@@ -26,6 +26,7 @@ from pipeline.formats.raw.tableparts import (
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
 _AHEAD = 8
+_LEAST_BELOW = 3  # records, their header one of them
 _MOST_HEADER_ROWS = 4
 
 
@@ -312,20 +313,31 @@ class TableFinder:
             return False
         return self.width > 2 and kind_of(first) in (TEXT, WORD) and cells[0].strip() == first
 
-    def _after(self, table: RawTable, at: int, mender: Mender, others: Sequence[int]) -> None:
-        """Tell rows from footnotes behind the last row that has the table's shape."""
+    def _after(self, table: RawTable, at: int, mender: Mender, others: list[int]) -> None:
+        """Tell rows, footnotes and a further table behind the last row of the table's shape."""
         goes_on = not others and not table.footer
+        others += [] if others else self._below(at)
         for index in range(at, len(self._records)):
             line = self._line(index)
             if line in table.footer:
+                continue
+            if others and line >= others[0]:
                 continue
             if goes_on and not self._gaps[index] and self._is_row(index, mender):
                 self._odd_row(table, index, mender)
                 continue
             goes_on = False
-            if others and line >= others[0]:
-                continue
             table.footer.append(line)
+
+    def _below(self, at: int) -> list[int]:
+        """The line in which a table of another width begins behind the last row, if one does."""
+        last = len(self._records) - 1
+        while at <= last:
+            size = max(1, self._block(at, last))
+            if size >= _LEAST_BELOW and not self._fits[at] and self._is_new_table(at, size):
+                return [self._line(at)]
+            at += size
+        return []
 
     def _is_row(self, at: int, mender: Mender) -> bool:
         record = self._records[at]

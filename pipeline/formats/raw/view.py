@@ -7,16 +7,17 @@ their readers; what those cannot open is refused as it is anywhere else.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
+from pipeline.formats.base import at_table, tables_of
 from pipeline.formats.raw.decoding import detect_encoding
 from pipeline.formats.raw.large import LargeText
-from pipeline.formats.raw.reading import RawReading, read_text
+from pipeline.formats.raw.reading import RawReading, read_part, read_text
 from pipeline.formats.registry import open_table, recognised
 from pipeline.formats.source import open_source
 from pipeline.formats.unpacked import UnpackedFile
@@ -34,28 +35,31 @@ class RawView:
     rows: Iterable[list[str]]
 
 
-def view_file(path: Path, limits: Limits) -> RawView:
+def view_file(path: Path, limits: Limits, table: str | None = None) -> RawView:
     """Read `path` for itself, without any contract.
+
+    table: which of its tables, by name or by number, 1 for the first that `described` lists; the
+    most likely one when None.
 
     Raises:
         ContentError: UNSUPPORTED for binary content that no reader knows, and what its reader
-            refuses about another format.
+            refuses about another format; TABLE_UNCLEAR when there is no such table.
         TransientError: the file cannot be read now.
     """
     if not _size_of(path):
-        return _of_text(read_text(b""))
+        return _of_text(read_text(b""), table)
     unpacked = UnpackedFile(path, limits)
     found = recognised(unpacked.path)
     if found.format is None or found.kind == signatures.DELIMITED_TEXT:
         if found.format is None and _is_binary(unpacked.path):
             raise ContentError(FileCode.UNSUPPORTED, f"the content is {found.kind}")
-        return _text_view(unpacked.path)
+        return _text_view(unpacked.path, table)
     try:
-        return _of_reader(path, limits)
-    except ContentError:
-        if _is_binary(unpacked.path):
+        return _of_reader(path, limits, table)
+    except ContentError as error:
+        if error.code is FileCode.TABLE_UNCLEAR or _is_binary(unpacked.path):
             raise
-        return _text_view(unpacked.path)
+        return _text_view(unpacked.path, table)
 
 
 def write_plain(view: RawView, target: TextIO, *, with_header: bool = True) -> int:
@@ -92,24 +96,73 @@ def _is_binary(path: Path) -> bool:
     return detect_encoding(head).codec not in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
-def _text_view(path: Path) -> RawView:
+def _text_view(path: Path, table: str | None) -> RawView:
     if _size_of(path) <= _WHOLE_BYTES:
-        return _of_text(read_text(_bytes_of(path)))
+        return _of_text(read_text(_bytes_of(path)), table)
+    if table not in (None, "1"):
+        raise _no_table(table, ("1",))
     large = LargeText(path)
     described = large.reading.describe()
     described["rows"] = None
     described["footer"] = None
+    described["tables"] = []
     described["evidence"].append("a large file: told by its first 2 MB")
     return RawView(described, large.header, large)
 
 
-def _of_text(reading: RawReading) -> RawView:
-    return RawView(reading.describe(), reading.table.header, reading.table.rows)
+def _of_text(reading: RawReading, table: str | None) -> RawView:
+    """The first table of a text, or one that begins further below and is read for itself."""
+    begins = [1, *reading.table.others]
+    names = [f"line {line}" for line in begins]
+    at = 0 if table is None else _place_of(table, names)
+    if at:
+        ends = [*begins, len(reading.lines.texts) + 1]
+        reading = read_part(reading, ends[at] - 1, ends[at + 1] - 1)
+    described = reading.describe()
+    described["tables"] = _listed([(name, "") for name in names], at) if len(names) > 1 else []
+    if at:
+        described["evidence"].append(f"lines are counted from line {begins[at]} of the file")
+    return RawView(described, reading.table.header, reading.table.rows)
 
 
-def _of_reader(path: Path, limits: Limits) -> RawView:
+def _place_of(table: str, names: Sequence[str]) -> int:
+    """Where the table stands among the names: its own name counts before its number.
+
+    Raises:
+        ContentError: TABLE_UNCLEAR when it is not there.
+    """
+    wanted = table.strip().casefold()
+    for place, name in enumerate(names):
+        if name.strip().casefold() == wanted:
+            return place
+    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:9]) <= len(names):
+        return int(wanted[:9]) - 1
+    raise _no_table(table, names)
+
+
+def _no_table(table: str | None, names: Sequence[str]) -> ContentError:
+    there = ", ".join(f"{at} {name}" for at, name in enumerate(names[:20], 1)) or "only one"
+    return ContentError(FileCode.TABLE_UNCLEAR, f"there is no table {table}; there are: {there}")
+
+
+def _listed(tables: Sequence[tuple[str, str]], read: int) -> list[dict[str, Any]]:
+    """Every table as plain data; `read` is the place of the one that is shown."""
+    return [
+        {"number": at + 1, "name": name, "about": about, "read": at == read}
+        for at, (name, about) in enumerate(tables)
+    ]
+
+
+def _of_reader(path: Path, limits: Limits, table: str | None) -> RawView:
     reader = open_table(path, limits)
+    tables = tables_of(reader)
+    names = [one.name for one in tables] or ["1"]
+    if table is not None:
+        wanted = _place_of(table, names)
+        reader = at_table(reader, names[wanted]) if tables else reader
     told = reader.describe()
+    shown = str(told.get("table"))
+    read = names.index(shown) if shown in names else 0
     header = list(reader.header)
     described = {
         "format": told.get("format"),
@@ -122,6 +175,8 @@ def _of_reader(path: Path, limits: Limits) -> RawView:
         "columns": len(header),
         "preamble": 0,
         "footer": 0,
+        "table": told.get("table"),
+        "tables": _listed([(one.name, one.about) for one in tables], read),
         "confidence": told.get("confidence", 1.0),
         "evidence": list(told.get("evidence", ())),
     }
