@@ -252,3 +252,12 @@ def test_a_member_that_was_removed_from_work_is_recorded_as_lost(world: World) -
     }
     assert world.job(2).reason_code == "TAMPERED"
     assert world.store.check() == []
+
+    world.ask("retry", job=1)
+    world.run_until_idle()
+    again = {job.shown_source: job.state for job in world.store.jobs() if job.id > 3}
+    assert again == {
+        "a.zip": JobState.DELIVERED,
+        "a.zip!labs.csv": JobState.DELIVERED,
+        "a.zip!more.csv": JobState.DUPLICATE,
+    }
