@@ -33,6 +33,11 @@ from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits
 _MOST_UNMARKED = 10  # attempts of one job that may be lost with the daemon before they began
 _TAKEN_BACK_AT_ONCE = 500
 _SETBACKS = (FileCode.STORAGE, FileCode.INPUT_MISSING)
+_MEMBERS_GONE = Failure(
+    kind=FailureKind.TRANSIENT,
+    code=FileCode.STORAGE,
+    note="a file that was taken out of the archive was removed from the work folder",
+)
 _SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for one
 
 
@@ -302,6 +307,9 @@ class Attempts:
             return self._inputs.read_again(job)
         if failure.code is FileCode.TRUNCATED and self._inputs.may_go_back(job):
             return self._goes_back(job, failure)
+        return self._failed(job, failure)
+
+    def _failed(self, job: JobRecord, failure: Failure) -> Move:
         setbacks = self._setbacks(job) if failure.kind is FailureKind.TRANSIENT else 0
         return self._judged(job, judge(failure, job.attempts, self._policy, setbacks=setbacks))
 
@@ -314,7 +322,10 @@ class Attempts:
 
     def _succeeded(self, job: JobRecord, result: HarmonizeResult) -> Move:
         if result.members:
-            return expanded(self._shell, job, result)
+            try:
+                return expanded(self._shell, job, result)
+            except FileNotFoundError:  # somebody emptied our folder: they are taken out again
+                return self._failed(job, _MEMBERS_GONE)
         if result.questions:
             return self._holding.answers.question(job, result)
         return Move(

@@ -156,8 +156,8 @@ class Intake:
         for job in jobs:
             try:
                 digest = self._digest(job)
-            except FileVanished:  # the inbox copy, if there is one, must settle again
-                moves.append(Move(job=job, event=JobEvent.CLAIM_ABANDONED))
+            except FileVanished:
+                moves.append(self._vanished(job))
             except FileChanged:
                 self._note(job, "the file changed while it was read; it is read again")
             except OSError as error:
@@ -173,6 +173,12 @@ class Intake:
             if job.state is JobState.QUEUED:
                 size_bytes = job.fingerprint.size_bytes
                 logger.bind(job=job.label, size_bytes=size_bytes).info("claimed")
+
+    def _vanished(self, job: JobRecord) -> Move:
+        """A claim without a file: the inbox copy, if there is one, must settle again."""
+        if members.is_member(self._shell, job):  # the inbox never had it
+            return members.lost(job)
+        return Move(job=job, event=JobEvent.CLAIM_ABANDONED)
 
     @property
     def candidates(self) -> int:

@@ -90,6 +90,20 @@ def take(shell: Shell, job: JobRecord) -> bool:
     return shell.spool.take_member(job, staging / detail["member"])
 
 
+def lost(job: JobRecord) -> Move:
+    """The end of a member whose file is nowhere any more; its archive is kept."""
+    return Move(
+        job=job,
+        event=JobEvent.INPUT_LOST,
+        changes={
+            "disposition": Disposition.LOST,
+            "reason_code": FileCode.TAMPERED,
+            "reason_note": "the file was removed from the work folder before it was read; "
+            "the archive that it came from is kept",
+        },
+    )
+
+
 def take_all(shell: Shell, archive: JobRecord) -> None:
     """Give every member that waits for its file that file, before the archive's folder goes."""
     for child in shell.store.children_of(archive.id):

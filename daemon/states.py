@@ -99,6 +99,7 @@ TRANSITIONS: MappingProxyType[tuple[JobState, JobEvent], JobState] = MappingProx
     {
         (_S.CLAIMING, _E.CLAIM_CONFIRMED): _S.QUEUED,
         (_S.CLAIMING, _E.CLAIM_ABANDONED): _S.WITHDRAWN,
+        (_S.CLAIMING, _E.INPUT_LOST): _S.FINALIZING,  # a member: no copy of it is in the inbox
         (_S.QUEUED, _E.DUPLICATE_FOUND): _S.FINALIZING,
         (_S.QUEUED, _E.ATTEMPT_STARTED): _S.RUNNING,
         (_S.QUEUED, _E.INPUT_REFUSED): _S.FINALIZING,  # no worker is needed to refuse a link

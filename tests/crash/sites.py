@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from tests.crash.tracing import Account, Plan, Zygote
 from tests.support import GOOD, REFUSED
 from tests.system.test_hold import answered, labs
+from tests.unit.tables import as_zip
 
 SETTINGS = {
     "HARMONIZER_INTAKE__SCAN_INTERVAL_S": "0.5",
@@ -49,6 +50,7 @@ class Site:
         self.away.mkdir(parents=True)
         self.run("init", str(self.root))
         self.originals: dict[str, bytes] = {}
+        self.members: dict[str, bytes] = {}  # by the names that their jobs bear
         prepare(self)
         self.root.rename(self._template)
         self.away.rename(base / "template-away")
@@ -68,6 +70,15 @@ class Site:
         path.write_text(content, encoding="utf-8")
         self.originals[name] = content.encode()
         return path
+
+    def pack(self, name: str, members: dict[str, str | bytes], jobs: Sequence[str]) -> None:
+        """Put an archive into the inbox; those of its members in `jobs` become jobs."""
+        content = as_zip(members)
+        (self.root / "inbox" / name).write_bytes(content)
+        self.originals[name] = content
+        for member in jobs:
+            told = members[member]
+            self.members[f"{name}!{member}"] = told.encode() if isinstance(told, str) else told
 
     def run(self, *words: str) -> str:
         """Run `harmonizer WORDS`, undisturbed."""
@@ -115,8 +126,15 @@ class Site:
         yield from self._debris()
 
     def _wrong_outcomes(self, jobs: list[sqlite3.Row]) -> Iterator[str]:
-        outcomes = Counter(os.fsdecode(job["source"]) for job in jobs if job["parent_id"] is None)
-        for name in self.originals:
+        sources = [os.fsdecode(job["source"]) for job in jobs]
+        outcomes = Counter(
+            source
+            for source, job in zip(sources, jobs, strict=True)
+            if job["parent_id"] is None or source in self.members
+        )
+        for source in {source for source in sources if "!" in source} - self.members.keys():
+            yield f"{source} is no member that should have become a job"
+        for name in (*self.originals, *self.members):
             if outcomes[name] != 1:
                 yield f"{name} has {outcomes[name]} outcomes"
         delivered = Counter(job["sha256"] for job in jobs if job["state"] == "delivered")
@@ -142,7 +160,7 @@ class Site:
             for place in places:
                 kept.add(place)
                 yield from self._wrong_place(place, folder, name, label)
-            if job["state"] == "delivered":
+            if job["state"] == "delivered" and not self._is_archive(job):
                 place = self.root / "outbox" / os.fsdecode(job["delivery"])
                 published.add(place)
                 yield from _wrong_delivery(place, database, job["id"])
@@ -153,9 +171,15 @@ class Site:
             if place not in kept:
                 yield f"{place.parent.parent.name} has {place.name}, of no job"
 
+    def _is_archive(self, job: sqlite3.Row) -> bool:
+        """Its members are its results."""
+        prefix = os.fsdecode(job["source"]) + "!"
+        return job["delivery"] is None and any(one.startswith(prefix) for one in self.members)
+
     def _was_retried(self, jobs: list[sqlite3.Row], job: sqlite3.Row) -> bool:
         return job["state"] == "quarantined" and any(
-            other["parent_id"] == job["id"] for other in jobs
+            other["parent_id"] == job["id"] and os.fsdecode(other["source"]) not in self.members
+            for other in jobs
         )
 
     def _wrong_place(self, place: Path, folder: str, name: str, label: str) -> Iterator[str]:
@@ -169,7 +193,7 @@ class Site:
         original = place / name
         if original.is_symlink():
             return
-        contents = set(self.originals.values())
+        contents = {*self.originals.values(), *self.members.values()}
         if not original.is_file() or original.read_bytes() not in contents:
             yield f"{label}: its original is not whole in {folder}/"
         if there - wanted - _PAPERS - {name}:
@@ -257,9 +281,25 @@ def held(site: Site) -> None:
     site.drop("tuesday.csv", labs(50))
 
 
+def archive(site: Site) -> None:
+    """Archives: good, refused and equal members, one archive in another, one member unusable."""
+    other = GOOD.replace("P0000001", "P0000009").replace("1955", "1956")
+    third = other.replace("1956", "1957")
+    inner = as_zip({"c.csv": third})
+    site.pack(
+        "day.zip",
+        {"a.csv": GOOD, "sub/b.csv": other, "twin.csv": GOOD, "bad.csv": REFUSED, "in.zip": inner},
+        ["a.csv", "sub/b.csv", "twin.csv", "bad.csv", "in.zip"],
+    )
+    site.members["day.zip!in.zip!c.csv"] = third.encode()
+    fourth = third.replace("1957", "1958")
+    site.pack("partly.zip", {"d.csv": fourth, "../evil.csv": other}, ["d.csv"])
+
+
 DAYS: dict[str, Callable[[Site], None]] = {
     "one": one_file,
     "mixed": mixed,
     "returned": returned,
     "held": held,
+    "archive": archive,
 }

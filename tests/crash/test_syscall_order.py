@@ -67,6 +67,8 @@ def _landmark(old: str, new: str) -> str:
     for place in ("outbox/", "archive/"):
         if new.startswith(place):
             return f"into {place}"
+    if "/members/" in old:
+        return "member"
     return "claim" if old.startswith("inbox/") else "clear" if ".cleared" in new else "other"
 
 
@@ -101,7 +103,12 @@ def disk(
         if not away.parent.is_dir() or away.parent.stat().st_dev == base.stat().st_dev:
             pytest.skip("no second filesystem here: /dev/shm is missing or the same one")
         settings["HARMONIZER_FOLDERS__ARCHIVE"] = str(away)
-    site = Site(base / "site", DAYS["one"], **settings)
+    yield replayed(Site(base / "site", DAYS["one"], **settings), away)
+    shutil.rmtree(away, ignore_errors=True)
+
+
+def replayed(site: Site, away: Path) -> Disk:
+    """The calls of an undisturbed day; the archive may lie in `away`."""
     site.renew()
     zygote = Zygote(HERE)
     day = site.work(zygote, keep=True, roots=[str(site.root), str(away)])
@@ -111,8 +118,7 @@ def disk(
     made.replay(
         [[part.replace(str(away), str(site.root / "archive")) for part in op] for op in day.ops]
     )
-    yield made
-    shutil.rmtree(away, ignore_errors=True)
+    return made
 
 
 def test_the_claim_is_durable_before_it_is_recorded(disk: Disk) -> None:
@@ -135,3 +141,18 @@ def test_outbox_and_archive_are_durable_before_the_end_is_recorded(disk: Disk) -
     done = disk.commits[moved]
     assert {one for one in done if one.split("/")[0] in ("outbox", "archive")} == set()
     assert disk.landmarks["clear"] > moved, "the work folder goes last"
+
+
+def test_members_are_durable_before_they_become_jobs_and_before_their_archive_ends(
+    tmp_path: Path,
+) -> None:
+    missing = why_not()
+    if missing:
+        pytest.skip(missing)
+    disk = replayed(Site(tmp_path / "site", DAYS["archive"], **QUIET), tmp_path / "away")
+    recorded = disk.commits[disk.landmarks["member"] - 1]
+    assert {one for one in recorded if "/members" in one} == set()
+    ended = disk.commits[disk.landmarks["into archive/"]]
+    own = ("work/j1/", "work/j2/")  # the archives' folders, which go next
+    assert {one for one in ended if "/input" in one and not one.startswith(own)} == set()
+    assert disk.landmarks["into archive/"] >= disk.landmarks["member"]

@@ -47,6 +47,7 @@ def sample(points: list[int], count: int, salt: str) -> list[int]:
         ("mixed", "kill-after", 2),
         ("returned", "kill-before", 3),
         ("held", "kill-before", 3),
+        ("archive", "kill-before", 2),
     ],
 )
 def test_killed_at_any_call_and_again_during_recovery_a_day_ends_whole(

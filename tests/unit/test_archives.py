@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.executors.inline import InlineExecutor
 from daemon.operations import Operations
 from daemon.states import JobState
 from pipeline.messages import Limits
@@ -204,3 +205,59 @@ def test_people_see_where_a_member_came_from(world: World) -> None:
     assert str(verbs.show(1)["where"]).endswith("/j1")
     assert verbs.show(2)["parent"] == "j1"
     assert verbs.show(2)["source"] == "a.zip!labs.csv"
+
+
+def member_files(world: World) -> list[Path]:
+    return sorted((world.root / "work").glob("j1/attempt-*/members/*"))
+
+
+def test_an_archive_whose_files_were_removed_from_work_is_unpacked_again(tmp_path: Path) -> None:
+    removed: list[Path] = []
+
+    def vandal() -> None:
+        if not removed:
+            removed.extend(member_files(world)[:1])
+            removed[0].unlink()
+
+    world = World(tmp_path)
+    world.coordinator = world.build(executor=InlineExecutor(vandal))
+    drop(world, "a.zip", as_zip({"labs.csv": GOOD, "more.csv": OTHER}))
+    world.drop("other.csv", OTHER.replace("1956", "1957"))
+    world.run_until_idle(turns=40)
+
+    assert removed
+    assert set(sources(world).values()) == {JobState.DELIVERED}
+    assert len(sources(world)) == len(world.store.jobs()) == 4
+    world.close()
+
+
+def test_a_member_that_was_removed_from_work_is_recorded_as_lost(world: World) -> None:
+    drop(world, "a.zip", as_zip({"labs.csv": GOOD, "more.csv": OTHER}))
+    crank = world.coordinator
+    while not world.in_state(JobState.FINALIZING):
+        world.clock.advance(10.0)
+        crank.intake.look()
+        crank.intake.claim(1, 1)
+        crank.intake.confirm()
+        crank.attempts.start()
+        crank.attempts.collect()
+    member_files(world)[0].unlink()
+    world.restart()
+    world.run_until_idle()
+
+    assert sources(world) == {
+        "a.zip": JobState.DELIVERED,
+        "a.zip!labs.csv": JobState.LOST,
+        "a.zip!more.csv": JobState.DELIVERED,
+    }
+    assert world.job(2).reason_code == "TAMPERED"
+    assert world.store.check() == []
+
+    world.ask("retry", job=1)
+    world.run_until_idle()
+    again = {job.shown_source: job.state for job in world.store.jobs() if job.id > 3}
+    assert again == {
+        "a.zip": JobState.DELIVERED,
+        "a.zip!labs.csv": JobState.DELIVERED,
+        "a.zip!more.csv": JobState.DUPLICATE,
+    }
