@@ -12,7 +12,7 @@ from tests.system.harness import patients, service
 
 pytestmark = pytest.mark.slow
 
-LARGE = patients(120_000)  # about 5 MB: a second or two of work
+LARGE = patients(400_000)  # about 17 MB: some seconds of work
 
 
 def worker_of(page: dict[str, object], job: str) -> int | None:

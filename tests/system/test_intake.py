@@ -18,11 +18,13 @@ from tests.system.harness import Service, patients, service
 
 pytestmark = pytest.mark.slow
 
+# All kinds of writer at once run on four kernels in test_writers; one by one these two differ most.
 KERNELS = {
     "watched": ("daemon", {}),
-    "scan-only": ("daemon", {"HARMONIZER_INTAKE__USE_WATCHER": "false"}),
-    "lossy": ("tests.system.lossy", {}),
-    "no-leases": ("daemon", {"HARMONIZER_INTAKE__USE_LEASE": "false"}),
+    "lossy-no-leases": (
+        "tests.system.lossy",
+        {"HARMONIZER_INTAKE__USE_LEASE": "false"},
+    ),
 }
 
 
