@@ -45,7 +45,7 @@ format: setup  ## Let ruff rewrite what it can
 bench: .venv-bench/.ready  ## Measure against pandas, polars and DuckDB; writes benchmarks/results/ (10 min)
 	@.venv-bench/bin/python -m benchmarks --folder "$${TMPDIR:-/tmp}/harmonizer-bench"
 
-bench-smoke: .venv-bench/.ready  ## Does every benchmark work, and do all engines agree? (CI; no times count)
+bench-smoke: .venv-bench/.ready  ## Does every benchmark work, and do all engines agree? (no times count)
 	@.venv-bench/bin/python -m benchmarks --smoke --results build/bench-smoke
 
 .venv-bench/.ready: requirements-bench.lock
