@@ -18,14 +18,8 @@ from tests.system.harness import Service, patients, service
 
 pytestmark = pytest.mark.slow
 
-# All kinds of writer at once run on four kernels in test_writers; one by one these two differ most.
-KERNELS = {
-    "watched": ("daemon", {}),
-    "lossy-no-leases": (
-        "tests.system.lossy",
-        {"HARMONIZER_INTAKE__USE_LEASE": "false"},
-    ),
-}
+# One by one on the kernel most people have; test_writers runs all at once on four kinds of it.
+KERNELS: dict[str, tuple[str, dict[str, str]]] = {"watched": ("daemon", {})}
 
 
 @pytest.fixture(params=KERNELS)
