@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
 import threading
@@ -11,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
-from pathlib import Path
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -19,39 +17,32 @@ from loguru import logger
 from daemon import logs, notify
 from daemon.coordinator import Coordinator
 from daemon.db.errors import StaleJob, StateError, StateUnavailable, refusal
-from daemon.db.store import JobStore, ReadStore
+from daemon.db.store import JobStore
 from daemon.errors import ExitCode, Refused, SettingsError, may_pass
 from daemon.executors.base import Executor
 from daemon.executors.inline import InlineExecutor
 from daemon.executors.pool import WorkerPool
 from daemon.folders.files import ignore_lease_signals
-from daemon.folders.groups import GroupUnusable, group_number
 from daemon.folders.places import Places
-from daemon.folders.spool import Spool, SpoolFolders
+from daemon.folders.spool import Spool
 from daemon.inbox.watch import InboxWatcher
-from daemon.lock import DaemonLock, LockHeld
-from daemon.settings import Folders, Settings
+from daemon.settings import Settings
 from daemon.shell import Shell
+from daemon.starting import (
+    check_contracts,
+    check_group,
+    check_mappings,
+    locked,
+    ready_spool,
+    told_plainly,
+)
 from daemon.status import StatusPage
 from daemon.timers import Chore, Timers
-from pipeline.contract.loading import ContractError, load_contracts
-from pipeline.errors import PipelineError
-from pipeline.mapping.files import load_mapping, load_mappings
 
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # while the state database, or the system, refuses
 
 Observer = Callable[[dict[str, Any]], None]
 T = TypeVar("T")
-
-
-def folders_of(settings: Settings) -> SpoolFolders:
-    """The spool's folders as absolute paths."""
-    names = ("inbox", "outbox", "archive", "error", "review", "work")
-    return SpoolFolders(
-        **{name: settings.folder(name) for name in names},
-        file_mode=int(settings.output.file_mode, 8),
-        group=check_group(settings),
-    )
 
 
 class Daemon:
@@ -88,13 +79,13 @@ class Daemon:
         check_mappings(self._settings)
         logs.configure(self._settings.logs)
         with (
-            _locked(self._settings),
+            locked(self._settings),
             self._signals_caught(),
             self._state(patient=not until_idle) as store,
-            _told_plainly(),
+            told_plainly(),
         ):
             spool, places = self._when_possible(
-                lambda: _ready_spool(store, self._settings, adopt=self._adopt),
+                lambda: ready_spool(store, self._settings, adopt=self._adopt),
                 patient=not until_idle,
             )
             return self._serve(store, spool, places, until_idle=until_idle)
@@ -363,166 +354,3 @@ class Daemon:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """What the state database refuses for good ends the program in words, not in a trace."""
-    try:
-        yield
-    except StateError as error:
-        raise refusal(error) from None
-
-
-@contextmanager
-def _locked(settings: Settings) -> Iterator[None]:
-    work = settings.folder("work")
-    try:
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = DaemonLock(work)
-        lock.acquire()
-    except LockHeld as held:
-        raise Refused(
-            ExitCode.LOCKED,
-            f"Another daemon (process {held.pid}) already serves {settings.root}.",
-            "Stop it first, or give this one another --root.",
-        ) from None
-    except OSError as error:
-        raise Refused(
-            ExitCode.UNAVAILABLE if may_pass(error) else ExitCode.CONFIG,
-            f"The work folder {work} cannot be used: {error.strerror}.",
-            "Check its disk and its permissions with 'harmonizer doctor'.",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def check_contracts(settings: Settings) -> list[str]:
-    """Names of the contracts in force.
-
-    Raises:
-        Refused: one of them has a mistake.
-    """
-    try:
-        names = sorted(load_contracts(settings.contracts_dir))
-    except ContractError as error:
-        mistakes = "\n".join(f"  - {mistake}" for mistake in error.details)
-        raise Refused(
-            ExitCode.CONFIG,
-            f"The contracts cannot be used:\n{mistakes}",
-            "Correct them, then run 'harmonizer config check'.",
-        ) from None
-    for source in settings.sources:
-        if source.contract is not None and source.contract not in names:
-            nearest = difflib.get_close_matches(source.contract, names, n=1, cutoff=0.5)
-            raise Refused(
-                ExitCode.CONFIG,
-                f"The source '{source.path}' names the contract '{source.contract}'; "
-                "there is none of that name.",
-                f"Did you mean '{nearest[0]}'?" if nearest else f"Known: {', '.join(names)}.",
-            )
-    return names
-
-
-def check_mappings(settings: Settings) -> list[str]:
-    """Sources of the confirmed mappings in force.
-
-    Raises:
-        Refused: one of them has a mistake.
-    """
-    try:
-        contracts = load_contracts(settings.contracts_dir)
-        known = load_mappings(settings.mappings_dir)
-        for mapping in known:
-            load_mapping(Path(mapping.source_file), contracts)
-    except PipelineError as error:
-        mistakes = "\n".join(f"  - {mistake}" for mistake in error.details)
-        raise Refused(
-            ExitCode.CONFIG,
-            f"The confirmed mappings cannot be used:\n{mistakes}",
-            f"Correct them in {settings.mappings_dir}, or set their status to retired.",
-        ) from None
-    return sorted(mapping.source for mapping in known)
-
-
-def check_group(settings: Settings) -> int | None:
-    """Number of the group that published files get; None when none is set.
-
-    Raises:
-        Refused: there is no such group, or this user may not give files to it.
-    """
-    try:
-        return group_number(settings.output.group)
-    except GroupUnusable as error:
-        raise Refused(
-            ExitCode.CONFIG,
-            f"output.group cannot be used: {error}.",
-            "Correct the setting, or make the service's user a member of the group.",
-        ) from None
-
-
-def prepare(settings: Settings, *, adopt: bool = False) -> None:
-    """Make the folders and the state database, ready for a first start.
-
-    Raises:
-        Refused: the inbox holds somebody's files and `adopt` is off, or a folder cannot be made.
-    """
-    with _locked(settings), _told_plainly():
-        store = JobStore(settings.state_path, time.time)
-        try:
-            _ready_spool(store, settings, adopt=adopt)
-        finally:
-            store.close()
-
-
-def places_of(settings: Settings, store: ReadStore) -> Places:
-    """What is known of the mounts of the folders; a store that can write also learns."""
-    return Places(
-        {name: settings.folder(name) for name in Folders.model_fields},
-        marker=settings.intake.marker,
-        known=store.meta_get("places"),
-        remember=(
-            (lambda text: store.meta_set("places", text))
-            if isinstance(store, JobStore)
-            else lambda text: None
-        ),
-    )
-
-
-def _ready_spool(store: JobStore, settings: Settings, *, adopt: bool) -> tuple[Spool, Places]:
-    spool = Spool(folders_of(settings), settings.intake.left_alone)
-    places = places_of(settings, store)
-    _check_inbox(store, spool, adopt=adopt)
-    away = {name for name in Folders.model_fields if not adopt and places.absence(name)}
-    try:
-        spool.create(away)
-        settings.mappings_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Refused(
-            ExitCode.UNAVAILABLE if may_pass(error) else ExitCode.CONFIG,
-            f"The folder {error.filename} cannot be made: {error.strerror}.",
-            "Remove what is in its way, or correct 'folders' in the settings.",
-        ) from None
-    if adopt:
-        places.adopt()
-    else:
-        places.settle_in()
-    return spool, places
-
-
-def _check_inbox(store: JobStore, spool: Spool, *, adopt: bool) -> None:
-    """A first start takes nothing out of a folder that was somebody else's until now."""
-    if adopt or store.meta_get("adopted") is not None:
-        store.meta_set("adopted", str(spool.folders.inbox))
-        return
-    scan = spool.scan()
-    if scan.candidates:
-        raise Refused(
-            ExitCode.CONFIG,
-            f"{spool.folders.inbox} already holds {len(scan.candidates)} files, and this is the "
-            "first start here: every one of them would be moved and processed.",
-            "If that is what you want, start once with --adopt.",
-        )
-    store.meta_set("adopted", str(spool.folders.inbox))

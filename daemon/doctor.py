@@ -18,7 +18,6 @@ from typing import Any
 import psutil
 
 from daemon import doctor_disk as disk
-from daemon.app import check_contracts, check_group, check_mappings
 from daemon.db.errors import StateError, StateMissing
 from daemon.db.store import JobStore
 from daemon.doctor_disk import Finding
@@ -30,6 +29,7 @@ from daemon.inbox.settle import Lease
 from daemon.inbox.watch import InboxWatcher
 from daemon.lock import daemon_pid
 from daemon.settings import Settings
+from daemon.starting import check_contracts, check_group, check_mappings
 
 _FEW_WATCHES = 1_024
 _FEW_FILES = 1_024

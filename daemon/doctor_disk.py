@@ -14,12 +14,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal, NamedTuple
 
-from daemon.app import places_of
 from daemon.db.errors import StateError
 from daemon.db.store import JobStore
 from daemon.folders.files import fsync_dir, remove_tree, write_durably
 from daemon.folders.linux import is_pinned, is_remote, rename_noreplace
 from daemon.settings import Folders, Settings
+from daemon.starting import places_of
 
 _LOW_BYTES = 1024**3
 _LOW_INODES = 10_000

@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from daemon.app import folders_of, places_of
 from daemon.coordinator import Coordinator
 from daemon.db.records import JobRecord
 from daemon.db.store import JobStore
@@ -17,6 +16,7 @@ from daemon.executors.inline import InlineExecutor
 from daemon.folders.spool import Spool
 from daemon.settings import Settings
 from daemon.shell import Shell
+from daemon.starting import folders_of, places_of
 from daemon.states import JobState
 
 GOOD = """patient_id,last_name,first_name,date_of_birth,gender

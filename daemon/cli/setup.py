@@ -32,9 +32,9 @@ def init(
     ] = False,
 ) -> None:
     """Make a folder tree that a daemon can serve, with its own settings file."""
-    from daemon.app import prepare
     from daemon.settings import load_settings
     from daemon.settings_file import default_text
+    from daemon.starting import prepare
 
     target = directory / "harmonizer.yaml"
     try:
@@ -72,7 +72,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Say whether settings, contracts and mappings can be used; name every mistake."""
-    from daemon.app import check_contracts, check_mappings
+    from daemon.starting import check_contracts, check_mappings
 
     settings = settings_from(context, root, config)
     contracts, mappings = check_contracts(settings), check_mappings(settings)

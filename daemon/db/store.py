@@ -246,8 +246,13 @@ class JobStore(ReadStore):
         return True
 
     def _hold_open(self) -> None:
-        """Keep one connection whatever the pools do: it is what a deleted file is saved from."""
+        """Keep one connection whatever the pools do: it is what a deleted file is saved from.
+
+        The writer comes first, since it turns the log on: a connection that has not read with the
+        log would look for it by name, and find nothing, once the files are deleted.
+        """
         with plain_errors():
+            self._writer.connect().close()
             self._kept = connect_to_read(self.path)
             self._kept.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         self._identity = _identity_of(self.path)

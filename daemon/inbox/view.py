@@ -7,7 +7,6 @@ from typing import Any
 
 import psutil
 
-from daemon.app import folders_of
 from daemon.db.records import shown
 from daemon.folders.linux import read_lease
 from daemon.folders.spool import Spool
@@ -16,6 +15,7 @@ from daemon.inbox.profiles import profiles_of
 from daemon.inbox.scan import scan_inbox
 from daemon.inbox.settle import Candidate, Lease
 from daemon.settings import Settings
+from daemon.starting import folders_of
 
 _MOST_ENTRIES = 500
 

@@ -1,7 +1,7 @@
 """Contracts: what each clean table looks like. Loading tells every mistake of every file at once.
 
-This module is the front door; the types live in `contract_model`, the rules a single value cannot
-show in `contract_rules`.
+This module is the front door; the types live in `contract.model`, the rules a single value cannot
+show in `contract.rules`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.contract.model import (
     exceeds,
 )
 from pipeline.contract.rules import cross_check
-from pipeline.contract.yaml_file import Problem, read_located
+from pipeline.contract.yaml_file import Problem, once_per_version, read_located
 from pipeline.errors import ContentError, FileCode
 
 __all__ = [
@@ -124,18 +124,8 @@ def load_contract(path: Path) -> Contract:
     return contract
 
 
+@once_per_version
 def _load(path: Path) -> tuple[Contract | None, tuple[Problem, ...]]:
-    try:
-        stamp = path.stat()
-        return _load_stamped(path, stamp.st_mtime_ns, stamp.st_size)
-    except OSError as error:
-        return None, (Problem(path.name, 0, f"it cannot be read: {error.strerror}"),)
-
-
-@lru_cache(maxsize=256)
-def _load_stamped(
-    path: Path, mtime_ns: int, size: int
-) -> tuple[Contract | None, tuple[Problem, ...]]:
     data = path.read_bytes()
     contract, problems = parse_contract(path.name, data)
     if contract is not None:

@@ -2,7 +2,7 @@
 
 Every property that is not named here is refused, because a misspelt rule is a rule that is not
 kept. Keys are camelCase in YAML and snake_case here. All YAML values arrive as text (see
-`contract_file`); only what is declared a number or a yes/no below ever becomes one.
+`contract.yaml_file`); only what is declared a number or a yes/no below ever becomes one.
 """
 
 from __future__ import annotations

@@ -7,13 +7,17 @@ later, by the model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+T = TypeVar("T")
 Position = tuple[str | int, ...]
 """Keys and list indexes that lead from the top of the document to a value."""
 
@@ -29,6 +33,30 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}, line {self.line}" if self.line else self.file
         return f"{where}: {self.sentence}"
+
+
+Found = tuple[T | None, tuple[Problem, ...]]
+"""What a file says, and what is wrong with it; nothing but problems when it cannot be used."""
+
+
+def once_per_version(read: Callable[[Path], Found[T]]) -> Callable[[Path], Found[T]]:
+    """`read`, asked again for a file only when its time or size has changed.
+
+    A file that cannot be read is a problem of the file as a whole.
+    """
+
+    @lru_cache(maxsize=256)
+    def of_version(path: Path, mtime_ns: int, size: int) -> Found[T]:
+        return read(path)
+
+    def load(path: Path) -> Found[T]:
+        try:
+            stamp = path.stat()
+            return of_version(path, stamp.st_mtime_ns, stamp.st_size)
+        except OSError as error:
+            return None, (Problem(path.name, 0, f"it cannot be read: {error.strerror}"),)
+
+    return load
 
 
 @dataclass(slots=True)

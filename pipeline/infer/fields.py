@@ -1,7 +1,7 @@
 """From the facts about a column to a proposed field: its type, its words, its constraints.
 
 Nothing is taken for more than every value shows. What a person must look at stands in `notes`,
-which become comments. Values appear in a proposal only as codes (`infer_codes`).
+which become comments. Values appear in a proposal only as codes (`infer.codes`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import pydantic
 
 from pipeline.contract.loading import Contract
 from pipeline.contract.mistakes import explain_finding
-from pipeline.contract.yaml_file import LocatedDocument, Problem, read_located
+from pipeline.contract.yaml_file import LocatedDocument, Problem, once_per_version, read_located
 from pipeline.errors import ContentError, FileCode
 from pipeline.mapping.model import Mapping
 from pipeline.mapping.rules import cross_check
@@ -172,18 +172,8 @@ def next_name(source: str, existing: Iterable[str]) -> str:
     return f"{source}.{max(numbers, default=0) + 1}{SUFFIX}"
 
 
+@once_per_version
 def _load(path: Path) -> tuple[Mapping | None, tuple[Problem, ...]]:
-    try:
-        stamp = path.stat()
-        return _load_stamped(path, stamp.st_mtime_ns, stamp.st_size)
-    except OSError as error:
-        return None, (Problem(path.name, 0, f"it cannot be read: {error.strerror}"),)
-
-
-@lru_cache(maxsize=256)
-def _load_stamped(
-    path: Path, mtime_ns: int, size: int
-) -> tuple[Mapping | None, tuple[Problem, ...]]:
     mapping, problems = parse_mapping(path.name, path.read_bytes())
     if mapping is not None:
         mapping._source_file = str(path)

@@ -133,11 +133,11 @@ def test_a_worker_that_needs_too_much_memory_ends_alone(tmp_path: Path) -> None:
 
 def test_a_worker_that_hangs_is_ended_at_its_limit_and_others_go_on(tmp_path: Path) -> None:
     limits = {
-        "HARMONIZER_WORKERS__DEADLINE_S": "6",
+        "HARMONIZER_WORKERS__DEADLINE_S": "8",
         "HARMONIZER_WORKERS__MAX_ATTEMPTS": "2",
     }
     with service(tmp_path / "root", **limits) as daemon:
-        (daemon.inbox / "slow.csv").write_text(patients(100_000))
+        (daemon.inbox / "slow.csv").write_text(patients(700_000))  # seconds of work
         hung = 0
         for attempt in (1, 2):
             hung = until_busy(daemon, "j1", but=hung)

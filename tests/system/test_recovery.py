@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.app import folders_of
 from daemon.db.records import ClaimIntent, Move, Owner
 from daemon.db.store import JobStore
 from daemon.folders.files import fingerprint_of
 from daemon.folders.spool import Spool
 from daemon.settings import Settings
+from daemon.starting import folders_of
 from daemon.states import JobEvent
 from tests.system.harness import Service, patients
 

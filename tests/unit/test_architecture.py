@@ -77,6 +77,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.members",
     ),
     ("daemon.status",),
+    ("daemon.starting",),
     ("daemon.app", "daemon.inbox.view"),
     (
         "daemon.doctor",

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.app import check_mappings
 from daemon.errors import Refused
 from daemon.executors.inline import InlineExecutor
 from daemon.operations import Operations
+from daemon.starting import check_mappings
 from daemon.states import JobEvent, JobState
 from daemon.why import why
 from pipeline.messages import HarmonizeResult, HarmonizeTask

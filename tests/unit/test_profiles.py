@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.app import check_contracts
 from daemon.doctor import examine
 from daemon.errors import Refused
 from daemon.inbox.profiles import Profiles
 from daemon.settings import Settings, Source
+from daemon.starting import check_contracts
 from tests.support import World
 
 PROFILES = Profiles(

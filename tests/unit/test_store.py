@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -572,6 +573,23 @@ def test_text_that_is_not_unicode_is_kept_escaped(store: JobStore) -> None:
     assert store.logs()[0].message == "caf\\udce9"
     assert store.meta_get("odd") == "caf\\udce9"
     assert store.get(job.id) == job
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_deleted_database_is_put_back_as_often_as_it_is_deleted(
+    store: JobStore, whole_folder: bool
+) -> None:
+    """The second time, everything since the first is in the log, and the log is deleted too."""
+    for round_ in range(3):
+        store.meta_set("round", str(round_))
+        if whole_folder:
+            shutil.rmtree(store.path.parent)
+        else:
+            for path in store.path.parent.glob("harmonizer.db*"):
+                path.unlink()
+        assert store.keep_in_place()
+        assert store.meta_get("round") == str(round_)
+        assert sql(store, "SELECT value FROM meta WHERE key = 'round'") == [(str(round_),)]
 
 
 def test_notes_can_be_set_replaced_and_removed(store: JobStore) -> None:

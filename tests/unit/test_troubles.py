@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from daemon.app import folders_of
 from daemon.executors.base import AttemptLost
 from daemon.executors.inline import InlineExecutor
 from daemon.folders.linux import may_take_from
 from daemon.folders.spool import Spool
 from daemon.inbox.settle import Candidate
 from daemon.shell import Troubles
+from daemon.starting import folders_of
 from daemon.states import JobState
 from daemon.timers import Chore
 from pipeline.errors import FileCode, TransientError
