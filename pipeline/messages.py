@@ -6,9 +6,11 @@ or on another machine. No cell value is ever part of a message.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pipeline.plain import as_dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,12 @@ class HarmonizeTask:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return asdict(self)
+        return {
+            **as_dict(self),
+            "limits": as_dict(self.limits),
+            "parent": None if self.parent is None else as_dict(self.parent),
+            "siblings": [as_dict(one) for one in self.siblings],
+        }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> HarmonizeTask:
@@ -174,7 +181,12 @@ class HarmonizeResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return asdict(self)
+        return {
+            **as_dict(self),
+            "counts": as_dict(self.counts),
+            "outputs": [as_dict(one) for one in self.outputs],
+            "members": [as_dict(one) for one in self.members],
+        }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> HarmonizeResult:

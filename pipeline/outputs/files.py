@@ -7,7 +7,6 @@ types. Values are text here: numbers with their digits as reported, dates and ti
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.messages import OutputFile
+from pipeline.outputs.jsontext import json_text
 
 _PARQUET_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -179,7 +179,7 @@ def open_data(
 def write_json(path: Path, document: Mapping[str, Any]) -> OutputFile:
     """Write a JSON document for people and programs, durably."""
     with HashingFile(path) as file:
-        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        text = json_text(document) + "\n"
         file.write(text.encode("utf-8", "backslashreplace"))  # a lone surrogate is \udcff in JSON
         return file.finish()
 
