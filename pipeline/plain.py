@@ -11,7 +11,7 @@ from typing import Any
 
 def as_dict(thing: Any) -> dict[str, Any]:
     """The fields of a dataclass by name, in order; their values are its own, not copies."""
-    return {name: getattr(thing, name) for name in _names(type(thing))}
+    return {name: getattr(thing, name) for name in _names(thing.__class__)}
 
 
 @cache
