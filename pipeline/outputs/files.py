@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.messages import OutputFile
 from pipeline.outputs.jsontext import json_text
+from pipeline.standardize.wholetexts import FEW
 
 _PARQUET_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -208,7 +209,10 @@ def _quoted_text(text: str) -> str:
 
 
 def csv_rows(columns: Sequence[pa.Array]) -> bytes:
-    """Rows as CSV bytes, built column by column."""
+    """Rows as CSV bytes, built column by column; a few of them row by row."""
+    if len(columns[0]) <= FEW:
+        cells = (_as_text(column).to_pylist() for column in columns)
+        return b"".join(map(csv_line, zip(*cells, strict=True)))
     texts = [_csv_texts(column) for column in columns]
     if len(texts) == 1:
         texts = [pc.if_else(pc.equal(texts[0], ""), '""', texts[0])]
@@ -227,14 +231,16 @@ def _text_bytes(lines: pa.Array | pa.ChunkedArray) -> Iterable[bytes]:
 
 
 def _csv_texts(column: pa.Array) -> pa.Array:
-    if not pa.types.is_string(column.type):
-        return column.cast(pa.string()).fill_null("")
-    texts = column.fill_null("")
-    if not _has_special_bytes(texts):
+    texts = _as_text(column).fill_null("")
+    if not pa.types.is_string(column.type) or not _has_special_bytes(texts):
         return texts
     special = pc.match_substring_regex(texts, '[,"\r\n]')
     doubled = pc.replace_substring(texts, '"', '""')
     return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+
+
+def _as_text(column: pa.Array) -> pa.StringArray:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
 def _has_special_bytes(texts: pa.StringArray) -> bool:

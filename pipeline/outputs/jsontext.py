@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A part of a document that was written before, as `json_text` gave it."""
+
+    text: str
+
 
 _WORDS = {None: "null", True: "true", False: "false"}
 
@@ -27,6 +36,8 @@ def _text(value: Any, line: str) -> str:
         return _quoted(value)
     if kind is dict:
         return _object(value, line)
+    if kind is Written:
+        return str(value.text).replace("\n", line)
     if kind is list or kind is tuple:
         return _array(value, line)
     if value is None or kind is bool:

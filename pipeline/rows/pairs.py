@@ -108,6 +108,8 @@ class PairSearch:
     def find(self, batches: Batches, kept: _Mask) -> list[Pair]:
         """The pairs, the most alike first. `kept`: which rows, by position, are delivered."""
         wanted = self._wanted(batches, kept)
+        if not len(wanted):
+            return []
         found = list(self._compared(list(self._rows(batches, wanted))))
         found.sort(key=lambda pair: (-round(pair.least, 6), pair.rows))
         self.tally.listed = min(len(found), MOST_PAIRS_LISTED)

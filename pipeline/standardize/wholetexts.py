@@ -44,6 +44,21 @@ def match_pattern(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
     return pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
 
 
+def replace_whole(values: pa.StringArray, pattern: str, template: str) -> pa.StringArray:
+    """Texts that match as a whole are written by `template` (\\1 is the first group), others stay.
+
+    pattern: as for `match_whole`.
+    """
+    if len(values) > FEW:
+        return pc.replace_substring_regex(values, rf"\A(?:{pattern})\z", template)
+    matches = _compiled(pattern).fullmatch
+    found = [(text, None if text is None else matches(text)) for text in values.to_pylist()]
+    if all(match is None for _, match in found):
+        return values
+    written = [text if match is None else match.expand(template) for text, match in found]
+    return pa.array(written, pa.string())
+
+
 @cache
 def _is_read_alike(pattern: str) -> bool:
     return _ALIKE.fullmatch(pattern) is not None
