@@ -1,4 +1,4 @@
-"""Writes finished files: the same rows give the same bytes, hashed on the way, fsynced at the end.
+"""Writes finished files: the same rows give the same bytes, hashed on the way.
 
 Data is CSV after RFC 4180 (UTF-8, LF, quotes only where needed, empty = no value) or Parquet with
 types. Values are text here: numbers with their digits as reported, dates and times in ISO 8601.
@@ -7,7 +7,6 @@ types. Values are text here: numbers with their digits as reported, dates and ti
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -63,10 +62,9 @@ class HashingFile:
         self.discard()
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole; it is made durable with all others of its folder."""
         try:
             self._file.flush()
-            os.fsync(self._file.fileno())
         finally:
             self.discard()
         return OutputFile(
@@ -92,7 +90,7 @@ class DataWriter(Protocol):
         ...
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole."""
         ...
 
     def discard(self) -> None:
@@ -116,7 +114,7 @@ class CsvWriter:
         self._file.write(rendered)
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole."""
         return self._file.finish()
 
     def discard(self) -> None:
@@ -150,7 +148,7 @@ class ParquetWriter:
             self._write_group()
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole."""
         self._write_group()
         self._writer.close()
         return self._file.finish()
@@ -178,20 +176,11 @@ def open_data(
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> OutputFile:
-    """Write a JSON document for people and programs, durably."""
+    """Write a JSON document for people and programs."""
     with HashingFile(path) as file:
         text = json_text(document) + "\n"
         file.write(text.encode("utf-8", "backslashreplace"))  # a lone surrogate is \udcff in JSON
         return file.finish()
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def csv_line(cells: Iterable[object]) -> bytes:
