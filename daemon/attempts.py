@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 
 from loguru import logger
 
@@ -17,6 +18,7 @@ from daemon.db.errors import StateUnavailable
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.fairness import Rota, Turn, heavy_slots
+from daemon.folders.syncs import sync_all
 from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
@@ -165,6 +167,7 @@ class Attempts:
             # a commit that seemed to fail had been made: it is recorded already
             del self._in_flight[job_id], done[job_id]
             self._knew.pop(job_id, None)
+        done = _made_durable(done)
         moves = [self._outcome(jobs[job_id], future) for job_id, future in done.items()]
         asked = {move.job.id: Asked.of(move.detail) for move in moves}
         for job in self._shell.store.advance_all(moves):
@@ -254,10 +257,8 @@ class Attempts:
         try:
             self._submit(job)
         except (OSError, StateUnavailable) as error:
-            what = error.strerror if isinstance(error, OSError) else None
-            refused: Future[HarmonizeResult] = Future()
-            refused.set_exception(TransientError(FileCode.STORAGE, what or "not started"))
-            self._in_flight[job.id] = refused
+            refusal = error if isinstance(error, OSError) else OSError()
+            self._in_flight[job.id] = _refused_by(refusal)
 
     def _submit(self, job: JobRecord) -> None:
         settings = self._shell.settings
@@ -282,6 +283,7 @@ class Attempts:
             sha256=job.sha256,
             contract=self._contract_of(job),
             depth=depth_of(self._shell, job),
+            leaves_sync=True,
         )
         self._knew[job.id] = self._holding.answers.serial
         self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
@@ -371,6 +373,41 @@ class Attempts:
                 "not_before_s": self._shell.clock(),
             },
         )
+
+
+def _made_durable(
+    done: dict[int, Future[HarmonizeResult]],
+) -> dict[int, Future[HarmonizeResult]]:
+    """The same, with what the attempts wrote on disk for good: before any of it is recorded.
+
+    An attempt whose files the system refuses to write has failed.
+    """
+    unsynced = {
+        job_id: [Path(folder) for folder in future.result().unsynced]
+        for job_id, future in done.items()
+        if future.exception() is None
+    }
+    paths = {job_id: list(_with_files(folders)) for job_id, folders in unsynced.items()}
+    refused = sync_all(path for several in paths.values() for path in several)
+    failed: dict[int, Future[HarmonizeResult]] = {}
+    for job_id, several in paths.items() if refused else ():
+        errors = [refused[path] for path in several if path in refused]
+        if errors:
+            failed[job_id] = _refused_by(errors[0])
+    return done | failed
+
+
+def _with_files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # the folder itself is refused by name
+            yield from folder.iterdir()
+        yield folder
+
+
+def _refused_by(error: OSError) -> Future[HarmonizeResult]:
+    refused: Future[HarmonizeResult] = Future()
+    refused.set_exception(TransientError(FileCode.STORAGE, error.strerror or "not started"))
+    return refused
 
 
 def _is_suspect(job: JobRecord) -> bool:

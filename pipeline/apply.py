@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 
 import numpy as np
@@ -41,6 +42,7 @@ from pipeline.references import References
 from pipeline.rows.keyclash import stated
 from pipeline.rows.keyrules import key_rules
 from pipeline.rows.rowsplit import SplitRows, lookups_of, split_rows
+from pipeline.same import Same
 from pipeline.sheet import Finding, Sheet
 from pipeline.standardize.base import Rows
 from pipeline.standardize.dates import format_datetimes
@@ -91,7 +93,7 @@ class Applier:
         self._converter = ColumnConverter(contract, plan)
         self._rules = key_rules(contract)
         self._lookups = lookups_of(contract)
-        self._check_fields = _check_fields(contract)
+        self._check_fields = _check_fields(Same(contract))
 
     def apply(self, batch: TextBatch) -> AppliedBatch:
         """Convert, check and sort out one batch."""
@@ -234,6 +236,8 @@ class Applier:
     def _check_formulas(self, sheet: Sheet) -> None:
         typed = {name: sheet.numbers.get(name, values) for name, values in sheet.values.items()}
         findings = check_rows(typed, self._contract, self._moment)
+        if not findings.bad and not findings.marked:
+            return
         sentences = {check.id: sentence_of(check) for check in self._contract.checks}
         for check_id, rows in findings.bad.items():
             # what was refused is empty here, and a rule must not be blamed for that
@@ -308,8 +312,10 @@ def _note(sheet: Sheet, violation: Violation, rows: Rows) -> None:
     note(rows, violation.field, violation.code, violation.sentence)
 
 
-def _check_fields(contract: Contract) -> dict[str, frozenset[str]]:
+@lru_cache(maxsize=256)
+def _check_fields(of: Same[Contract]) -> dict[str, frozenset[str]]:
     """Fields each formula depends on, those included whose cells hold a part of it."""
+    contract = of.thing
     columns = formula_columns(contract)
     sources = {
         target: described.name

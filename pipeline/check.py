@@ -25,6 +25,8 @@ from pipeline.formula.terms import Kind, fields_of
 from pipeline.same import Same
 from pipeline.standardize.base import Rows
 from pipeline.standardize.distinct import is_true
+from pipeline.standardize.text import text_bytes
+from pipeline.standardize.wholetexts import match_pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +195,7 @@ def _broken(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str,
     """Yield rule, code, sentence and a mask of the rows that break it, for every constraint."""
     rules = field.constraints
     kind = KINDS[field.type]
-    if rules.required:
+    if rules.required and values.null_count:
         missing = pc.is_null(values)
         yield "required", RowCode.REQUIRED, "must have a value", _mask(missing)
     if len(values) == values.null_count:
@@ -217,14 +219,14 @@ def _broken(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str,
 def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str, Any]]:
     rules = field.constraints
     if rules.pattern is not None:
-        matches = pc.match_substring_regex(values, rf"\A(?:{rules.pattern})\z")
+        matches = match_pattern(values, rules.pattern)
         sentence = f"must have the form {rules.pattern}"
         yield "pattern", RowCode.PATTERN, sentence, _mask(pc.invert(matches))
     if rules.min_length is not None:
         short = pc.less(pc.utf8_length(values), rules.min_length)
         sentence = f"must have at least {rules.min_length} characters"
         yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(short)
-    if rules.max_length is not None:
+    if rules.max_length is not None and text_bytes(values) > rules.max_length:
         long = pc.greater(pc.utf8_length(values), rules.max_length)
         sentence = f"must have at most {rules.max_length} characters"
         yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(long)

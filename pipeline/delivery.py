@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipeline.formats.base import TableReader, TextBatch, batches_with
 from pipeline.formula.evaluate import Moment
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 from pipeline.outputs.changes import ChangesFile
-from pipeline.outputs.files import sync_directory
+from pipeline.outputs.durable import durable_or_left, make_durable
 from pipeline.outputs.papers import write_papers
 from pipeline.outputs.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
 from pipeline.outputs.report import Tally, build_report
@@ -118,10 +118,19 @@ class Delivery:
             examples=rejected.examples,
             output_format=self.task.output_format,
         )
-        sync_directory(staging)
+        folders = [staging, *self._written_keys]
         if refusal is not None:
+            make_durable(folders)
             raise refusal
-        return self._result(counts, outputs, report)
+        size_bytes = sum(output.size_bytes for output in outputs)
+        unsynced = durable_or_left(self.task, folders, size_bytes)
+        return replace(self._result(counts, outputs, report), unsynced=unsynced)
+
+    @property
+    def _written_keys(self) -> list[Path]:
+        """The folder of the delivery's keys, if one was made."""
+        folder = None if self.task.keys_dir is None else Path(self.task.keys_dir)
+        return [folder] if folder is not None and self.key_groups else []
 
     def _result(
         self, counts: RowCounts, outputs: tuple[OutputFile, ...], report: dict[str, Any]

@@ -6,14 +6,13 @@ What cannot be taken out is told with its reason; the good ones are not kept wai
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.archives import Archive, Member, MemberRefused, archive_kind, opened_archive
 from pipeline.formats.unpacked import RATIO_FROM_BYTES
 from pipeline.messages import HarmonizeResult, HarmonizeTask, Limits, MemberFile, RowCounts
-from pipeline.outputs.files import sync_directory
+from pipeline.outputs.durable import make_durable
 
 FOLDER = "members"
 _MOST_NAME_BYTES = 200
@@ -40,8 +39,7 @@ def expand_file(task: HarmonizeTask) -> HarmonizeResult | None:
     with opened_archive(path, task.limits, kind) as archive:
         desk = _Desk(archive, folder, task.limits)
         desk.take_all()
-    sync_directory(folder)
-    sync_directory(folder.parent)
+    make_durable([folder, folder.parent])
     if not desk.taken and not desk.refused:
         raise ContentError(FileCode.EMPTY, "there is no file in the archive")
     if not desk.taken:
@@ -102,8 +100,6 @@ class _Desk:
                 self._check(member, size)
                 digest.update(piece)
                 out.write(piece)
-            out.flush()
-            os.fsync(out.fileno())
         return MemberFile(
             name=safe_name(member.name),
             file=f"{FOLDER}/{target.name}",

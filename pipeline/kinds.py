@@ -33,6 +33,7 @@ from pipeline.standardize.ranges import split_ranges
 from pipeline.standardize.text import convert_string
 from pipeline.standardize.units import normalize_unit
 from pipeline.standardize.us_states import convert_us_states
+from pipeline.standardize.wholetexts import FEW
 
 Converter = Callable[[pa.StringArray], Converted]
 """Cleaned text with null = missing in, typed values out."""
@@ -71,18 +72,44 @@ def converter_of(described: Field, contract: Contract, decision: dict[str, Any])
             return _text_converter(described, contract)
 
 
+class _Remembering:
+    """A converter that knows a few cells again.
+
+    The first pass converts those of some kinds to count what is not of the kind, and the cells of a
+    small file are the very same in the second.
+    """
+
+    def __init__(self, convert: Converter) -> None:
+        self._convert = convert
+        self._last: tuple[pa.StringArray, Converted] | None = None  # replaced as one: threads
+
+    def __call__(self, values: pa.StringArray) -> Converted:
+        last = self._last
+        if last is not None and last[0] is values:
+            return last[1]
+        converted = self._convert(values)
+        self._last = (values, converted) if len(values) <= FEW else None
+        return converted
+
+
 def _text_converter(described: Field, contract: Contract) -> Converter:
+    return _text_converter_of(Same(described), Same(contract))
+
+
+@lru_cache(maxsize=1_024)
+def _text_converter_of(field: Same[Field], of: Same[Contract]) -> Converter:
+    described = field.thing
     match kind_of(described):
-        case "text" if described.name in contract.primary_key:
+        case "text" if described.name in of.thing.primary_key:
             return _convert_identifiers
         case "us-state":
             return convert_us_states
         case "postal-code-us":
-            return convert_postal_codes_us
+            return _Remembering(convert_postal_codes_us)
         case "email":
-            return convert_emails
+            return _Remembering(convert_emails)
         case "phone":
-            return lambda values: convert_phones(values, described.region)
+            return _Remembering(lambda values: convert_phones(values, described.region))
         case "ucum-unit":
             return convert_unit_spellings
         case "npi" | "loinc" | "luhn" as check:

@@ -6,9 +6,11 @@ or on another machine. No cell value is ever part of a message.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pipeline.plain import as_dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class HarmonizeTask:
     before, oldest first; whether a file is such a correction, `rejectfile.job_in` tells.
     `sha256` is what the file's bytes were known to be; other bytes refuse the attempt.
     `depth` says in how many archives, one in the other, the file lay.
+    `leaves_sync` says that whoever asks makes small outputs durable, those of many files at once.
     """
 
     source: str
@@ -77,10 +80,16 @@ class HarmonizeTask:
     siblings: tuple[PastFile, ...] = ()
     sha256: str | None = None
     depth: int = 0
+    leaves_sync: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return asdict(self)
+        return {
+            **as_dict(self),
+            "limits": as_dict(self.limits),
+            "parent": None if self.parent is None else as_dict(self.parent),
+            "siblings": [as_dict(one) for one in self.siblings],
+        }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> HarmonizeTask:
@@ -141,7 +150,10 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarmonizeResult:
-    """What became of one file: `counts.adds_up` holds, `outputs` lie fsynced in staging.
+    """What became of one file: `counts.adds_up` holds, `outputs` lie in staging.
+
+    They are durable but for what lies in the folders `unsynced`, absolute paths: these, and the
+    files in them, must be fsynced before the result counts. Only a task that `leaves_sync` has any.
 
     `warnings` and `rejects` count rows by code. `decisions` are the plan's sentences: what was
     decided for the file and each column, and by which evidence.
@@ -171,10 +183,16 @@ class HarmonizeResult:
     lineage: str | None = None
     members: tuple[MemberFile, ...] = ()
     refused_members: tuple[str, ...] = ()
+    unsynced: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return asdict(self)
+        return {
+            **as_dict(self),
+            "counts": as_dict(self.counts),
+            "outputs": [as_dict(one) for one in self.outputs],
+            "members": [as_dict(one) for one in self.members],
+        }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> HarmonizeResult:
@@ -188,6 +206,7 @@ class HarmonizeResult:
                 "questions": tuple(document.get("questions", ())),
                 "members": tuple(MemberFile(**one) for one in document.get("members", ())),
                 "refused_members": tuple(document.get("refused_members", ())),
+                "unsynced": tuple(document.get("unsynced", ())),
             }
         )
 

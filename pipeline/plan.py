@@ -8,10 +8,11 @@ gives the same result anywhere. A plan holds labels, counts and shapes; never ce
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import FileCode
+from pipeline.plain import as_dict
 from pipeline.reshape.reshaped import sentence_of
 from pipeline.standardize.base import Question
 
@@ -112,14 +113,13 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        document = asdict(self)
-        for column in document["columns"]:
-            column["sentences"] = list(column["sentences"])
-        for question in document["questions"]:
-            question["code"] = question["code"].value
-        for several in ("columns", "unclaimed", "questions"):
-            document[several] = list(document[several])
-        return {"schema": SCHEMA, **document}
+        return {
+            "schema": SCHEMA,
+            **as_dict(self),
+            "columns": [{**as_dict(one), "sentences": list(one.sentences)} for one in self.columns],
+            "unclaimed": [as_dict(one) for one in self.unclaimed],
+            "questions": [{**as_dict(one), "code": one.code.value} for one in self.questions],
+        }
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.contract.loading import Contract
@@ -40,6 +40,7 @@ _PARSE_SHARE = 0.95
 """Of each column at least so many values must be what the field takes."""
 _UNKNOWN_CODES = "1%"
 """More values that are no code are asked about, unless the contract says how many may be."""
+_SCALARS = (str, int, float, bool, type(None))  # what JSON gives back as it is
 _CODED = frozenset({"code", "category", "boolean", "ucum-unit"})
 
 
@@ -100,10 +101,7 @@ def study(reader: TableReader, contract: Contract, mapping: ColumnMapping, momen
         contract_version=contract.version,
         contract_sha256=contract.sha256,
         columns=tuple(
-            replace(
-                _column(name, reader.header, contract, mapping, evidence),
-                seen=_shape_of(seen[name]),
-            )
+            _column(name, reader.header, contract, mapping, evidence, seen[name])
             for name in contract.field_names
             if name in mapping.matched
         ),
@@ -160,6 +158,7 @@ def _column(
     contract: Contract,
     mapping: ColumnMapping,
     evidence: Evidence,
+    seen: Seen,
 ) -> ColumnPlan:
     match, settled = mapping.matched[name], evidence.columns[name]
     measured = [
@@ -185,11 +184,14 @@ def _column(
             if evidence.units[field].scales
         },
         words=match.words.to_dict(),
+        seen=_shape_of(seen),
     )
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:
     """The same as JSON would give it back, so that a stored plan equals the one just made."""
+    if all(type(value) in _SCALARS for value in document.values()):
+        return document
     plain: dict[str, Any] = json.loads(json.dumps(document))
     return plain
 

@@ -105,8 +105,7 @@ def write_keys(path: Path, digests: Digests) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     with open(partial, "wb", opener=_private) as file:
-        file.write(_MAGIC)
-        file.write(np.unique(digests).tobytes())
+        file.write(_content(digests))
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -115,6 +114,10 @@ def write_keys(path: Path, digests: Digests) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _content(digests: Digests) -> bytes:
+    return _MAGIC + np.unique(digests).tobytes()
 
 
 class KnownKeys:
@@ -180,12 +183,13 @@ class KeyCollector:
             found.append(np.unique(digests_of([rows.column(name) for name in fields])[0]))
 
     def write(self, folder: Path) -> None:
-        """Write one file a group into `folder`, which is made."""
+        """Write one file a group into `folder`, which is made and nobody reads from yet."""
         if self._found:
             folder.mkdir(exist_ok=True)
         for fields, found in self._found.items():
             digests = np.concatenate(found) if found else np.empty(0, dtype=DIGEST)
-            write_keys(folder / key_file_name(fields), digests)
+            with open(folder / key_file_name(fields), "wb", opener=_private) as file:
+                file.write(_content(digests))
 
 
 OnMissing = Literal["reject_row", "warn", "ignore"]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from pipeline.formats.structure import Block
+from pipeline.standardize.wholetexts import FEW
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -26,6 +27,9 @@ def parse_cells(
     how many they have.
     """
     names = [str(at) for at in range(width)]
+    plain = _plain_cells(block, width, delimiter)
+    if plain is not None:
+        return plain, np.arange(len(block.first_lines)), {}
     table, ragged = _read_arrow(_parsable(block), names, delimiter.decode(), block)
     columns = [_whole(column) for column in table.columns]
     records = np.delete(np.arange(len(block.first_lines)), list(ragged))
@@ -33,6 +37,22 @@ def parse_cells(
         placeholders = np.flatnonzero(np.isin(records, block.unbalanced))
         columns, records = without_rows(columns, placeholders), np.delete(records, placeholders)
     return columns, records, ragged
+
+
+def _plain_cells(block: Block, width: int, delimiter: bytes) -> list[pa.StringArray] | None:
+    """The columns of a few lines that are nothing but cells and delimiters; None for others.
+
+    To set up the parser takes longer than to read them.
+    """
+    text = block.text[: int(block.starts[-1])]
+    if block.has_quotes or block.rewritten or width == 1 or len(block.first_lines) > FEW:
+        return None
+    if b"\r" in text or text.startswith(_BOM) or not text.endswith(b"\n"):
+        return None
+    rows = [line.split(delimiter) for line in text[:-1].split(b"\n")]
+    if any(len(row) != width for row in rows):
+        return None
+    return [pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)]
 
 
 def _read_arrow(
@@ -66,6 +86,8 @@ def _read_arrow(
 
 def blank_rows(columns: Sequence[pa.StringArray]) -> Rows:
     """Rows all of whose cells hold nothing but space."""
+    if _are_few_and_filled(columns[0]):
+        return np.empty(0, dtype=np.int64)
     rows = np.arange(len(columns[0]))
     for column in columns:
         cells = column if len(rows) == len(column) else column.take(pa.array(rows))
@@ -74,6 +96,13 @@ def blank_rows(columns: Sequence[pa.StringArray]) -> Rows:
         if len(rows) == 0:
             break
     return rows
+
+
+def _are_few_and_filled(column: pa.StringArray) -> bool:
+    """True for a few cells that each hold something to be seen beyond doubt."""
+    return len(column) <= FEW and all(
+        cell.isascii() and cell.isprintable() and cell.strip(" ") for cell in column.to_pylist()
+    )
 
 
 def equal_rows(columns: Sequence[pa.StringArray], cells: Sequence[str]) -> Rows:

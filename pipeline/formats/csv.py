@@ -7,7 +7,7 @@ the cells of a whole block at once. Cells are text as it stood. Nothing becomes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from pipeline.formats.sample import SAMPLE_BYTES, take_sample
 from pipeline.formats.structure import Block, RecordSplitter
 from pipeline.formats.window import Window
 from pipeline.messages import Limits
+from pipeline.plain import as_dict
 
 BLOCK_BYTES = 4 << 20
 _KEPT_BYTES = 1 << 20  # of a smaller file the cells stay in memory for the second reading
@@ -77,8 +78,10 @@ class DelimitedReader:
 
         "told" is what a person confirmed, so that the file can be read the same way again.
         """
-        told = {name: _plain(value) for name, value in asdict(self._told).items()}
-        return self._layout.describe() | ({"told": told} if self._told.is_told else {})
+        described = self._layout.describe()
+        if self._told.is_told:
+            described["told"] = {name: _plain(value) for name, value in as_dict(self._told).items()}
+        return described
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order; about one block of text a batch."""

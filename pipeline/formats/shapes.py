@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 _STRONG_SHARE = 0.9
 
@@ -33,6 +34,7 @@ _DIGITS = re.compile(r"\d")
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
+@lru_cache(maxsize=65_536)
 def shape_of(cell: str) -> Shape:
     """Tell the kind of one cell; outer space does not count."""
     text = cell.strip()

@@ -83,6 +83,8 @@ class SourceWords:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> SourceWords:
         """Inverse of `to_dict`."""
+        if not document:
+            return NO_WORDS
         words: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in document.items()

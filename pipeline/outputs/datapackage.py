@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pipeline.contract.loading import Constraints, Contract, Field
 from pipeline.messages import OutputFile
+from pipeline.outputs.jsontext import Written, json_text
+from pipeline.same import Same
 
 FILE_NAME = "datapackage.json"
 _PROFILES = "https://datapackage.org/profiles/2.0"
@@ -31,23 +34,29 @@ def build_datapackage(
 
     outputs: the table files that are there. labels: for each of them but the data, its header.
     """
-    data = f"{contract.name}.{output_format}"
     return {
         "$schema": f"{_PROFILES}/datapackage.json",
         "name": _name(contract.name),
         **_words(contract),
         "version": contract.version,
         "resources": [
-            _data(contract, output) if output.name == data else _paper(output, labels[output.name])
+            _data(contract, output)
+            if is_data(output, contract, output_format)
+            else _paper(output, labels[output.name])
             for output in outputs
         ],
     }
 
 
+def is_data(output: OutputFile, contract: Contract, output_format: str) -> bool:
+    """Whether a file is the delivery's data, and no paper beside it."""
+    return output.name == f"{contract.name}.{output_format}"
+
+
 def _data(contract: Contract, output: OutputFile) -> dict[str, Any]:
     described = {**_file(output), **_words(contract)}
     if output.name.endswith(".csv"):
-        return {**described, **_TABLE, "schema": table_schema(contract)}
+        return {**described, **_TABLE, "schema": _written_schema(Same(contract))}
     # Parquet tells its own types. Many tools cannot open it, but any can check size and hash.
     parquet = {"format": "parquet", "mediatype": "application/vnd.apache.parquet"}
     return {**described, "type": "file", **parquet}
@@ -81,6 +90,11 @@ def _file(output: OutputFile) -> dict[str, Any]:
         "bytes": output.size_bytes,
         "hash": f"sha256:{output.sha256}",
     }
+
+
+@lru_cache(maxsize=256)
+def _written_schema(of: Same[Contract]) -> Written:
+    return Written(json_text(table_schema(of.thing)))
 
 
 def table_schema(contract: Contract) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writes finished files: the same rows give the same bytes, hashed on the way, fsynced at the end.
+"""Writes finished files: the same rows give the same bytes, hashed on the way.
 
 Data is CSV after RFC 4180 (UTF-8, LF, quotes only where needed, empty = no value) or Parquet with
 types. Values are text here: numbers with their digits as reported, dates and times in ISO 8601.
@@ -7,8 +7,6 @@ types. Values are text here: numbers with their digits as reported, dates and ti
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.messages import OutputFile
+from pipeline.outputs.jsontext import json_text
+from pipeline.standardize.wholetexts import FEW
 
 _PARQUET_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -62,10 +62,9 @@ class HashingFile:
         self.discard()
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole; it is made durable with all others of its folder."""
         try:
             self._file.flush()
-            os.fsync(self._file.fileno())
         finally:
             self.discard()
         return OutputFile(
@@ -91,7 +90,7 @@ class DataWriter(Protocol):
         ...
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole."""
         ...
 
     def discard(self) -> None:
@@ -115,7 +114,7 @@ class CsvWriter:
         self._file.write(rendered)
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole."""
         return self._file.finish()
 
     def discard(self) -> None:
@@ -149,7 +148,7 @@ class ParquetWriter:
             self._write_group()
 
     def finish(self) -> OutputFile:
-        """Make the file durable and close it."""
+        """Close the file, whole."""
         self._write_group()
         self._writer.close()
         return self._file.finish()
@@ -177,20 +176,11 @@ def open_data(
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> OutputFile:
-    """Write a JSON document for people and programs, durably."""
+    """Write a JSON document for people and programs."""
     with HashingFile(path) as file:
-        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        text = json_text(document) + "\n"
         file.write(text.encode("utf-8", "backslashreplace"))  # a lone surrogate is \udcff in JSON
         return file.finish()
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def csv_line(cells: Iterable[object]) -> bytes:
@@ -208,7 +198,10 @@ def _quoted_text(text: str) -> str:
 
 
 def csv_rows(columns: Sequence[pa.Array]) -> bytes:
-    """Rows as CSV bytes, built column by column."""
+    """Rows as CSV bytes, built column by column; a few of them row by row."""
+    if len(columns[0]) <= FEW:
+        cells = (_as_text(column).to_pylist() for column in columns)
+        return b"".join(map(csv_line, zip(*cells, strict=True)))
     texts = [_csv_texts(column) for column in columns]
     if len(texts) == 1:
         texts = [pc.if_else(pc.equal(texts[0], ""), '""', texts[0])]
@@ -227,14 +220,16 @@ def _text_bytes(lines: pa.Array | pa.ChunkedArray) -> Iterable[bytes]:
 
 
 def _csv_texts(column: pa.Array) -> pa.Array:
-    if not pa.types.is_string(column.type):
-        return column.cast(pa.string()).fill_null("")
-    texts = column.fill_null("")
-    if not _has_special_bytes(texts):
+    texts = _as_text(column).fill_null("")
+    if not pa.types.is_string(column.type) or not _has_special_bytes(texts):
         return texts
     special = pc.match_substring_regex(texts, '[,"\r\n]')
     doubled = pc.replace_substring(texts, '"', '""')
     return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+
+
+def _as_text(column: pa.Array) -> pa.StringArray:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
 def _has_special_bytes(texts: pa.StringArray) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.contract.loading import Contract
 from pipeline.messages import OutputFile
-from pipeline.outputs.datapackage import FILE_NAME, build_datapackage
+from pipeline.outputs.datapackage import FILE_NAME, build_datapackage, is_data
 from pipeline.outputs.files import HashingFile, write_json
 from pipeline.pages.report_page import Examples, report_page
 
@@ -32,7 +32,11 @@ def write_papers(
     """
     made = list(outputs)
     if report["refused"] is None:
-        headers = {one.name: _header(staging / one.name) for one in outputs if _is_csv(one)}
+        headers = {
+            one.name: _header(staging / one.name)
+            for one in outputs
+            if _is_csv(one) and not is_data(one, contract, output_format)
+        }
         package = build_datapackage(contract, outputs, headers, output_format)
         made.append(write_json(staging / FILE_NAME, package))
     report["outputs"] = [_listed(one) for one in made]

@@ -103,11 +103,13 @@ class RejectSpool:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: TextIO = path.open("x", encoding="utf-8", errors="surrogatepass")
+        self._file: TextIO | None = None  # most files have no rejects
 
     def add(self, rejects: Iterable[Reject]) -> None:
         """Append rejects; their records must not go backwards."""
         for reject in rejects:
+            if self._file is None:
+                self._file = self._path.open("x", encoding="utf-8", errors="surrogatepass")
             row = (
                 reject.record,
                 reject.line,
@@ -121,6 +123,8 @@ class RejectSpool:
             self._file.write(json.dumps(row) + "\n")
 
     def __iter__(self) -> Iterator[Reject]:
+        if self._file is None:
+            return
         self._file.flush()
         with self._path.open(encoding="utf-8", errors="surrogatepass") as lines:
             for line in lines:
@@ -138,6 +142,8 @@ class RejectSpool:
 
     def remove(self) -> None:
         """Close and delete the spool; calling it again does nothing."""
+        if self._file is None:
+            return
         with suppress(OSError):  # closing writes what is buffered, and the disk may be full
             self._file.close()
         self._path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline.contract.loading import Contract
 from pipeline.messages import RowCounts
 from pipeline.outputs.changes import counted_changes
+from pipeline.plain import as_dict
 from pipeline.plan import Plan
 from pipeline.references import References
 from pipeline.rows.pairs import Tally as PairTally
@@ -114,7 +115,7 @@ def build_report(
         "changes": counted_changes(
             {name: _sorted(tally.of(name).changed) for name in contract.field_names}
         ),
-        "unclaimed_columns": [asdict(column) for column in plan.unclaimed],
+        "unclaimed_columns": [as_dict(column) for column in plan.unclaimed],
         "references": references.report(),
         "possible_duplicates": None if pairs is None else pairs.to_dict(),
         "not_checked": references.not_checked(),

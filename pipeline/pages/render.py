@@ -21,10 +21,21 @@ def render(template: str, **content: Any) -> bytes:
     return _environment().get_template(template).render(**content).encode(errors="replace")
 
 
+class _OfPlainData(Environment):
+    """Knows that `column.label` is nearly always an entry of a dict, and looks there first."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """The entry or the attribute of that name."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    environment = _OfPlainData(
         loader=FileSystemLoader(_TEMPLATES),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

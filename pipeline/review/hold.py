@@ -13,7 +13,8 @@ from pipeline.errors import ContentError
 from pipeline.mapping.model import Mapping
 from pipeline.mapping.text import IN_REVIEW, PROPOSED, write_mapping
 from pipeline.messages import HarmonizeResult, HarmonizeTask, RowCounts
-from pipeline.outputs.files import HashingFile, sync_directory
+from pipeline.outputs.durable import durable_or_left
+from pipeline.outputs.files import HashingFile
 from pipeline.pages.review_page import review_page
 from pipeline.review.preview import preview
 from pipeline.review.proposal import proposed_mapping
@@ -47,7 +48,7 @@ def hold(task: HarmonizeTask, decision: Decision) -> HarmonizeResult:
     _write(staging / PROPOSAL, _proposal_text(proposal))
     _write(staging / QUESTIONS, questions_text(proposal.questions, _intro(proposal)).encode())
     _write(staging / REVIEW, review_page(preview(decision, proposal), decision.contract))
-    sync_directory(staging)
+    size_bytes = sum(path.stat().st_size for path in staging.iterdir())
     return HarmonizeResult(
         contract=decision.contract.name,
         contract_version=decision.contract.version,
@@ -59,6 +60,7 @@ def hold(task: HarmonizeTask, decision: Decision) -> HarmonizeResult:
         layout=decision.plan.layout,
         labels=decision.plan.labels,
         mapping=None,
+        unsynced=durable_or_left(task, [staging], size_bytes),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from pipeline.contract.model import DuplicateReview
 from pipeline.messages import OutputFile
 from pipeline.outputs.files import HashingFile, csv_line
+from pipeline.plain import as_dict
 from pipeline.rows.dedupe import Batches
 from pipeline.rows.hashlog import HashLog
 from pipeline.rows.keyfilter import matching_form
@@ -65,7 +66,7 @@ class Tally:
 
     def to_dict(self) -> dict[str, int]:
         """For the report."""
-        return asdict(self)
+        return as_dict(self)
 
 
 class _Row(NamedTuple):
@@ -107,6 +108,8 @@ class PairSearch:
     def find(self, batches: Batches, kept: _Mask) -> list[Pair]:
         """The pairs, the most alike first. `kept`: which rows, by position, are delivered."""
         wanted = self._wanted(batches, kept)
+        if not len(wanted):
+            return []
         found = list(self._compared(list(self._rows(batches, wanted))))
         found.sort(key=lambda pair: (-round(pair.least, 6), pair.rows))
         self.tally.listed = min(len(found), MOST_PAIRS_LISTED)

@@ -61,6 +61,8 @@ class RowStore:
     def remove(self) -> None:
         """Delete the file; calling it again does nothing."""
         self._held.clear()
+        if self._writer is None:
+            return
         with suppress(OSError):  # closing writes the footer, and the disk may be full
             self.close()
         self._path.unlink(missing_ok=True)

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
-from pipeline.standardize.wholetexts import match_whole
+from pipeline.standardize.text import text_bytes
+from pipeline.standardize.wholetexts import match_whole, replace_whole
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
 _AREA_BEHIND_SLASH = re.compile(r"^(\+?[0-9 ()]{2,11}[0-9)]) ?/ ?([0-9 -]{3,})$")  # 0170/1234567
@@ -59,9 +60,12 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
     if region != "US":
         return _read_phones(values, region)
     is_plain = match_whole(values, _PLAIN_US)
-    others = _read_phones(pc.if_else(is_plain, pa.scalar(None, pa.string()), values), region)
-    written = pc.if_else(is_plain, values, pa.scalar(None, pa.string()))
-    plain = pc.replace_substring_regex(written, f"^{_PLAIN_US}$", r"+1\1\2\3\4")
+    if is_plain.true_count == len(values):
+        written, others = values, Converted(values=pa.nulls(len(values), pa.string()))
+    else:
+        others = _read_phones(pc.if_else(is_plain, pa.scalar(None, pa.string()), values), region)
+        written = pc.if_else(is_plain, values, pa.scalar(None, pa.string()))
+    plain = replace_whole(written, _PLAIN_US, r"+1\1\2\3\4")
     is_assigned = match_whole(plain, _assigned())
     reformatted = np.flatnonzero(is_true(pc.not_equal(plain, written)))
     return _with_plain(others, plain, reformatted, np.flatnonzero(is_true(pc.invert(is_assigned))))
@@ -163,15 +167,17 @@ def convert_emails(values: pa.StringArray) -> Converted:
     What is not one plain address (dot-atom@domain.tld, RFC 5322 without comments and quotes) is
     refused as pattern.
     """
-    fits = pc.and_(
-        match_whole(values, _EMAIL),
-        pc.and_(
-            pc.less_equal(pc.utf8_length(values), _MAX_EMAIL),
-            pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL),
-        ),
-    )
-    good = pc.if_else(fits, values, pa.scalar(None, pa.string()))
-    loud = np.flatnonzero(is_true(pc.match_substring_regex(good, "@.*[A-Z]")))
+    fits = match_whole(values, _EMAIL)
+    if text_bytes(values) > _MAX_LOCAL:
+        fits = pc.and_(
+            fits,
+            pc.and_(
+                pc.less_equal(pc.utf8_length(values), _MAX_EMAIL),
+                pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL),
+            ),
+        )
+    good = _only(fits, values)
+    loud = np.flatnonzero(is_true(match_whole(good, "[^@]*@[^@]*[A-Z][^@]*")))
     lowered = good
     if len(loud):
         read = read_distinct(good.take(pa.array(loud)), _lower_domain)
@@ -185,6 +191,7 @@ def _lower_domain(address: str) -> str:
 
 
 _POSTAL_CODE = r"[0-9]{5}(?:-[0-9]{4})?"
+_NINE_DIGITS = "([0-9]{5})(?: ?[-\u2010-\u2013] ?| )?([0-9]{4})"
 
 
 def convert_postal_codes_us(values: pa.StringArray) -> Converted:
@@ -194,22 +201,27 @@ def convert_postal_codes_us(values: pa.StringArray) -> Converted:
     Anything else is refused as pattern: a code of four digits may have lost its zero, but which
     code it was is not invented here.
     """
-    hyphened = pc.replace_substring_regex(
-        values, r"^([0-9]{5})(?: ?[-\x{2010}-\x{2013}] ?| )?([0-9]{4})$", r"\1-\2"
-    )
-    repaired = pc.replace_substring_regex(hyphened, r"^([0-9]{5})\.0+$", r"\1")
-    fits = match_whole(repaired, _POSTAL_CODE)
-    good = pc.if_else(fits, repaired, pa.scalar(None, pa.string()))
+    hyphened = replace_whole(values, _NINE_DIGITS, r"\1-\2")
+    repaired = replace_whole(hyphened, r"([0-9]{5})\.0+", r"\1")
+    good = _only(match_whole(repaired, _POSTAL_CODE), repaired)
     return _refusing_others(values, good, values, "postal-code-reformatted")
+
+
+def _only(fits: pa.BooleanArray, values: pa.StringArray) -> pa.StringArray:
+    """The values that fit, null for the others."""
+    if fits.true_count == len(values):
+        return values
+    return pc.if_else(fits, values, pa.scalar(None, pa.string()))
 
 
 def _refusing_others(
     values: pa.StringArray, good: pa.StringArray, before: pa.StringArray, reason: str
 ) -> Converted:
     """Converted with every present value that is not good refused as pattern."""
-    refused = pc.and_(pc.is_valid(values), pc.is_null(good))
-    rows = refused.to_numpy(zero_copy_only=False).nonzero()[0]
-    changed = np.flatnonzero(is_true(pc.not_equal(before, good)))
+    refused = pc.and_(pc.is_valid(values), pc.is_null(good)) if good.null_count else None
+    rows = np.flatnonzero([] if refused is None else is_true(refused))
+    same = before is good
+    changed = np.flatnonzero([] if same else is_true(pc.not_equal(before, good)))
     return Converted(
         values=good,
         bad={RowCode.PATTERN: rows} if len(rows) else {},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from pipeline.plain import as_dict
 from pipeline.standardize.civil import Century
 from pipeline.standardize.datewords import LANGUAGES
 from pipeline.standardize.zonedtimes import is_zone
@@ -78,7 +79,7 @@ class DateDecision:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return {**asdict(self), "today": self.today.isoformat()}
+        return {**as_dict(self), "today": self.today.isoformat()}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> DateDecision:

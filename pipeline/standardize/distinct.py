@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.standardize.base import Rows
+from pipeline.standardize.wholetexts import FEW
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -30,20 +31,29 @@ class Distinct(Generic[T]):
 
     def rows(self, wanted: Callable[[T], bool]) -> Rows:
         """Rows, ascending, whose answer is wanted. Null rows never are."""
-        chosen = np.array([wanted(answer) for answer in self.answers] + [False], dtype=np.bool_)
-        return np.flatnonzero(chosen[self.slots])
+        chosen = [wanted(answer) for answer in self.answers]
+        if True not in chosen:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(np.array([*chosen, False], dtype=np.bool_)[self.slots])
 
     def group(self, key: Callable[[T], K | None]) -> dict[K, Rows]:
         """Rows, ascending, by the key of their answer. Rows whose key is None are left out."""
         keys = [key(answer) for answer in self.answers]
         found = [one for one in dict.fromkeys(keys) if one is not None]
+        if not found:
+            return {}
         places = {one: place for place, one in enumerate(found)}
         slots = np.array([places.get(one, -1) if one is not None else -1 for one in keys] + [-1])
         return {one: np.flatnonzero(slots[self.slots] == place) for one, place in places.items()}
 
     def spread(self, field: Callable[[T], str | bool | None], kind: pa.DataType) -> pa.Array:
         """Array of one field of the answers, as long as the batch; null stays null."""
-        column = pa.array([field(answer) for answer in self.answers], kind)
+        told = [field(answer) for answer in self.answers]
+        if len(self.slots) <= FEW:
+            return pa.array(
+                [None if slot < 0 else told[slot] for slot in self.slots.tolist()], kind
+            )
+        column = pa.array(told, kind)
         return column.take(pa.array(self.slots, mask=self.slots < 0))
 
     def counted(self) -> Iterator[tuple[T, int]]:
@@ -58,6 +68,13 @@ class Distinct(Generic[T]):
 
 def read_distinct(values: pa.StringArray, read: Callable[[str], T]) -> Distinct[T]:
     """Call `read` once for each distinct non-null text of `values`."""
+    if len(values) <= FEW:
+        places: dict[str, int] = {}
+        found = [
+            -1 if text is None else places.setdefault(text, len(places))
+            for text in values.to_pylist()
+        ]
+        return Distinct([read(text) for text in places], np.array(found, dtype=np.int64))
     encoded = values.dictionary_encode()
     slots = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return Distinct([read(text) for text in encoded.dictionary.to_pylist()], slots)

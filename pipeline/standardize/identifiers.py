@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.base import Converted, Question
@@ -24,14 +23,21 @@ from pipeline.standardize.wholetexts import match_whole
 
 # Excel keeps 15 significant digits: what follows is zeros, or it writes 1.23457E+19.
 _ROUNDED = r"[1-9][0-9]{14}0+|[1-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}"
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+
+
+def _in_any_case(words: str) -> str:
+    """A pattern of these words, in small and capital letters; flags are not read alike by all."""
+    return re.sub("[a-z]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", words)
+
+
+_MONTHS = _in_any_case("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
+_MONATE = _in_any_case("jan|feb|mrz|apr|mai|jun|jul|aug|sep|okt|nov|dez")
 _DATE_MADE_OF_ID = (
-    rf"(?i)^(?:[0-9]{{1,2}}-(?:{_MONTHS})(?:-[0-9]{{2,4}})?|(?:{_MONTHS})-[0-9]{{2}}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]00:00(?::00)?)?"
+    rf"[0-9]{{1,2}}-(?:{_MONTHS})(?:-[0-9]{{2,4}})?|(?:{_MONTHS})-[0-9]{{2}}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ Tt]00:00(?::00)?)?"
     r"|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{2}|[0-9]{4})"
     r"|[0-3]?[0-9]\.[01]?[0-9]\.(?:19|20)[0-9]{2}"
-    r"|[0-3][0-9]\. (?:jan|feb|mrz|apr|mai|jun|jul|aug|sep|okt|nov|dez)"
-    r"|(?:mrz|mai|okt|dez) [0-9]{2})$"
+    rf"|[0-3][0-9]\. (?:{_MONATE})|(?:{_in_any_case('mrz|mai|okt|dez')}) [0-9]{{2}}"
 )
 _LOINC = re.compile(r"[0-9]{1,5}-[0-9]")
 _DIGITS = re.compile(r"[0-9]{2,}")
@@ -105,9 +111,9 @@ class IdentifierEvidence:
 
     def observe(self, values: pa.StringArray) -> None:
         """Count a batch of cleaned text; null is a missing value."""
-        present = values.drop_null()
+        present = values.drop_null() if values.null_count else values
         self._counts["values"] += len(present)
-        self._counts["dates"] += pc.match_substring_regex(present, _DATE_MADE_OF_ID).true_count
+        self._counts["dates"] += match_whole(present, _DATE_MADE_OF_ID).true_count
         self._counts["precision_lost"] += int(precision_lost(present).sum())
 
     def as_dict(self) -> dict[str, int]:

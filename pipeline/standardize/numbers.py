@@ -21,13 +21,14 @@ the column is looked at first:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import FileCode
+from pipeline.plain import as_dict
 from pipeline.standardize.base import Question
 from pipeline.standardize.distinct import read_distinct
 from pipeline.standardize.number_grammar import (
@@ -160,7 +161,7 @@ class NumberDecision:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return {**asdict(self), "sentences": list(self.sentences)}
+        return {**as_dict(self), "sentences": list(self.sentences)}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> NumberDecision:

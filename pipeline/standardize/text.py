@@ -28,7 +28,7 @@ from pipeline.standardize.textdamage import (
     is_mixed_script,
     repaired,
 )
-from pipeline.standardize.wholetexts import match_whole
+from pipeline.standardize.wholetexts import FEW, match_pattern, match_whole
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
 # they are as invisible and meaningless as the others.
@@ -64,6 +64,8 @@ def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
     "control-removed". Space, tabs and line breaks inside a cell stay.
     """
     changed: dict[str, Rows] = {}
+    if _are_few_and_plain(values):
+        return values, changed
     special = _rows_with_special_bytes(values)
     if len(special):
         values = _clean_special(values, special, changed)
@@ -72,6 +74,14 @@ def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
         _add(changed, "trimmed", padded)
         values = pc.ascii_trim(values, characters=" ")
     return values, changed
+
+
+def _are_few_and_plain(values: pa.StringArray) -> bool:
+    """True for a few texts of printable ASCII without space around them: all is to be seen."""
+    return len(values) <= FEW and all(
+        text is None or (text.isascii() and text.isprintable() and text.strip(" ") == text)
+        for text in values.to_pylist()
+    )
 
 
 def _add(changed: dict[str, Rows], reason: str, rows: Rows) -> None:
@@ -89,8 +99,16 @@ def _bytes_of(values: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     return np.frombuffer(data_buffer, dtype=np.uint8), offsets
 
 
+def text_bytes(values: pa.StringArray) -> int:
+    """How many bytes all the texts have together."""
+    _, offsets = _bytes_of(values)
+    return int(offsets[-1] - offsets[0])
+
+
 def _rows_with_special_bytes(values: pa.StringArray) -> Rows:
     """Rows, ascending, with a character that is not a printable one of ASCII."""
+    if _are_few_and_plain(values):
+        return np.zeros(0, dtype=np.int64)
     data, offsets = _bytes_of(values)
     used = data[offsets[0] : offsets[-1]]
     if not len(used) or (used.min() >= 0x20 and used.max() < 0x7F):
@@ -158,15 +176,23 @@ def nullify(values: pa.StringArray, missing_values: tuple[str, ...]) -> pa.Strin
 
     Nothing else is missing: a surname `Null` survives a list of [""], and 999 any list without it.
     """
-    missing = pc.is_in(values, value_set=_missing_words(tuple(missing_values)))
+    words = _missing_words(missing_values)
+    if len(values) <= FEW and words.isdisjoint(values.to_pylist()):
+        return values
+    missing = pc.is_in(values, value_set=_as_array(words))
     if missing.true_count == 0:
         return values
     return pc.if_else(missing, pa.scalar(None, pa.string()), values)
 
 
 @lru_cache(maxsize=1_024)
-def _missing_words(missing_values: tuple[str, ...]) -> pa.StringArray:
-    return pa.array(sorted({"", *(_clean_one(word).text for word in missing_values)}), pa.string())
+def _missing_words(missing_values: tuple[str, ...]) -> frozenset[str]:
+    return frozenset({"", *(_clean_one(word).text for word in missing_values)})
+
+
+@lru_cache(maxsize=1_024)
+def _as_array(words: frozenset[str]) -> pa.StringArray:
+    return pa.array(sorted(words), pa.string())
 
 
 class _FoldTable(dict[int, str]):
@@ -321,9 +347,10 @@ def _match_whole(values: pa.StringArray, pattern: str) -> npt.NDArray[np.bool_]:
     """Where the whole text matches, or there is none. Digits and letters of classes are ASCII."""
     compiled = re.compile(pattern, re.ASCII)
     try:
-        matches = pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
+        matches = match_pattern(values, pattern)
     except pa.ArrowInvalid:  # RE2 has no lookaround and no back-references; Python has
         found = read_distinct(values, lambda text: compiled.fullmatch(text) is not None)
         matches = found.spread(bool, pa.bool_())
-    fits: npt.NDArray[np.bool_] = matches.fill_null(True).to_numpy(zero_copy_only=False)
+    known = matches.fill_null(True) if matches.null_count else matches
+    fits: npt.NDArray[np.bool_] = known.to_numpy(zero_copy_only=False)
     return fits

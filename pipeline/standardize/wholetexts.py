@@ -12,7 +12,13 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_FEW = 100  # cells, about as many as Python reads while Arrow compiles
+FEW = 100  # cells, about as many as Python reads while Arrow gets ready
+_ALIKE = re.compile(
+    r"(?:[A-Za-z0-9 _,:;/@#%&=<>!~'\"-]|\\[.\-/+*?()\[\]{}|^$\\]|\\[dDwW]"  # a character, a kind of
+    r"|\[\^?(?:[A-Za-z0-9 _,:;/@#%=<>!'.+*?(){}|$-]|\\[.\-/+*?()\[\]{}|^$\\dDwW])+\]"  # any of some
+    r"|\((?!\?)|\(\?:|\)|\||\.|[*+?](?![+*?])|\{[0-9]{1,3}(?:,[0-9]{0,3})?\}(?![+*?{]))*"
+)
+"""What of a pattern RE2 and Python's `re` are sure to read alike."""
 
 
 def match_whole(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
@@ -20,11 +26,42 @@ def match_whole(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
 
     pattern: one that RE2 and Python's `re` read alike, written out in ASCII, without flags.
     """
-    if len(values) > _FEW:
+    if len(values) > FEW:
         return pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
     matches = _compiled(pattern).fullmatch
     found = [None if text is None else matches(text) is not None for text in values.to_pylist()]
     return pa.array(found, pa.bool_())
+
+
+def match_pattern(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
+    """The same for a pattern that somebody else wrote.
+
+    Raises:
+        pa.ArrowInvalid: RE2 cannot read the pattern.
+    """
+    if _is_read_alike(pattern):
+        return match_whole(values, pattern)
+    return pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
+
+
+def replace_whole(values: pa.StringArray, pattern: str, template: str) -> pa.StringArray:
+    """Texts that match as a whole are written by `template` (\\1 is the first group), others stay.
+
+    pattern: as for `match_whole`.
+    """
+    if len(values) > FEW:
+        return pc.replace_substring_regex(values, rf"\A(?:{pattern})\z", template)
+    matches = _compiled(pattern).fullmatch
+    found = [(text, None if text is None else matches(text)) for text in values.to_pylist()]
+    if all(match is None for _, match in found):
+        return values
+    written = [text if match is None else match.expand(template) for text, match in found]
+    return pa.array(written, pa.string())
+
+
+@cache
+def _is_read_alike(pattern: str) -> bool:
+    return _ALIKE.fullmatch(pattern) is not None
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.formats.raw.candidates import dialects, even_marks
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lines
-from pipeline.formats.raw.scoring import Score, score
+from pipeline.formats.raw.scoring import Score, may_reach, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,29 @@ def choose(lines: Lines, declared: str | None = None) -> Choice:
     full = [text for text in lines.texts if text.strip()]
     rivals = even_marks(full)
     scores = sorted(
-        (score(dialect, lines, rivals) for dialect in dialects(full, declared)),
-        key=lambda one: (-one.total, one.dialect.quote is None, one.dialect.escape is not None),
+        (score(dialect, lines, rivals) for dialect in dialects(full, declared)), key=_place
     )
     best = scores[0]
     rival = next((one for one in scores if _differs(one.dialect, best.dialect)), None)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed
     return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.35 + 1.3 * lead)), 3))
+
+
+def likeliest(lines: Lines) -> Score:
+    """The best reading alone: those are not looked at closely that cannot be better."""
+    full = [text for text in lines.texts if text.strip()]
+    rivals = even_marks(full)
+    first, *others = dialects(full)
+    best = score(first, lines, rivals)
+    for dialect in others:
+        if may_reach(best.total, dialect, lines):
+            best = min(best, score(dialect, lines, rivals), key=_place)
+    return best
+
+
+def _place(one: Score) -> tuple[float, bool, bool]:
+    return -one.total, one.dialect.quote is None, one.dialect.escape is not None
 
 
 def _differs(other: RawDialect, best: RawDialect) -> bool:

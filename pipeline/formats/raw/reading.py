@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipeline.formats.raw.choose import Choice, choose
+from pipeline.formats.raw.choose import Choice, choose, likeliest
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
 from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.scoring import Score
 from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
 
@@ -135,6 +136,11 @@ def read_decoded_if(wanted: Callable[[RawDialect, bool], bool], text: str) -> Ra
     wanted: is given the dialect, and whether columns of fixed width take its place.
     """
     lines = Lines.of(text)
+    if not _is_blank(lines) and _declared(lines) is None:
+        best = likeliest(_sample(lines, 0))
+        is_fixed = _fixed(lines, best) is not None
+        if not wanted(RawDialect(None) if is_fixed else best.dialect, is_fixed):
+            return None
     marks = None if _is_blank(lines) else _marks(lines, None)
     dialect = RawDialect(None) if marks is None or marks.fixed else marks.choice.dialect
     if not wanted(dialect, marks is not None and marks.fixed is not None):
@@ -176,7 +182,7 @@ def _marks(lines: Lines, told: str | None) -> _Marks:
     start = 0 if declared is None else 1
     declared = declared if told is None else told
     choice = choose(_sample(lines, start), declared)
-    return _Marks(start, declared, choice, _fixed(lines, choice) if declared is None else None)
+    return _Marks(start, declared, choice, _fixed(lines, choice.best) if declared is None else None)
 
 
 def _is_blank(lines: Lines) -> bool:
@@ -238,9 +244,8 @@ def _behind(lines: Lines, at: int) -> int:
     return at + 1
 
 
-def _fixed(lines: Lines, choice: Choice) -> FixedWidth | None:
+def _fixed(lines: Lines, best: Score) -> FixedWidth | None:
     """Columns of fixed width, where blanks or nothing would part the cells otherwise."""
-    best = choice.best
     if best.dialect.delimiter not in (None, " ", "") and best.total > 0.12:
         return None
     full = [text for text in lines.texts[:_SAMPLE_LINES] if text.strip()]

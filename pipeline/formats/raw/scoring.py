@@ -20,6 +20,7 @@ _USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.5
 _RARE = set("#*&!@%$+<>?=/")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _ONE = 0.14
+_NEARLY = 0.999  # beyond what rounding can do
 _QUOTES = "\"'`"
 
 
@@ -55,6 +56,18 @@ def score(dialect: RawDialect, lines: Lines, rivals: Sequence[str] = ()) -> Scor
     total *= _prior(dialect.delimiter) * (1 - 0.05 * _spaced(judged))
     sample = tuple(tuple(row) for row in judged[:30])
     return Score(dialect, total, width, even, legal, typed, alike, len(records), sample)
+
+
+def may_reach(total: float, dialect: RawDialect, lines: Lines) -> bool:
+    """False when a dialect cannot score as much, by the widths of its rows alone."""
+    if dialect.quote is not None:
+        return True
+    records = [record for record in Lexer(dialect).records(lines) if not record.blank]
+    width = _width(records)
+    if not records or width == 1:
+        return True
+    share = _evenness(records, width) * (width - 1) / width * _prior(dialect.delimiter)
+    return share > total * _NEARLY
 
 
 def _width(records: Sequence[RawRecord]) -> int:
