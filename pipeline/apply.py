@@ -31,7 +31,7 @@ from pipeline.formats.base import TextBatch
 from pipeline.formula.evaluate import Moment
 from pipeline.formula.language import parse_check
 from pipeline.formula.terms import fields_of
-from pipeline.mapping.sourcewords import SourceWords, read_cells
+from pipeline.mapping.sourcewords import SourceWords, cells_in
 from pipeline.measures import measures_of
 from pipeline.outputs.changes import CHANGES, change_column
 from pipeline.outputs.rejects import Reject
@@ -126,15 +126,16 @@ class Applier:
     def sheet(self, batch: TextBatch) -> Sheet:
         """One batch, converted and checked, with everything that was found and done."""
         cells: dict[str, pa.StringArray] = {}
-        changes: dict[str, dict[str, Rows]] = {}
+        changes: dict[str, Mapping[str, Rows]] = {}
         for column in self._plan.columns:
-            described = self._contract.field(column.field)
-            cells[column.field], changes[column.field] = read_cells(
-                batch.columns[column.position],
+            found = cells_in(
+                batch,
+                column.position,
                 self._words[column.field],
-                self._contract.missing_values_of(described),
+                self._contract.missing_values_of(self._contract.field(column.field)),
             )
-            cells[column.field] = without_faults(cells[column.field], batch, column.position)
+            cells[column.field] = without_faults(found.cells, batch, column.position)
+            changes[column.field] = found.changed
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
         sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
         for name, changed in changes.items():
@@ -369,9 +370,7 @@ def place_of(batch: TextBatch, at: int, column: int | None = None) -> str:
 
 def cells_at(batch: TextBatch, positions: list[int]) -> dict[int, tuple[str, ...]]:
     """Cells as they stood, by position in the batch."""
-    taken = pa.array(positions, pa.int64())
-    rows = zip(*(column.take(taken).to_pylist() for column in batch.columns), strict=True)
-    return dict(zip(positions, rows, strict=True))
+    return dict(zip(positions, batch.cells_at(positions), strict=True))
 
 
 def _shape_rejects(batch: TextBatch) -> list[Reject]:
