@@ -27,7 +27,7 @@ from pipeline.contract.loading import CodeEntry, Contract
 from pipeline.contract.rules import formula_columns
 from pipeline.errors import RowCode
 from pipeline.faults import note_faults, without_faults
-from pipeline.formats.base import TextBatch
+from pipeline.formats.base import KnownCells, TextBatch
 from pipeline.formula.evaluate import Moment
 from pipeline.formula.language import parse_check
 from pipeline.formula.terms import fields_of
@@ -126,26 +126,31 @@ class Applier:
     def sheet(self, batch: TextBatch) -> Sheet:
         """One batch, converted and checked, with everything that was found and done."""
         cells: dict[str, pa.StringArray] = {}
-        changes: dict[str, Mapping[str, Rows]] = {}
+        found: dict[str, KnownCells] = {}
         for column in self._plan.columns:
-            found = cells_in(
+            found[column.field] = known = cells_in(
                 batch,
                 column.position,
                 self._words[column.field],
                 self._contract.missing_values_of(self._contract.field(column.field)),
             )
-            cells[column.field] = without_faults(found.cells, batch, column.position)
-            changes[column.field] = found.changed
+            cells[column.field] = without_faults(known.cells, batch, column.position)
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
         sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
-        for name, changed in changes.items():
-            sheet.change(name, {reason: split.rows_of(rows) for reason, rows in changed.items()})
+        for name, known in found.items():
+            rows_by_reason = known.changed.items()
+            sheet.change(name, {reason: split.rows_of(rows) for reason, rows in rows_by_reason})
         for rule in self._contract.split_rows:
             for name in sorted({rule.field, *(name for part in rule.into for name in part)}):
                 sheet.change(name, {"row-split": split.rows_split()})
         self._refuse_misfits(split, sheet)
         if batch.faults:
             note_faults(sheet, batch, self._plan, split)
+        sheet.known = {
+            name: known.converted
+            for name, known in found.items()
+            if known.converted is not None and sheet.cells[name] is known.cells
+        }
         self._converter.convert(sheet)
         self._keep_raw(batch, sheet)
         self._check(sheet, batch.records[sheet.origin])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
@@ -108,7 +108,9 @@ def _look(
         batch, positions[name], words[name], contract.missing_values_of(contract.field(name))
     )
     cells = without_faults(known.cells, batch, positions[name])
-    inspectors[name].observe(cells)
+    converted = inspectors[name].observe(cells)
+    if cells is known.cells:
+        known = replace(known, converted=converted)
     return known, cells
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
+from pipeline.standardize.base import Converted, Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,14 @@ class FewCells(Protocol):
 class KnownCells:
     """What the cells of a column were read as before. how: by which rules, equal for equal ones.
 
-    cells: cleaned, null where missing. changed: rows that were changed, by reason.
+    cells: cleaned, null where missing. changed: rows that were changed, by reason. converted: the
+    values they are, of kinds about which nothing is to be decided first.
     """
 
     how: object
     cells: pa.StringArray
-    changed: Mapping[str, npt.NDArray[np.int64]]
+    changed: Mapping[str, Rows]
+    converted: Converted | None = None
 
 
 @dataclass(slots=True, kw_only=True)
