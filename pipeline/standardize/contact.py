@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,8 @@ import pyarrow.compute as pc
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
+from pipeline.standardize.plainphones import plain_us_numbers
+from pipeline.standardize.textbytes import both, longest, rows_with_capitals
 from pipeline.standardize.wholetexts import match_whole
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
@@ -28,11 +31,6 @@ _ONE_NUMBER = re.compile(
 )
 
 
-# How nearly all US numbers are written. Read all at once: the library takes 50 us for each.
-_PLAIN_US = (
-    r"(?:\+?1[-. ]?)?"  # +1-405-901-4744
-    r"(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})"  # (405) 901-4744
-)
 _KINDS_OF_NUMBER = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip",
     "pager", "uan", "voicemail",
@@ -58,27 +56,39 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
     """
     if region != "US":
         return _read_phones(values, region)
-    is_plain = match_whole(values, _PLAIN_US)
-    others = _read_phones(pc.if_else(is_plain, pa.scalar(None, pa.string()), values), region)
-    written = pc.if_else(is_plain, values, pa.scalar(None, pa.string()))
-    plain = pc.replace_substring_regex(written, f"^{_PLAIN_US}$", r"+1\1\2\3\4")
-    is_assigned = match_whole(plain, _assigned())
-    reformatted = np.flatnonzero(is_true(pc.not_equal(plain, written)))
-    return _with_plain(others, plain, reformatted, np.flatnonzero(is_true(pc.invert(is_assigned))))
+    rows, numbers = plain_us_numbers(values)
+    is_plain = np.zeros(len(values), dtype=np.bool_)
+    is_plain[rows] = True
+    rest = np.flatnonzero(~is_plain)
+    others = _read_phones(values.take(pa.array(rest)), region)
+    written = values if not len(rest) else values.filter(pa.array(is_plain))
+    reformatted = rows[is_true(pc.not_equal(numbers, written))]
+    unassigned = rows[~is_true(match_whole(numbers, _assigned()))]
+    return _joined(others, rest, numbers, is_plain, reformatted, unassigned)
 
 
-def _with_plain(
-    others: Converted, plain: pa.StringArray, reformatted: Rows, unassigned: Rows
+def _joined(
+    others: Converted,
+    rest: Rows,
+    numbers: pa.StringArray,
+    is_plain: npt.NDArray[np.bool_],
+    reformatted: Rows,
+    unassigned: Rows,
 ) -> Converted:
-    """Put the plain numbers to the others."""
-    marked, changed = others.marked, others.changed
+    """The plain numbers and those of the `rest` of the rows, in their places."""
+    marked = {code: rest[rows] for code, rows in others.marked.items()}
+    changed = {reason: rest[rows] for reason, rows in others.changed.items()}
     if len(reformatted):
         earlier = changed.get("phone-reformatted", reformatted[:0])
-        changed["phone-reformatted"] = np.union1d(earlier, reformatted)
+        changed["phone-reformatted"] = both(earlier, reformatted)
     if len(unassigned):
         earlier = marked.get(RowCode.PHONE_NOT_VALID, unassigned[:0])
-        marked[RowCode.PHONE_NOT_VALID] = np.union1d(earlier, unassigned)
-    return Converted(values=pc.coalesce(plain, others.values), marked=marked, changed=changed)
+        marked[RowCode.PHONE_NOT_VALID] = both(earlier, unassigned)
+    source = np.empty(len(is_plain), dtype=np.int64)
+    source[is_plain] = np.arange(len(numbers))
+    source[rest] = np.arange(len(rest)) + len(numbers)
+    values = pa.concat_arrays([numbers, others.values]).take(pa.array(source))
+    return Converted(values=values, marked=marked, changed=changed)
 
 
 @cache
@@ -163,15 +173,14 @@ def convert_emails(values: pa.StringArray) -> Converted:
     What is not one plain address (dot-atom@domain.tld, RFC 5322 without comments and quotes) is
     refused as pattern.
     """
-    fits = pc.and_(
-        match_whole(values, _EMAIL),
-        pc.and_(
-            pc.less_equal(pc.utf8_length(values), _MAX_EMAIL),
-            pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL),
-        ),
-    )
+    fits = match_whole(values, _EMAIL)
+    if longest(values) > _MAX_LOCAL:
+        is_short = pc.less_equal(pc.utf8_length(values), _MAX_EMAIL)
+        begins_short = pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL)
+        fits = pc.and_(fits, pc.and_(is_short, begins_short))
     good = pc.if_else(fits, values, pa.scalar(None, pa.string()))
-    loud = np.flatnonzero(is_true(pc.match_substring_regex(good, "@.*[A-Z]")))
+    loud = rows_with_capitals(good)
+    loud = loud[is_true(pc.match_substring_regex(good.take(pa.array(loud)), "@.*[A-Z]"))]
     lowered = good
     if len(loud):
         read = read_distinct(good.take(pa.array(loud)), _lower_domain)
@@ -194,13 +203,21 @@ def convert_postal_codes_us(values: pa.StringArray) -> Converted:
     Anything else is refused as pattern: a code of four digits may have lost its zero, but which
     code it was is not invented here.
     """
+    others = np.flatnonzero(~is_true(match_whole(values, _POSTAL_CODE)))
+    if not len(others):
+        return Converted(values=values)
+    good = put(values, others, _mended(values.take(pa.array(others))))
+    return _refusing_others(values, good, values, "postal-code-reformatted")
+
+
+def _mended(values: pa.StringArray) -> pa.StringArray:
+    """Texts that are no postal code as it is written: what they are meant for, else null."""
     hyphened = pc.replace_substring_regex(
         values, r"^([0-9]{5})(?: ?[-\x{2010}-\x{2013}] ?| )?([0-9]{4})$", r"\1-\2"
     )
     repaired = pc.replace_substring_regex(hyphened, r"^([0-9]{5})\.0+$", r"\1")
     fits = match_whole(repaired, _POSTAL_CODE)
-    good = pc.if_else(fits, repaired, pa.scalar(None, pa.string()))
-    return _refusing_others(values, good, values, "postal-code-reformatted")
+    return pc.if_else(fits, repaired, pa.scalar(None, pa.string()))
 
 
 def _refusing_others(

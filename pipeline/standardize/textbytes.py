@@ -90,6 +90,38 @@ def rows_of_at_most(values: pa.StringArray, length: int) -> Rows:
     return np.flatnonzero(np.diff(offsets) <= length)
 
 
+def rows_beginning(values: pa.StringArray, letters: bytes) -> Rows:
+    """Rows, ascending, of present texts that begin with one of these letters of ASCII."""
+    data, offsets = bytes_of(values)
+    is_letter = np.zeros(256, dtype=np.bool_)
+    is_letter[list(letters)] = True
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    rows: Rows = filled[is_letter[data[offsets[filled]]]]
+    return rows[is_valid(values)[rows]] if values.null_count else rows
+
+
+def rows_with_capitals(values: pa.StringArray) -> Rows:
+    """Rows, ascending, of present texts with a capital letter of ASCII."""
+    data, offsets = bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    return _rows_with((used - np.uint8(ord("A"))) < 26, values)
+
+
+def longest(values: pa.StringArray) -> int:
+    """Bytes of the longest text, 0 when there is none."""
+    return int(np.diff(bytes_of(values)[1]).max(initial=0))
+
+
+def gather(data: Codes, starts: Offsets, length: int) -> Codes:
+    """Copy `length` bytes from each start into the rows of a matrix. There is a start."""
+    if starts[-1] - starts[0] == (len(starts) - 1) * length:  # they lie side by side
+        return data[starts[0] : starts[0] + len(starts) * length].reshape(-1, length)
+    windows: npt.NDArray[np.void] = np.ndarray(
+        (len(data) - length + 1,), dtype=np.dtype((np.void, length)), buffer=data, strides=(1,)
+    )
+    return windows[starts].view(np.uint8).reshape(-1, length)
+
+
 def once(ascending: Rows) -> Rows:
     """The same numbers, each once."""
     if len(ascending) < 2:
