@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.messages import OutputFile
+from pipeline.standardize.distinct import put
+from pipeline.standardize.textbytes import rows_with_any
 
 _PARQUET_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -230,14 +232,8 @@ def _csv_texts(column: pa.Array) -> pa.Array:
     if not pa.types.is_string(column.type):
         return column.cast(pa.string()).fill_null("")
     texts = column.fill_null("")
-    if not _has_special_bytes(texts):
+    rows = rows_with_any(texts, b',"\n\r')
+    if not len(rows):
         return texts
-    special = pc.match_substring_regex(texts, '[,"\r\n]')
-    doubled = pc.replace_substring(texts, '"', '""')
-    return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
-
-
-def _has_special_bytes(texts: pa.StringArray) -> bool:
-    """Whether any cell needs quotes; a look at the bytes is much cheaper than one at each cell."""
-    joined = b"".join(_text_bytes(texts))
-    return any(joined.find(sign) >= 0 for sign in (b",", b'"', b"\n", b"\r"))
+    doubled = pc.replace_substring(texts.take(pa.array(rows)), '"', '""')
+    return put(texts, rows, pc.binary_join_element_wise('"', doubled, '"', ""))

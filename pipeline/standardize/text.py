@@ -103,24 +103,31 @@ def _clean_special(values: pa.StringArray, rows: Rows, changed: dict[str, Rows])
     """Clean the rows of unusual text; most need nothing."""
     texts = values.take(pa.array(rows))
     is_suspect = is_true(pc.match_substring_regex(texts, _SUSPECT))
-    composable = np.flatnonzero(~is_suspect & is_true(pc.match_substring_regex(texts, _COMPOSABLE)))
-    if len(composable):
-        before = texts.take(pa.array(composable))
-        composed = pc.utf8_normalize(before, form="NFC")
-        differs = is_true(pc.not_equal(composed, before))
-        if differs.any():
-            _add(changed, "nfc", rows[composable[differs]])
-            texts = put(texts, composable[differs], composed.filter(pa.array(differs)))
-    if is_suspect.any():
-        cleaned = read_distinct(texts.filter(pa.array(is_suspect)), _clean_one)
-        suspects = rows[is_suspect]
-        for reasons, places in cleaned.group(lambda answer: answer.reasons).items():
+    places, fresh = _composed(texts, np.flatnonzero(~is_suspect))
+    if len(places):
+        _add(changed, "nfc", rows[places])
+        texts = put(texts, places, fresh)
+    suspects = np.flatnonzero(is_suspect)
+    if len(suspects):
+        cleaned = read_distinct(texts.take(pa.array(suspects)), _clean_one)
+        for reasons, found in cleaned.group(lambda answer: answer.reasons).items():
             for reason in reasons:
-                _add(changed, reason, suspects[places])
-        texts = put(
-            texts, np.flatnonzero(is_suspect), cleaned.spread(lambda c: c.text, pa.string())
-        )
+                _add(changed, reason, rows[suspects[found]])
+        fresh = cleaned.spread(lambda answer: answer.text, pa.string())
+        texts = fresh if len(suspects) == len(texts) else put(texts, suspects, fresh)
     return put(values, rows, texts) if changed else values
+
+
+def _composed(texts: pa.StringArray, places: Rows) -> tuple[Rows, pa.StringArray]:
+    """Which of the texts at these places are not composed (NFC), and what they are composed."""
+    if not len(places):
+        return places, texts.slice(0, 0)
+    some = texts.take(pa.array(places))
+    may_be = is_true(pc.match_substring_regex(some, _COMPOSABLE))
+    places, before = places[may_be], some.filter(pa.array(may_be))
+    composed = pc.utf8_normalize(before, form="NFC")
+    differs = is_true(pc.not_equal(composed, before))
+    return places[differs], composed.filter(pa.array(differs))
 
 
 def _clean_one(text: str) -> _Cleaned:

@@ -100,6 +100,16 @@ def rows_beginning(values: pa.StringArray, letters: bytes) -> Rows:
     return rows[is_valid(values)[rows]] if values.null_count else rows
 
 
+def rows_with_any(values: pa.StringArray, letters: bytes) -> Rows:
+    """Rows, ascending, of present texts with one of these letters of ASCII."""
+    data, offsets = bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    is_letter = used == letters[0]
+    for letter in letters[1:]:
+        is_letter |= used == letter
+    return _rows_with(is_letter, values) if is_letter.any() else np.zeros(0, dtype=np.int64)
+
+
 def rows_with_capitals(values: pa.StringArray) -> Rows:
     """Rows, ascending, of present texts with a capital letter of ASCII."""
     data, offsets = bytes_of(values)
