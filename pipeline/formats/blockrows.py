@@ -6,10 +6,11 @@ their text is read again from the file only if somebody asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from pipeline.formats.source import chunks, open_source
 from pipeline.formats.structure import Block
 
 Rows = npt.NDArray[np.int64]
+Arrays = Mapping[str, pa.Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,21 @@ class BlockRows(Sequence[pa.StringArray]):
     """The columns of some records of a block, as a batch has them.
 
     rows: the record each row is. columns: their cells, as parsed. at: where the block's text stands
-    in a file; None when it stands nowhere as it is. Pickled, the text is left out if `at` says
-    where it is, and so are forgotten columns.
+    in a file; None when it stands nowhere as it is. A column that is None is parsed when it is
+    asked for.
     """
 
     def __init__(
         self,
         block: Block,
         rows: Rows,
-        columns: Sequence[pa.StringArray],
+        columns: Sequence[pa.StringArray | None],
         delimiter: bytes,
         at: Stretch | None,
     ) -> None:
         self._block = block
         self._rows = rows
-        self._columns: list[pa.StringArray | None] = list(columns)
+        self._columns = list(columns)
         self._delimiter = delimiter
         self._at = at
 
@@ -92,10 +94,28 @@ class BlockRows(Sequence[pa.StringArray]):
             columns = (self[place].take(pa.array(taken)) for place in range(len(self)))
         return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
-    def forget(self, places: Iterable[int]) -> None:
-        """Give up the cells of these columns; asked for again, they are parsed again."""
-        for place in places:
-            self._columns[place] = None
+    def put_by(self, without: Container[int]) -> tuple[Arrays, Callable[[Arrays], BlockRows]]:
+        """What these columns are made of, as arrays, and how the same are made of them again.
+
+        The cells of the columns `without` are left out; asked for again, they are parsed again. So
+        is the text, if it stands in the file.
+        """
+        block = self._block
+        arrays = {
+            "starts": pa.array(block.starts),
+            "first_lines": pa.array(block.first_lines),
+            "rows": pa.array(self._rows),
+            "unbalanced": pa.array(block.unbalanced, pa.int64()),
+            "rewritten": pa.array(block.rewritten.keys(), pa.int64()),
+            "rewritten_as": pa.array(block.rewritten.values(), pa.binary()),
+        }
+        if self._at is None:
+            arrays["text"] = pa.array([block.text[: block.starts[-1]]], pa.binary())
+        for place in range(len(self)):
+            if place not in without:
+                arrays[f"column/{place}"] = self[place]
+        about = (len(self), block.lines, block.has_quotes, self._delimiter, self._at)
+        return arrays, partial(_made_again, about)
 
     def _parsed(self) -> list[pa.StringArray]:
         columns, records, _ = parse_cells(self._whole_block(), len(self), self._delimiter)
@@ -109,6 +129,20 @@ class BlockRows(Sequence[pa.StringArray]):
             self._block = replace(self._block, text=self._at.read())
         return self._block
 
-    def __getstate__(self) -> dict[str, Any]:
-        block = self._block if self._at is None else replace(self._block, text=b"")
-        return {**self.__dict__, "_block": block}
+
+def _made_again(
+    about: tuple[int, int, bool, bytes, Stretch | None], arrays: Mapping[str, pa.Array]
+) -> BlockRows:
+    width, lines, has_quotes, delimiter, at = about
+    texts = zip(arrays["rewritten"].to_pylist(), arrays["rewritten_as"].to_pylist(), strict=True)
+    block = Block(
+        text=b"" if at is not None else arrays["text"][0].as_py(),
+        starts=np.asarray(arrays["starts"]),
+        first_lines=np.asarray(arrays["first_lines"]),
+        lines=lines,
+        has_quotes=has_quotes,
+        unbalanced=arrays["unbalanced"].to_pylist(),
+        rewritten=dict(texts),
+    )
+    columns = [arrays.get(f"column/{place}") for place in range(width)]
+    return BlockRows(block, np.asarray(arrays["rows"]), columns, delimiter, at)
