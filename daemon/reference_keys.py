@@ -5,8 +5,9 @@ One folder a contract under work/state/keys, one file for each group of fields t
 beside its attempt; they are added here before the delivery is published. Keys are a set: adding
 those of one job again changes nothing, so every step may be repeated after a crash.
 
-A delivery rewrites only the file of the recent keys; when that has grown to a part of the whole,
-the two are merged. What readers have mapped stays theirs.
+A delivery writes the smallest of several files anew, and a larger one only when the smaller ones
+are full: each is sixteen times as large as the one before, so a key is written a few times in its
+life, however many there are. What readers have mapped stays theirs.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ from pathlib import Path
 import numpy as np
 
 from daemon.folders.files import fsync_dir
-from pipeline.references import DIGEST, Digests, KnownKeys, read_keys, recent_of, write_keys
+from pipeline.references import (
+    DIGEST,
+    RECENT_LEVELS,
+    Digests,
+    KnownKeys,
+    read_keys,
+    recent_of,
+    write_keys,
+)
 
-_FEW_KEYS = 65_536  # 1 MB: merging is not worth while before
-_SHARE = 8  # recent keys beyond an eighth of the others are merged into them
+_FEW_KEYS = 4_096  # 64 KB, the smallest file
+_TIMES = 16
 
 
 def written_beside(staging: Path) -> Path:
@@ -64,16 +73,30 @@ class ReferenceKeys:
 
 
 def _add(path: Path, digests: Digests) -> None:
-    old, recent = _read(path), _read(recent_of(path))
-    new = digests[~KnownKeys([old, recent]).has(digests)]
+    """Put new keys into the smallest file that has room for them and for all smaller ones."""
+    recent = [_read(recent_of(path, level)) for level in range(RECENT_LEVELS)]
+    old = _read(path)
+    new = digests[~KnownKeys([*recent, old]).has(digests)]
     if not len(new) and path.exists():
         return
-    recent = np.concatenate([recent, new])
-    if path.exists() and len(recent) <= max(_FEW_KEYS, len(old) // _SHARE):
-        write_keys(recent_of(path), recent)
-        return
-    write_keys(path, np.concatenate([old, recent]))  # in place before the recent ones go
-    recent_of(path).unlink(missing_ok=True)
+    carried = [new]
+    for level, held in enumerate(recent):
+        carried.append(held)
+        room = _FEW_KEYS * _TIMES**level
+        if not path.exists() or (level and 2 * room > len(old)):
+            break  # a file beside the last one would be no smaller
+        if sum(map(len, carried)) <= room:
+            write_keys(recent_of(path, level), np.concatenate(carried))
+            _remove_recent(path, below=level)
+            return
+    write_keys(path, np.concatenate([new, *recent, old]))
+    _remove_recent(path, below=RECENT_LEVELS)
+
+
+def _remove_recent(path: Path, *, below: int) -> None:
+    """Remove the smaller files, whose keys now stand in a larger one, in place before they go."""
+    for level in range(below):
+        recent_of(path, level).unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Digests:

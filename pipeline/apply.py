@@ -28,11 +28,11 @@ from pipeline.contract.loading import CodeEntry, Contract
 from pipeline.contract.rules import formula_columns
 from pipeline.errors import RowCode
 from pipeline.faults import note_faults, without_faults
-from pipeline.formats.base import TextBatch
+from pipeline.formats.base import KnownCells, TextBatch
 from pipeline.formula.evaluate import Moment
 from pipeline.formula.language import parse_check
 from pipeline.formula.terms import fields_of
-from pipeline.mapping.sourcewords import SourceWords, read_cells
+from pipeline.mapping.sourcewords import SourceWords, cells_in
 from pipeline.measures import measures_of
 from pipeline.outputs.changes import CHANGES, change_column
 from pipeline.outputs.rejects import Reject
@@ -128,25 +128,31 @@ class Applier:
     def sheet(self, batch: TextBatch) -> Sheet:
         """One batch, converted and checked, with everything that was found and done."""
         cells: dict[str, pa.StringArray] = {}
-        changes: dict[str, dict[str, Rows]] = {}
+        found: dict[str, KnownCells] = {}
         for column in self._plan.columns:
-            described = self._contract.field(column.field)
-            cells[column.field], changes[column.field] = read_cells(
-                batch.columns[column.position],
+            found[column.field] = known = cells_in(
+                batch,
+                column.position,
                 self._words[column.field],
-                self._contract.missing_values_of(described),
+                self._contract.missing_values_of(self._contract.field(column.field)),
             )
-            cells[column.field] = without_faults(cells[column.field], batch, column.position)
+            cells[column.field] = without_faults(known.cells, batch, column.position)
         split = split_rows(cells, self._contract.split_rows, self._lookups, len(batch.records))
         sheet = Sheet(count=len(split.origin), origin=split.origin, cells=split.columns)
-        for name, changed in changes.items():
-            sheet.change(name, {reason: split.rows_of(rows) for reason, rows in changed.items()})
+        for name, known in found.items():
+            rows_by_reason = known.changed.items()
+            sheet.change(name, {reason: split.rows_of(rows) for reason, rows in rows_by_reason})
         for rule in self._contract.split_rows:
             for name in sorted({rule.field, *(name for part in rule.into for name in part)}):
                 sheet.change(name, {"row-split": split.rows_split()})
         self._refuse_misfits(split, sheet)
         if batch.faults:
             note_faults(sheet, batch, self._plan, split)
+        sheet.known = {
+            name: known.converted
+            for name, known in found.items()
+            if known.converted is not None and sheet.cells[name] is known.cells
+        }
         self._converter.convert(sheet)
         self._keep_raw(batch, sheet)
         self._check(sheet, batch.records[sheet.origin])
@@ -375,9 +381,7 @@ def place_of(batch: TextBatch, at: int, column: int | None = None) -> str:
 
 def cells_at(batch: TextBatch, positions: list[int]) -> dict[int, tuple[str, ...]]:
     """Cells as they stood, by position in the batch."""
-    taken = pa.array(positions, pa.int64())
-    rows = zip(*(column.take(taken).to_pylist() for column in batch.columns), strict=True)
-    return dict(zip(positions, rows, strict=True))
+    return dict(zip(positions, batch.cells_at(positions), strict=True))
 
 
 def _shape_rejects(batch: TextBatch) -> list[Reject]:

@@ -49,7 +49,8 @@ class ColumnConverter:
         """Fill `sheet.values`; what cannot be read is noted as an error."""
         parts: dict[str, Converted] = {}
         for name, convert in self._converters.items():
-            parts[name] = converted = convert(sheet.cells[name])
+            known = sheet.known.get(name)
+            parts[name] = converted = convert(sheet.cells[name]) if known is None else known
             self._take_in(name, converted, sheet)
             sheet.change(name, converted.changed)
         units = self._written_units(sheet, parts)

@@ -17,6 +17,7 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.footers import without_footer
 from pipeline.formats.base import ReadAs, TableReader, UnclearLayout
 from pipeline.formula.evaluate import Moment
+from pipeline.keeping import KeepingReader
 from pipeline.mapping.by_name import ColumnMapping, choose_contract
 from pipeline.mapping.confirmed import Located, labels_fit, locate, nearest_mapping
 from pipeline.mapping.drift import compared, missing_columns
@@ -57,13 +58,21 @@ class _Case:
     read_as: ReadAs = field(default_factory=ReadAs)
     questions: list[Question] = field(default_factory=list)
 
+    def prepared(
+        self, contract: Contract, mapping: Mapping | None = None, footer: int = 0
+    ) -> Prepared:
+        """The table as a contract wants it, by a reader that keeps what it reads."""
+        ready = prepared(self.raw, contract, mapping, footer)
+        folder = Path(self.task.staging_dir) if self.task.staging_dir else None
+        return replace(ready, reader=KeepingReader(ready.reader, folder))
+
     def moment(self, contract: Contract) -> Moment:
         timezone = next((one.timezone for one in contract.fields if one.timezone), None)
         return Moment.at(self.task.now_s, timezone)
 
 
 def decide(task: HarmonizeTask) -> Decision:
-    """Decide about a file.
+    """Decide about a file. What is read of it is kept for applying the plan, by its reader.
 
     Raises:
         ContentError: the file cannot be read as a table, fits no contract, or a contract or
@@ -203,7 +212,7 @@ def _by_mapping(case: _Case, mapping: Mapping, *, is_answer: bool) -> Decision:
     """A plan by a confirmed mapping. An answer to this very file is not compared with it."""
     contract = case.contracts[mapping.contract]
     drop = mapping.footer.drop or 0
-    ready = prepared(case.raw, contract, mapping, drop)
+    ready = case.prepared(contract, mapping, drop)
     located = locate(mapping, ready.reader.header, contract, consumed=ready.consumed)
     moment = case.moment(contract)
     made = study(ready.reader, contract, located.columns, moment)
@@ -227,7 +236,7 @@ def _by_mapping(case: _Case, mapping: Mapping, *, is_answer: bool) -> Decision:
 def _by_old_mapping(case: _Case, old: Mapping) -> Decision:
     """A proposal that goes out from the mapping of a source whose columns have changed."""
     contract = case.contracts[old.contract]
-    ready = prepared(case.raw, contract, old, old.footer.drop or 0)
+    ready = case.prepared(contract, old, old.footer.drop or 0)
     located = locate(old, ready.reader.header, contract, consumed=ready.consumed)
     moment = case.moment(contract)
     lost = {name: one.name for one in located.absent for name in one.to}
@@ -245,7 +254,7 @@ def _by_names(case: _Case) -> Decision:
         if case.contract is not None:
             raise
         return _by_evidence(case, error)
-    ready = prepared(case.raw, contract, None)
+    ready = case.prepared(contract)
     moment = case.moment(contract)
     made = study(ready.reader, contract, columns, moment)
     if made.vetoed or columns.missing_required:
@@ -283,8 +292,8 @@ def _chosen(case: _Case) -> tuple[Contract, ColumnMapping]:
                 FileCode.SCHEMA_UNKNOWN, f"there is no contract {case.contract}; known: {known}"
             )
         contract = contracts[case.contract]
-        return contract, map_reshaped(prepared(case.raw, contract, None).reader, contract)
-    readers = {name: prepared(case.raw, one, None).reader for name, one in contracts.items()}
+        return contract, map_reshaped(case.prepared(contract).reader, contract)
+    readers = {name: case.prepared(one).reader for name, one in contracts.items()}
     columns = {name: map_reshaped(readers[name], one) for name, one in contracts.items()}
     try:
         return choose_contract(case.raw.header, contracts, columns)
@@ -304,7 +313,7 @@ def _by_evidence(case: _Case, refusal: ContentError) -> Decision:
     found: list[tuple[Proposal, Contract, Prepared]] = []
     sample: Sample | None = None
     for contract in case.contracts.values():
-        ready = prepared(case.raw, contract, None)
+        ready = case.prepared(contract)
         if sample is None or sample.header != ready.reader.header:
             sample = Sample.take(ready.reader)
         columns = map_reshaped(ready.reader, contract)

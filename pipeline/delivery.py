@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -36,7 +37,7 @@ from pipeline.rows.keyclash import find_clashes
 from pipeline.rows.keyrules import key_rules
 from pipeline.rows.merged import check_merged
 from pipeline.rows.pairs import FILE_NAME, PairSearch, write_pairs
-from pipeline.rows.rowstore import RowStore
+from pipeline.rows.rowstore import RowStore, among
 from pipeline.shown import shown_name
 from pipeline.stopwatch import timed
 
@@ -269,7 +270,7 @@ class Delivery:
             return ()
         kept = ~resolution.dropped
         kept[_positions_of(kept_out, store)] = False
-        found = self._pairs.find(store.batches, kept)
+        found = self._pairs.find(partial(store.batches, self._pairs.columns), kept)
         return (write_pairs(staging / FILE_NAME, found),) if found else ()
 
     def _dangling(self, store: RowStore, tally: Tally) -> dict[int, KeyReject]:
@@ -382,7 +383,7 @@ def _records_at(rejected: Mapping[int, KeyReject], store: RowStore) -> KeptOut:
         return kept_out
     positions = np.array(sorted(rejected), dtype=np.int64)
     start = 0
-    for batch in store.batches():
+    for batch in store.batches([RECORD]):
         records = np.asarray(batch.column(RECORD))
         low, high = np.searchsorted(positions, (start, start + batch.num_rows))
         for position in positions[low:high].tolist():
@@ -397,8 +398,8 @@ def _positions_of(kept_out: KeptOut, store: RowStore) -> np.ndarray[Any, np.dtyp
     wanted = np.array(sorted(kept_out), dtype=np.int64)
     found = []
     start = 0
-    for batch in store.batches():
-        found.append(np.flatnonzero(np.isin(np.asarray(batch.column(RECORD)), wanted)) + start)
+    for batch in store.batches([RECORD]):
+        found.append(np.flatnonzero(among(np.asarray(batch.column(RECORD)), wanted)) + start)
         start += batch.num_rows
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 

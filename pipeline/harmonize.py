@@ -88,7 +88,7 @@ def plan_file(task: HarmonizeTask) -> Plan:
         TransientError: the disk or the file could not be read now.
     """
     with _storage_trouble():
-        return decide(task).plan
+        return decide(replace(task, staging_dir="")).plan  # nothing is applied, nothing kept
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
@@ -16,9 +16,10 @@ import pyarrow as pa
 from pipeline.contract.loading import Contract
 from pipeline.faults import without_faults
 from pipeline.footer import LOOKED_AT, tail_of
-from pipeline.formats.base import TableReader, TextBatch
+from pipeline.formats.base import KnownCells, TableReader, TextBatch
 from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
-from pipeline.mapping.sourcewords import SourceWords, read_cells
+from pipeline.keeping import KeepingReader
+from pipeline.mapping.sourcewords import SourceWords, cells_in
 from pipeline.parallel import Crew, ahead
 from pipeline.standardize.base import Question
 from pipeline.standardize.numbers import NumberDecision
@@ -68,10 +69,15 @@ def inspect(
             records += batch.read
             tail.extend(raw for _, raw in tail_of(batch))
             look = partial(_look, batch, contract, positions, words, inspectors)
-            cells = dict(zip(positions, crew.each(look, positions), strict=True))
+            found = dict(zip(positions, crew.each(look, positions), strict=True))
+            cells = {name: seen for name, (_, seen) in found.items()}
             if not examples:
                 examples = {at: _examples(cells[name]) for name, at in positions.items()}
             watch.observe(cells)
+            if isinstance(reader, KeepingReader):
+                reader.keep(batch, {positions[name]: known for name, (known, _) in found.items()})
+    if isinstance(reader, KeepingReader):
+        reader.whole()
     settled = {name: inspector.settle() for name, inspector in inspectors.items()}
     watch = _watch_again(reader, contract, positions, settled, words) or watch
     units, questions = watch.settle({name: setting.label for name, setting in settings.items()})
@@ -93,11 +99,19 @@ def _look(
     words: Mapping[str, SourceWords],
     inspectors: Mapping[str, Inspector],
     name: str,
-) -> pa.StringArray:
-    """Clean one column of a batch and show it to its inspector, which nobody else uses."""
-    cells = cells_of(batch, contract, {name: positions[name]}, words)[name]
-    inspectors[name].observe(cells)
-    return cells
+) -> tuple[KnownCells, pa.StringArray]:
+    """Clean one column of a batch and show it to its inspector, which nobody else uses.
+
+    Returns its cells as any reading of them finds them, and without those at fault.
+    """
+    known = cells_in(
+        batch, positions[name], words[name], contract.missing_values_of(contract.field(name))
+    )
+    cells = without_faults(known.cells, batch, positions[name])
+    converted = inspectors[name].observe(cells)
+    if cells is known.cells:
+        known = replace(known, converted=converted)
+    return known, cells
 
 
 def _examples(cells: pa.StringArray) -> tuple[str, ...]:
@@ -115,15 +129,13 @@ def cells_of(
     """Cleaned cells by field; null where they are missing or, by their format, no values."""
     return {
         name: without_faults(
-            read_cells(
-                batch.columns[position],
-                words[name],
-                contract.missing_values_of(contract.field(name)),
-            )[0],
+            cells_in(
+                batch, at, words[name], contract.missing_values_of(contract.field(name))
+            ).cells,
             batch,
-            position,
+            at,
         )
-        for name, position in positions.items()
+        for name, at in positions.items()
     }
 
 

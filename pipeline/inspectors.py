@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.contract.loading import Contract, Field
 from pipeline.kinds import Converter, codeset_of, converter_of, kind_of, phrases_of
 from pipeline.mapping.sourcewords import NO_WORDS, SourceWords
-from pipeline.standardize.base import Question
+from pipeline.standardize.base import Converted, Question
 from pipeline.standardize.codes import CodeEvidence, CodeSet
 from pipeline.standardize.dates import DateEvidence, decide_dates
 from pipeline.standardize.distinct import read_distinct
@@ -70,8 +70,11 @@ class Settled:
 class Inspector(Protocol):
     """Collects the evidence of one column."""
 
-    def observe(self, values: pa.StringArray) -> None:
-        """Look at one batch of cleaned text; null is missing."""
+    def observe(self, values: pa.StringArray) -> Converted | None:
+        """Look at one batch of cleaned text; null is missing.
+
+        Returns what they are converted to, where nothing has to be decided before that.
+        """
         ...
 
     def settle(self) -> Settled:
@@ -341,9 +344,11 @@ class _Parsed:
         self._values = 0
         self._refused = 0
 
-    def observe(self, values: pa.StringArray) -> None:
+    def observe(self, values: pa.StringArray) -> Converted:
+        converted = self._convert(values)
         self._values += len(values) - values.null_count
-        self._refused += sum(len(rows) for rows in self._convert(values).bad.values())
+        self._refused += sum(len(rows) for rows in converted.bad.values())
+        return converted
 
     def settle(self) -> Settled:
         return Settled(
@@ -375,12 +380,13 @@ class _Texts:
         self._evidence = TextEvidence()
         self._misfits = 0
 
-    def observe(self, values: pa.StringArray) -> None:
-        self._kind.observe(values)
+    def observe(self, values: pa.StringArray) -> Converted | None:
+        converted = self._kind.observe(values)
         self._evidence.observe(values)
         if self._pattern is not None:
             bad = convert_string(values, pattern=self._pattern).bad
             self._misfits += sum(map(len, bad.values()))
+        return converted
 
     def settle(self) -> Settled:
         settled = self._kind.settle()

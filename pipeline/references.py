@@ -130,14 +130,14 @@ class KnownKeys:
     def open(cls, folder: Path, fields: Sequence[str]) -> KnownKeys | None:
         """Open what is known of a table; None when nothing of it was ever delivered.
 
-        The recent keys are opened first: when they are merged into the others meanwhile, they are
-        then seen twice, and not overlooked.
+        The most recent keys are opened first: when they are merged into the others meanwhile, they
+        are then seen twice, and not overlooked.
         """
         path = folder / key_file_name(fields)
-        recent = read_keys(recent_of(path))
-        if not path.exists() and not len(recent):
+        recent = [read_keys(recent_of(path, level)) for level in range(RECENT_LEVELS)]
+        if not path.exists() and not any(map(len, recent)):
             return None
-        return cls([recent, read_keys(path)])
+        return cls([*recent, read_keys(path)])
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
@@ -155,9 +155,16 @@ class KnownKeys:
         return found
 
 
-def recent_of(path: Path) -> Path:
-    """The small file beside a large one, so that a delivery need not rewrite the large one."""
-    return path.with_name(f"{path.name}.recent")
+RECENT_LEVELS = 5
+"""How many smaller files may lie beside the one with most of the keys."""
+
+
+def recent_of(path: Path, level: int = 0) -> Path:
+    """A smaller file beside a large one, so that a delivery need not rewrite the large one.
+
+    level: 0 is the smallest one, with the most recent keys.
+    """
+    return path.with_name(f"{path.name}.{level}.recent" if level else f"{path.name}.recent")
 
 
 def referred_fields(contract: Contract, others: Iterable[Contract]) -> tuple[tuple[str, ...], ...]:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.contract.loading import Contract, Field
 from pipeline.errors import ROW_CODES, RowCode
-from pipeline.standardize.base import Rows
+from pipeline.standardize.base import Converted, Rows
 
 ARROW_TYPES = {
     "string": pa.string(),
@@ -52,7 +52,8 @@ class Change:
 class Sheet:
     """The batch.
 
-    cells: cleaned text of each mapped field, null where missing. values: converted columns.
+    cells: cleaned text of each mapped field, null where missing. known: what cells were converted
+    to before. values: converted columns.
     numbers: float64 of the numeric ones. offsets: minutes from UTC of the times.
     errors take a row out; marks only count. changes stand in the order they were made.
     """
@@ -60,6 +61,7 @@ class Sheet:
     count: int
     origin: Rows
     cells: dict[str, pa.StringArray]
+    known: dict[str, Converted] = field(default_factory=dict)
     values: dict[str, pa.Array] = field(default_factory=dict)
     numbers: dict[str, pa.DoubleArray] = field(default_factory=dict)
     offsets: dict[str, pa.Int16Array] = field(default_factory=dict)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
+from pipeline.standardize.base import Converted, Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,29 @@ class CellFault:
     refuses: bool = True
 
 
+@runtime_checkable
+class FewCells(Protocol):
+    """Columns of which a few rows can be had without the others."""
+
+    def at(self, rows: Sequence[int]) -> list[tuple[str, ...]]:
+        """The cells of these rows, ascending."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCells:
+    """What the cells of a column were read as before. how: by which rules, equal for equal ones.
+
+    cells: cleaned, null where missing. changed: rows that were changed, by reason. converted: the
+    values they are, of kinds about which nothing is to be decided first.
+    """
+
+    how: object
+    cells: pa.StringArray
+    changed: Mapping[str, Rows]
+    converted: Converted | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class TextBatch:
     """Some records in file order. Every array has `len(records)` entries.
@@ -62,9 +86,10 @@ class TextBatch:
         ("blank", "repeated-header").
     place: where a record stands, of formats in which a line number does not say it.
     faults: cells that are no proper values, by record.
+    known: what was read from columns before, by position; of these very rows only.
     """
 
-    columns: list[pa.StringArray]
+    columns: Sequence[pa.StringArray]
     records: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
     raw: Callable[[int], str]
@@ -72,6 +97,7 @@ class TextBatch:
     skipped: dict[str, int] = field(default_factory=dict)
     place: Place | None = None
     faults: list[CellFault] = field(default_factory=list)
+    known: Mapping[int, KnownCells] = field(default_factory=dict)
 
     @property
     def read(self) -> int:
@@ -83,6 +109,14 @@ class TextBatch:
     def first_rows(self) -> npt.NDArray[np.int64]:
         """Position of the first row of each record."""
         return np.unique(self.records, return_index=True)[1]
+
+    def cells_at(self, rows: Sequence[int]) -> list[tuple[str, ...]]:
+        """The cells of these rows, ascending, as they stood."""
+        if isinstance(self.columns, FewCells):
+            return self.columns.at(rows)
+        taken = pa.array(rows, pa.int64())
+        columns = (column.take(taken).to_pylist() for column in self.columns)
+        return list(zip(*columns, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,9 @@ def _read_arrow(
             invalid_row_handler=note_ragged,
         ),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=False,
+            check_utf8=False,  # the whole file was proved to be when it was opened
         ),
     )
     return table, widths

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import BadRecord, ReadAs, TextBatch
+from pipeline.formats.blockrows import BlockRows, Stretch
 from pipeline.formats.cells import (
     blank_rows,
     equal_rows,
@@ -38,10 +39,11 @@ _KEPT_BYTES = 1 << 20  # of a smaller file the cells stay in memory for the seco
 
 @dataclass(slots=True)
 class _Position:
-    """How much was read: records below the header, and the next physical line."""
+    """How much was read: records below the header, the next physical line, and bytes of text."""
 
     records: int
     line: int
+    offset: int
 
 
 class DelimitedReader:
@@ -66,6 +68,7 @@ class DelimitedReader:
         encoding: TextEncoding = detect_encoding(path, read_as.encoding)
         sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
         self._layout: Layout = decide_layout(sample, encoding, limits, read_as)
+        self._is_text = encoding.codec == "utf-8"  # as it stands in the file
         self._kept: TextBatch | None = None  # all of a small file: its cells are read once
 
     @property
@@ -91,7 +94,8 @@ class DelimitedReader:
         seen = blocks = size_bytes = 0
         batch: TextBatch | None = None
         for block, position in self._blocks():
-            batch = self._batch(block, position)
+            at = Stretch(self._path, position.offset, int(block.starts[-1]))
+            batch = self._batch(block, position, at if self._is_text else None)
             seen += len(batch.records) + len(batch.bad)
             blocks, size_bytes = blocks + 1, len(block.text)
             yield batch
@@ -107,7 +111,7 @@ class DelimitedReader:
             low, high = np.searchsorted(wanted, (first, first + count))
             chosen = wanted[low:high] - first
             if len(chosen):
-                batch = self._batch(block.only(chosen), position)
+                batch = self._batch(block.only(chosen), position, None)
                 batch.records = chosen[batch.records - first] + first
                 yield batch
 
@@ -116,13 +120,16 @@ class DelimitedReader:
         layout = self._layout
         splitter = RecordSplitter(layout.delimiter, layout.shapes, self._limits)
         window = self._open_window()
-        position = _Position(records=0, line=layout.data_line)
+        offset = layout.encoding.start + layout.data_offset
+        position = _Position(records=0, line=layout.data_line, offset=offset)
         while end := self._next_block(window, position):
             block = splitter.split(window, end, position.line)
             window.drop(int(block.starts[-1]))
             yield block, position
             position = _Position(
-                records=position.records + len(block.first_lines), line=position.line + block.lines
+                records=position.records + len(block.first_lines),
+                line=position.line + block.lines,
+                offset=position.offset + int(block.starts[-1]),
             )
 
     def _open_window(self) -> Window:
@@ -142,7 +149,7 @@ class DelimitedReader:
             )
         return end
 
-    def _batch(self, block: Block, position: _Position) -> TextBatch:
+    def _batch(self, block: Block, position: _Position, at: Stretch | None) -> TextBatch:
         columns, rows, ragged = parse_cells(block, len(self.header), self._layout.delimiter)
         if np.diff(block.starts).max(initial=0) > self._limits.max_cell_bytes:
             self._check_cells(columns, block, ragged, position)
@@ -152,11 +159,12 @@ class DelimitedReader:
             left_out = np.concatenate((blank, repeated))
             columns, rows = without_rows(columns, left_out), np.delete(rows, left_out)
         skipped = {"blank": blank_records + len(blank), "repeated-header": len(repeated)}
+        found = BlockRows(block, rows, columns, self._layout.delimiter, at)
         return TextBatch(
-            columns=columns,
+            columns=found,
             records=rows + (position.records + 1),
             lines=block.first_lines[rows] + position.line,
-            raw=_RawText(block, rows),
+            raw=found.raw,
             bad=bad,
             skipped={reason: count for reason, count in skipped.items() if count},
         )
@@ -201,17 +209,6 @@ class DelimitedReader:
                 FileCode.LIMIT_EXCEEDED,
                 f"a cell between lines {lines} is longer than {self._limits.max_cell_bytes} bytes",
             )
-
-
-class _RawText:
-    """Gives the text of a batch's records as it stood; holds on to the block."""
-
-    def __init__(self, block: Block, rows: npt.NDArray[np.int64]) -> None:
-        self._block = block
-        self._rows = rows
-
-    def __call__(self, at: int) -> str:
-        return self._block.raw(int(self._rows[at])).decode()
 
 
 def _plain(value: Any) -> Any:

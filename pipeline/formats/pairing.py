@@ -56,7 +56,7 @@ class QuotePairing:
         suspects = np.union1d(_line_of(improper, starts), np.flatnonzero(is_odd))
         if len(suspects) == 0:
             return Pairing(continues, suspects)
-        suspects = np.intersect1d(suspects, self._lines_that_open(codes, starts, quotes))
+        suspects = suspects[self._can_open(codes, starts, quotes)[suspects]]
         spans = self._spans(codes, starts, quotes, suspects, is_odd)
         return _without_spans(continues, suspects, spans)
 
@@ -68,11 +68,13 @@ class QuotePairing:
         proper: npt.NDArray[np.bool_] = self._beside_quote[codes[neighbour]] | at_edge
         return proper
 
-    def _lines_that_open(self, codes: Codes, starts: Offsets, quotes: Offsets) -> Offsets:
+    def _can_open(self, codes: Codes, starts: Offsets, quotes: Offsets) -> npt.NDArray[np.bool_]:
         """Lines with a quote that could open a cell; in all others quotes are text: 5" pipe."""
         before = quotes - 1
         opens = self._before_opening[codes[before]] | (before < 0)
-        return _line_of(quotes[opens], starts)
+        lines = np.zeros(len(starts) - 1, dtype=np.bool_)
+        lines[_line_of(quotes[opens], starts)] = True
+        return lines
 
     def _spans(
         self,
@@ -95,7 +97,7 @@ class QuotePairing:
         begin, end = starts[spans[:, 0]], starts[spans[:, 1] + 1]
         good = end - begin <= self._max_record_bytes
         first_quote = np.searchsorted(quotes, begin)
-        at, span = _members(quotes, begin, end)
+        at, span = _ranges(first_quote, np.searchsorted(quotes, end))
         rank = at - first_quote[span]
         good[span[~self._proper(codes, quotes[at], rank)]] = False
         good &= self._widths(codes, quotes, begin, end) == self._width
@@ -103,9 +105,10 @@ class QuotePairing:
 
     def _widths(self, codes: Codes, quotes: Offsets, begin: Offsets, end: Offsets) -> Offsets:
         """How many cells the record [begin, end) has: delimiters outside quotes, plus one."""
-        delimiters = np.flatnonzero(codes == self._delimiter)
-        at, span = _members(delimiters, begin, end)
-        inner_rank = np.searchsorted(quotes, delimiters[at]) - np.searchsorted(quotes, begin)[span]
+        at, span = _ranges(begin, end)
+        is_delimiter = codes[at] == self._delimiter
+        at, span = at[is_delimiter], span[is_delimiter]
+        inner_rank = np.searchsorted(quotes, at) - np.searchsorted(quotes, begin)[span]
         return np.bincount(span[inner_rank & 1 == 0], minlength=len(begin)) + 1
 
 
@@ -122,11 +125,12 @@ def _span_lines(odd: Offsets, can_open: npt.NDArray[np.bool_]) -> Offsets:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def _members(offsets: Offsets, begin: Offsets, end: Offsets) -> tuple[Offsets, Offsets]:
-    """Indices of the offsets that lie in one of the spans [begin, end), and in which one."""
-    span = np.searchsorted(begin, offsets, side="right") - 1
-    at = np.flatnonzero((span >= 0) & (offsets < end[span]))
-    return at, span[at]
+def _ranges(begin: Offsets, end: Offsets) -> tuple[Offsets, Offsets]:
+    """Every number in one of the ranges [begin, end), which ascend, and in which one it lies."""
+    lengths = end - begin
+    span = np.repeat(np.arange(len(begin)), lengths)
+    behind = np.cumsum(lengths)
+    return np.arange(len(span)) + np.repeat(end - behind, lengths), span
 
 
 def _inside(lines: Offsets, spans: Offsets) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.formats.base import KnownCells, TextBatch
 from pipeline.mapping.dateformats import orders_of
 from pipeline.mapping.model import MappedField
 from pipeline.mapping.rules import FRACTION
@@ -129,6 +130,17 @@ class SourceWords:
 
 
 NO_WORDS = SourceWords()
+
+
+def cells_in(
+    batch: TextBatch, position: int, words: SourceWords, missing_values: tuple[str, ...]
+) -> KnownCells:
+    """As `read_cells`, of a column of a batch; what was read so before is not read again."""
+    how = (words, missing_values)
+    known = batch.known.get(position)
+    if known is not None and known.how == how:
+        return known
+    return KnownCells(how, *read_cells(batch.columns[position], words, missing_values))
 
 
 def read_cells(

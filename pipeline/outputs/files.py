@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 from pipeline.messages import OutputFile
 from pipeline.outputs.jsontext import json_text
+from pipeline.standardize.distinct import put
+from pipeline.standardize.textbytes import rows_with_any
 from pipeline.standardize.wholetexts import FEW
 
 _PARQUET_TYPES: dict[str, pa.DataType] = {
@@ -220,19 +222,15 @@ def _text_bytes(lines: pa.Array | pa.ChunkedArray) -> Iterable[bytes]:
 
 
 def _csv_texts(column: pa.Array) -> pa.Array:
-    texts = _as_text(column).fill_null("")
-    if not pa.types.is_string(column.type) or not _has_special_bytes(texts):
+    if not pa.types.is_string(column.type):
+        return _as_text(column).fill_null("")
+    texts = column.fill_null("")
+    rows = rows_with_any(texts, b',"\n\r')
+    if not len(rows):
         return texts
-    special = pc.match_substring_regex(texts, '[,"\r\n]')
-    doubled = pc.replace_substring(texts, '"', '""')
-    return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+    doubled = pc.replace_substring(texts.take(pa.array(rows)), '"', '""')
+    return put(texts, rows, pc.binary_join_element_wise('"', doubled, '"', ""))
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-
-def _has_special_bytes(texts: pa.StringArray) -> bool:
-    """Whether any cell needs quotes; a look at the bytes is much cheaper than one at each cell."""
-    joined = b"".join(_text_bytes(texts))
-    return any(joined.find(sign) >= 0 for sign in (b",", b'"', b"\n", b"\r"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipeline.parallel import in_order
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector
 from pipeline.rows.dedupe import Resolution
-from pipeline.rows.rowstore import RowStore
+from pipeline.rows.rowstore import RowStore, among
 
 RESCUED_HEADER = ("record", "line", "column", "value")
 
@@ -89,9 +90,14 @@ class RowWriter:
 
     def _write_all(self, store: RowStore, resolution: Resolution, data: DataWriter) -> Written:
         written = Written()
+        filled_rows = sorted(resolution.filled)
 
         def prepare(placed: tuple[int, pa.RecordBatch]) -> _Prepared:
-            return self._prepared(*placed, resolution, data)
+            start, batch = placed
+            low = bisect_left(filled_rows, start)
+            high = bisect_left(filled_rows, start + batch.num_rows)
+            filled = {at - start: resolution.filled[at] for at in filled_rows[low:high]}
+            return self._prepared(start, batch, resolution, filled, data)
 
         for one in in_order(prepare, _placed(store.batches())):
             written.kept_out_rows += int(one.out.sum())
@@ -107,13 +113,19 @@ class RowWriter:
         return written
 
     def _prepared(
-        self, start: int, batch: pa.RecordBatch, resolution: Resolution, data: DataWriter
+        self,
+        start: int,
+        batch: pa.RecordBatch,
+        resolution: Resolution,
+        filled: dict[int, dict[str, Any]],
+        data: DataWriter,
     ) -> _Prepared:
-        """What is to be written of the rows from position `start` on; may run in any thread."""
-        stop = start + batch.num_rows
-        out = np.isin(np.asarray(batch.column(RECORD)), self.kept_out)
-        kept = ~(out | resolution.dropped[start:stop])
-        filled = _within(resolution.filled, start, stop)
+        """What is to be written of the rows from position `start` on; may run in any thread.
+
+        filled: what rows of the batch take over, by their place in it.
+        """
+        out = among(np.asarray(batch.column(RECORD)), self.kept_out)
+        kept = ~(out | resolution.dropped[start : start + batch.num_rows])
         rows = _filled(batch, filled).select(list(self.contract.field_names))
         rows = rows if kept.all() else rows.filter(pa.array(kept))
         return _Prepared(
@@ -189,8 +201,3 @@ def _filled(batch: pa.RecordBatch, filled: Mapping[int, dict[str, Any]]) -> pa.R
             cells[row] = values.get(name, cells[row])
         batch = batch.set_column(index, name, pa.array(cells, column.type))
     return batch
-
-
-def _within(filled: dict[int, dict[str, Any]], start: int, stop: int) -> dict[int, dict[str, Any]]:
-    """What rows from `start` to `stop` take over, by their place among these."""
-    return {place - start: values for place, values in filled.items() if start <= place < stop}

@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from pipeline.rows.hashlog import HashLog
 from pipeline.rows.rowhash import hash_rows
+from pipeline.standardize.distinct import put
+from pipeline.standardize.textbytes import rows_beyond_ascii
 
 Positions = npt.NDArray[np.int64]
 
@@ -124,13 +126,11 @@ def _all_stated(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:
 
 def matching_form(values: pa.StringArray) -> pa.StringArray:
     """Text as duplicates are compared: casefolded, plain apostrophes, single spaces."""
-    if pc.all(pc.string_is_ascii(values)).as_py() in (True, None):
-        folded = pc.ascii_lower(values)
-    else:
-        folded = pa.array(
-            [None if text is None else _casefolded(text) for text in values.to_pylist()],
-            type=pa.string(),
-        )
+    folded = pc.ascii_lower(values)
+    rows = rows_beyond_ascii(values)
+    if len(rows):
+        others = values.take(pa.array(rows)).to_pylist()
+        folded = put(folded, rows, pa.array(map(_casefolded, others), pa.string()))
     if pc.any(pc.match_substring_regex(folded, r"\s\s|[\t\n]")).as_py():
         folded = pc.replace_substring_regex(folded, r"\s+", " ")
     return folded

@@ -6,6 +6,7 @@ pressure from one row, a higher diastolic one from another). Then no part is bel
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from typing import Any
 
@@ -30,8 +31,10 @@ def check_merged(
     if not contract.checks or not resolution.filled:
         return marked
     start = 0
+    filled = sorted(resolution.filled)
     for batch in batches():
-        places = [at for at in range(start, start + batch.num_rows) if at in resolution.filled]
+        low, high = bisect_left(filled, start), bisect_left(filled, start + batch.num_rows)
+        places = filled[low:high]
         if places:
             columns = _taken_together(batch, start, places, resolution, contract)
             findings = check_rows(columns, contract, moment)

@@ -105,6 +105,13 @@ class PairSearch:
         self._record, self._line = record, line
         self.tally = Tally()
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are looked at."""
+        return [
+            *dict.fromkeys((*self._rules.block, *self._rules.similar, self._record, self._line))
+        ]
+
     def find(self, batches: Batches, kept: _Mask) -> list[Pair]:
         """The pairs, the most alike first. `kept`: which rows, by position, are delivered."""
         wanted = self._wanted(batches, kept)

@@ -7,10 +7,12 @@ source order as often as asked, one batch at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 IN_MEMORY_BYTES = 4 << 20
@@ -25,6 +27,7 @@ class RowStore:
         self._held: list[pa.RecordBatch] = []
         self._held_bytes = 0
         self._writer: pa.RecordBatchFileWriter | None = None
+        self._fields: list[str] = []
         self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -39,6 +42,7 @@ class RowStore:
         self._held_bytes += batch.nbytes
         if self._held_bytes > self._in_memory_bytes:
             self._writer = pa.ipc.new_file(str(self._path), batch.schema)
+            self._fields = batch.schema.names
             for held in self._held:
                 self._writer.write_batch(held)
             self._held.clear()
@@ -48,13 +52,15 @@ class RowStore:
         if self._writer is not None:
             self._writer.close()
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows, in order."""
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """All rows, in order; only the columns of these names, if names are given."""
         if self._writer is None:
-            yield from self._held
+            yield from (batch.select(list(names)) if names else batch for batch in self._held)
             return
+        wanted = [self._fields.index(name) for name in names] if names else None
+        options = pa.ipc.IpcReadOptions(included_fields=wanted)
         with pa.OSFile(str(self._path)) as source:  # mapped pages would count as our memory
-            reader = pa.ipc.open_file(source)
+            reader = pa.ipc.open_file(source, options=options)
             for index in range(reader.num_record_batches):
                 yield reader.get_batch(index)
 
@@ -66,3 +72,15 @@ class RowStore:
         with suppress(OSError):  # closing writes the footer, and the disk may be full
             self.close()
         self._path.unlink(missing_ok=True)
+
+
+def among(records: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of these records are among the wanted ones, which ascend.
+
+    However many are wanted, only those between the least and the greatest record are looked at.
+    """
+    if not len(records):
+        return np.zeros(0, dtype=np.bool_)
+    low = np.searchsorted(wanted, records.min(), side="left")
+    high = np.searchsorted(wanted, records.max(), side="right")
+    return np.isin(records, wanted[low:high])

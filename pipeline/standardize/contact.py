@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +19,8 @@ import pyarrow.compute as pc
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
-from pipeline.standardize.text import text_bytes
+from pipeline.standardize.plainphones import plain_us_numbers
+from pipeline.standardize.textbytes import both, longest, rows_with_capitals
 from pipeline.standardize.wholetexts import match_whole, replace_whole
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
@@ -29,11 +31,6 @@ _ONE_NUMBER = re.compile(
 )
 
 
-# How nearly all US numbers are written. Read all at once: the library takes 50 us for each.
-_PLAIN_US = (
-    r"(?:\+?1[-. ]?)?"  # +1-405-901-4744
-    r"(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})"  # (405) 901-4744
-)
 _KINDS_OF_NUMBER = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip",
     "pager", "uan", "voicemail",
@@ -59,30 +56,39 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
     """
     if region != "US":
         return _read_phones(values, region)
-    is_plain = match_whole(values, _PLAIN_US)
-    if is_plain.true_count == len(values):
-        written, others = values, Converted(values=pa.nulls(len(values), pa.string()))
-    else:
-        others = _read_phones(pc.if_else(is_plain, pa.scalar(None, pa.string()), values), region)
-        written = pc.if_else(is_plain, values, pa.scalar(None, pa.string()))
-    plain = replace_whole(written, _PLAIN_US, r"+1\1\2\3\4")
-    is_assigned = match_whole(plain, _assigned())
-    reformatted = np.flatnonzero(is_true(pc.not_equal(plain, written)))
-    return _with_plain(others, plain, reformatted, np.flatnonzero(is_true(pc.invert(is_assigned))))
+    rows, numbers = plain_us_numbers(values)
+    is_plain = np.zeros(len(values), dtype=np.bool_)
+    is_plain[rows] = True
+    rest = np.flatnonzero(~is_plain)
+    others = _read_phones(values.take(pa.array(rest)), region)
+    written = values if not len(rest) else values.filter(pa.array(is_plain))
+    reformatted = rows[is_true(pc.not_equal(numbers, written))]
+    unassigned = rows[~is_true(match_whole(numbers, _assigned()))]
+    return _joined(others, rest, numbers, is_plain, reformatted, unassigned)
 
 
-def _with_plain(
-    others: Converted, plain: pa.StringArray, reformatted: Rows, unassigned: Rows
+def _joined(
+    others: Converted,
+    rest: Rows,
+    numbers: pa.StringArray,
+    is_plain: npt.NDArray[np.bool_],
+    reformatted: Rows,
+    unassigned: Rows,
 ) -> Converted:
-    """Put the plain numbers to the others."""
-    marked, changed = others.marked, others.changed
+    """The plain numbers and those of the `rest` of the rows, in their places."""
+    marked = {code: rest[rows] for code, rows in others.marked.items()}
+    changed = {reason: rest[rows] for reason, rows in others.changed.items()}
     if len(reformatted):
         earlier = changed.get("phone-reformatted", reformatted[:0])
-        changed["phone-reformatted"] = np.union1d(earlier, reformatted)
+        changed["phone-reformatted"] = both(earlier, reformatted)
     if len(unassigned):
         earlier = marked.get(RowCode.PHONE_NOT_VALID, unassigned[:0])
-        marked[RowCode.PHONE_NOT_VALID] = np.union1d(earlier, unassigned)
-    return Converted(values=pc.coalesce(plain, others.values), marked=marked, changed=changed)
+        marked[RowCode.PHONE_NOT_VALID] = both(earlier, unassigned)
+    source = np.empty(len(is_plain), dtype=np.int64)
+    source[is_plain] = np.arange(len(numbers))
+    source[rest] = np.arange(len(rest)) + len(numbers)
+    values = pa.concat_arrays([numbers, others.values]).take(pa.array(source))
+    return Converted(values=values, marked=marked, changed=changed)
 
 
 @cache
@@ -168,16 +174,13 @@ def convert_emails(values: pa.StringArray) -> Converted:
     refused as pattern.
     """
     fits = match_whole(values, _EMAIL)
-    if text_bytes(values) > _MAX_LOCAL:
-        fits = pc.and_(
-            fits,
-            pc.and_(
-                pc.less_equal(pc.utf8_length(values), _MAX_EMAIL),
-                pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL),
-            ),
-        )
+    if longest(values) > _MAX_LOCAL:
+        is_short = pc.less_equal(pc.utf8_length(values), _MAX_EMAIL)
+        begins_short = pc.less_equal(pc.find_substring(values, "@"), _MAX_LOCAL)
+        fits = pc.and_(fits, pc.and_(is_short, begins_short))
     good = _only(fits, values)
-    loud = np.flatnonzero(is_true(match_whole(good, "[^@]*@[^@]*[A-Z][^@]*")))
+    loud = rows_with_capitals(good)
+    loud = loud[is_true(pc.match_substring_regex(good.take(pa.array(loud)), "@.*[A-Z]"))]
     lowered = good
     if len(loud):
         read = read_distinct(good.take(pa.array(loud)), _lower_domain)
@@ -201,10 +204,18 @@ def convert_postal_codes_us(values: pa.StringArray) -> Converted:
     Anything else is refused as pattern: a code of four digits may have lost its zero, but which
     code it was is not invented here.
     """
+    others = np.flatnonzero(~is_true(match_whole(values, _POSTAL_CODE)))
+    if not len(others):
+        return Converted(values=values)
+    good = put(values, others, _mended(values.take(pa.array(others))))
+    return _refusing_others(values, good, values, "postal-code-reformatted")
+
+
+def _mended(values: pa.StringArray) -> pa.StringArray:
+    """Texts that are no postal code as it is written: what they are meant for, else null."""
     hyphened = replace_whole(values, _NINE_DIGITS, r"\1-\2")
     repaired = replace_whole(hyphened, r"([0-9]{5})\.0+", r"\1")
-    good = _only(match_whole(repaired, _POSTAL_CODE), repaired)
-    return _refusing_others(values, good, values, "postal-code-reformatted")
+    return _only(match_whole(repaired, _POSTAL_CODE), repaired)
 
 
 def _only(fits: pa.BooleanArray, values: pa.StringArray) -> pa.StringArray:

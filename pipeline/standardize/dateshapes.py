@@ -22,6 +22,7 @@ from pipeline.standardize.civil import Ints, Longs
 from pipeline.standardize.datelayout import Layout, Shape, layout_of
 from pipeline.standardize.datereader import NO_OFFSET, read_parts
 from pipeline.standardize.datewords import rewrite
+from pipeline.standardize.textbytes import bytes_of, gather
 
 Matrix = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -193,31 +194,16 @@ def _place(matrix: Matrix, layout: Layout, rows: Positions, parsed: Parsed) -> P
 
 def _by_length(values: pa.StringArray) -> Iterator[tuple[Positions, Matrix]]:
     """Yield (rows, bytes as a matrix) for each length of the non-null texts."""
-    _, offset_buffer, data_buffer = values.buffers()
-    if data_buffer is None or not len(values):
-        return
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
-    offsets = offsets[values.offset : values.offset + len(values) + 1]
+    data, offsets = bytes_of(values)
     starts, lengths = offsets[:-1], np.diff(offsets)
     if values.null_count:
         lengths = np.where(values.is_null().to_numpy(zero_copy_only=False), 0, lengths)
-    data = np.frombuffer(data_buffer, dtype=np.uint8)
     present = np.bincount(np.minimum(lengths, _LONGEST + 1), minlength=_LONGEST + 2)
     for length in range(1, _LONGEST + 1):
         if not present[length]:
             continue
         rows = np.flatnonzero(lengths == length)
-        yield rows, _gather(data, starts[rows], length)
-
-
-def _gather(data: Matrix, starts: Ints, length: int) -> Matrix:
-    """Copy `length` bytes from each start into the rows of a matrix."""
-    if starts[-1] - starts[0] == (len(starts) - 1) * length:  # they lie side by side
-        return data[starts[0] : starts[0] + len(starts) * length].reshape(-1, length)
-    windows: npt.NDArray[np.void] = np.ndarray(
-        (len(data) - length + 1,), dtype=np.dtype((np.void, length)), buffer=data, strides=(1,)
-    )
-    return windows[starts].view(np.uint8).reshape(-1, length)
+        yield rows, gather(data, starts[rows], length)
 
 
 def _by_picture(matrix: Matrix) -> Iterator[tuple[Positions | slice, str]]:

@@ -7,6 +7,7 @@ spread back over the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.standardize.base import Rows
+from pipeline.standardize.textbytes import splice
 from pipeline.standardize.wholetexts import FEW
 
 T = TypeVar("T")
@@ -87,8 +89,17 @@ def is_true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
     return flags
 
 
+_SPARSE = 32
+"""Of so many values at most one is replaced: then it pays to copy what lies between in runs."""
+_MANY = 2_000
+
+
 def put(base: pa.Array, rows: Rows | Sequence[int], replacements: pa.Array) -> pa.Array:
     """`base` with `replacements` at `rows` (ascending)."""
+    is_sparse = len(base) >= _MANY and len(rows) * _SPARSE <= len(base)
+    if is_sparse and base.type == replacements.type == pa.string():
+        with suppress(OverflowError):
+            return splice(base, np.asarray(rows, dtype=np.int64), replacements)
     mask = np.zeros(len(base), dtype=np.bool_)
     mask[rows] = True
     return pc.replace_with_mask(base, pa.array(mask), replacements)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.base import Converted, Question
 from pipeline.standardize.distinct import is_true, read_distinct
+from pipeline.standardize.textbytes import rows_beginning
 from pipeline.standardize.wholetexts import match_whole
 
 # Excel keeps 15 significant digits: what follows is zeros, or it writes 1.23457E+19.
@@ -39,6 +40,8 @@ _DATE_MADE_OF_ID = (
     r"|[0-3]?[0-9]\.[01]?[0-9]\.(?:19|20)[0-9]{2}"
     rf"|[0-3][0-9]\. (?:{_MONATE})|(?:{_in_any_case('mrz|mai|okt|dez')}) [0-9]{{2}}"
 )
+_NONZERO_DIGITS = b"123456789"
+_BEGIN_DATES = b"0123456789jfmasondJFMASOND"
 _LOINC = re.compile(r"[0-9]{1,5}-[0-9]")
 _DIGITS = re.compile(r"[0-9]{2,}")
 _NPI = re.compile(r"[12][0-9]{9}")
@@ -66,7 +69,23 @@ def loinc_valid(text: str) -> bool:
 
 def precision_lost(values: pa.StringArray) -> npt.NDArray[np.bool_]:
     """Mask of ids that a spreadsheet has rounded: zeros after 15 digits, or 1.23457E+19."""
-    return is_true(match_whole(values, _ROUNDED))
+    return _found(values, _NONZERO_DIGITS, lambda some: match_whole(some, _ROUNDED))
+
+
+def _made_of_dates(values: pa.StringArray) -> npt.NDArray[np.bool_]:
+    """Mask of ids that a spreadsheet has turned into dates."""
+    return _found(values, _BEGIN_DATES, lambda some: match_whole(some, _DATE_MADE_OF_ID))
+
+
+def _found(
+    values: pa.StringArray, first: bytes, look: Callable[[pa.StringArray], pa.BooleanArray]
+) -> npt.NDArray[np.bool_]:
+    """Mask of what `look` finds; it finds nothing that begins otherwise than with `first`."""
+    found = np.zeros(len(values), dtype=np.bool_)
+    rows = rows_beginning(values, first)
+    if len(rows):
+        found[rows] = is_true(look(values.take(pa.array(rows))))
+    return found
 
 
 def convert_identifiers(
@@ -113,7 +132,7 @@ class IdentifierEvidence:
         """Count a batch of cleaned text; null is a missing value."""
         present = values.drop_null() if values.null_count else values
         self._counts["values"] += len(present)
-        self._counts["dates"] += match_whole(present, _DATE_MADE_OF_ID).true_count
+        self._counts["dates"] += int(_made_of_dates(present).sum())
         self._counts["precision_lost"] += int(precision_lost(present).sum())
 
     def as_dict(self) -> dict[str, int]:

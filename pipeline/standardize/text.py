@@ -21,6 +21,14 @@ import pyarrow.compute as pc
 from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.base import Converted, Question, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
+from pipeline.standardize.textbytes import (
+    both,
+    bytes_of,
+    rows_beyond_ascii,
+    rows_of_at_most,
+    rows_of_unusual_text,
+    rows_with_outer_space,
+)
 from pipeline.standardize.textdamage import (
     DAMAGE_HINT,
     FOREIGN_HINT,
@@ -41,6 +49,9 @@ _ZERO_WIDTH = re.compile(
 )
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")  # line breaks and tabs inside a cell are text
 _CONTROL_SPACE = re.compile("[\x0b\x0c\x1c-\x1f]")  # a line break of word processors
+_UNSEEN = re.compile(  # any of the three above, and joiners in their place
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
 _SPACES = r"\s\p{Z}\x0b\x{85}\x1c-\x1f"
 _SUSPECT = (
     rf"\A[{_SPACES}]|[{_SPACES}]\z|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{{ad}}\x{{180e}}"
@@ -49,12 +60,21 @@ _SUSPECT = (
 """RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
 SPREADSHEET_ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)"
 _COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
+_FEW = 4  # when fewer than one in so many may be meant, only those are looked at
 Test = Callable[[str], bool]
 
 
 class _Cleaned(NamedTuple):
     text: str
     reasons: tuple[str, ...]
+
+
+_PLAIN_REASONS = {  # is trimmed, is composed
+    (False, False): (),
+    (True, False): ("trimmed",),
+    (False, True): ("nfc",),
+    (True, True): ("trimmed", "nfc"),
+}
 
 
 def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
@@ -66,10 +86,10 @@ def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
     changed: dict[str, Rows] = {}
     if _are_few_and_plain(values):
         return values, changed
-    special = _rows_with_special_bytes(values)
-    if len(special):
-        values = _clean_special(values, special, changed)
-    padded = _rows_with_outer_space(values)
+    unusual = rows_of_unusual_text(values)
+    if len(unusual):
+        values = _clean_special(values, unusual, changed)
+    padded = rows_with_outer_space(values)
     if len(padded):
         _add(changed, "trimmed", padded)
         values = pc.ascii_trim(values, characters=" ")
@@ -86,78 +106,51 @@ def _are_few_and_plain(values: pa.StringArray) -> bool:
 
 def _add(changed: dict[str, Rows], reason: str, rows: Rows) -> None:
     known = changed.get(reason)
-    changed[reason] = rows if known is None else np.union1d(known, rows)
-
-
-def _bytes_of(values: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """The text bytes and the offsets (one more than values) into them."""
-    _, offset_buffer, data_buffer = values.buffers()
-    if data_buffer is None or not len(values):
-        return np.zeros(0, dtype=np.uint8), np.zeros(len(values) + 1, dtype=np.int32)
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
-    offsets = offsets[values.offset : values.offset + len(values) + 1]
-    return np.frombuffer(data_buffer, dtype=np.uint8), offsets
+    changed[reason] = rows if known is None else both(known, rows)
 
 
 def text_bytes(values: pa.StringArray) -> int:
     """How many bytes all the texts have together."""
-    _, offsets = _bytes_of(values)
+    _, offsets = bytes_of(values)
     return int(offsets[-1] - offsets[0])
 
 
-def _rows_with_special_bytes(values: pa.StringArray) -> Rows:
-    """Rows, ascending, with a character that is not a printable one of ASCII."""
-    if _are_few_and_plain(values):
-        return np.zeros(0, dtype=np.int64)
-    data, offsets = _bytes_of(values)
-    used = data[offsets[0] : offsets[-1]]
-    if not len(used) or (used.min() >= 0x20 and used.max() < 0x7F):
-        return np.zeros(0, dtype=np.int64)
-    at = np.flatnonzero(used - np.uint8(0x20) >= 0x5F) + offsets[0]  # below 0x20 it wraps around
-    rows: Rows
-    if len(at) < len(values):  # look up the few bytes, or else the ends of the rows
-        rows = np.unique(np.searchsorted(offsets, at, side="right") - 1)
-    else:
-        rows = np.flatnonzero(np.diff(np.searchsorted(at, offsets)))
-    return rows[is_true(values.is_valid())[rows]] if values.null_count else rows
-
-
-def _rows_with_outer_space(values: pa.StringArray) -> Rows:
-    data, offsets = _bytes_of(values)
-    starts, ends = offsets[:-1], offsets[1:]
-    filled = ends > starts
-    if values.null_count:
-        filled &= values.is_valid().to_numpy(zero_copy_only=False)
-    outer = (data[starts[filled]] == 0x20) | (data[ends[filled] - 1] == 0x20)
-    rows: Rows = np.flatnonzero(filled)[outer]
-    return rows
-
-
 def _clean_special(values: pa.StringArray, rows: Rows, changed: dict[str, Rows]) -> pa.StringArray:
-    """Clean the rows that have more than printable ASCII; most need nothing."""
+    """Clean the rows of unusual text; most need nothing."""
     texts = values.take(pa.array(rows))
     is_suspect = is_true(pc.match_substring_regex(texts, _SUSPECT))
-    composable = np.flatnonzero(~is_suspect & is_true(pc.match_substring_regex(texts, _COMPOSABLE)))
-    if len(composable):
-        before = texts.take(pa.array(composable))
-        composed = pc.utf8_normalize(before, form="NFC")
-        differs = is_true(pc.not_equal(composed, before))
-        if differs.any():
-            _add(changed, "nfc", rows[composable[differs]])
-            texts = put(texts, composable[differs], composed.filter(pa.array(differs)))
-    if is_suspect.any():
-        cleaned = read_distinct(texts.filter(pa.array(is_suspect)), _clean_one)
-        suspects = rows[is_suspect]
-        for reasons, places in cleaned.group(lambda answer: answer.reasons).items():
+    places, fresh = _composed(texts, np.flatnonzero(~is_suspect))
+    if len(places):
+        _add(changed, "nfc", rows[places])
+        texts = put(texts, places, fresh)
+    suspects = np.flatnonzero(is_suspect)
+    if len(suspects):
+        cleaned = read_distinct(texts.take(pa.array(suspects)), _clean_one)
+        for reasons, found in cleaned.group(lambda answer: answer.reasons).items():
             for reason in reasons:
-                _add(changed, reason, suspects[places])
-        texts = put(
-            texts, np.flatnonzero(is_suspect), cleaned.spread(lambda c: c.text, pa.string())
-        )
+                _add(changed, reason, rows[suspects[found]])
+        fresh = cleaned.spread(lambda answer: answer.text, pa.string())
+        texts = fresh if len(suspects) == len(texts) else put(texts, suspects, fresh)
     return put(values, rows, texts) if changed else values
 
 
+def _composed(texts: pa.StringArray, places: Rows) -> tuple[Rows, pa.StringArray]:
+    """Which of the texts at these places are not composed (NFC), and what they are composed."""
+    if not len(places):
+        return places, texts.slice(0, 0)
+    some = texts.take(pa.array(places))
+    may_be = is_true(pc.match_substring_regex(some, _COMPOSABLE))
+    places, before = places[may_be], some.filter(pa.array(may_be))
+    composed = pc.utf8_normalize(before, form="NFC")
+    differs = is_true(pc.not_equal(composed, before))
+    return places[differs], composed.filter(pa.array(differs))
+
+
 def _clean_one(text: str) -> _Cleaned:
+    if _UNSEEN.search(text) is None:
+        spaced = text.strip()
+        composed = unicodedata.normalize("NFC", spaced)
+        return _Cleaned(composed.strip(), _PLAIN_REASONS[spaced != text, composed != spaced])
     visible = _ZERO_WIDTH.sub("", text)
     spaced = _CONTROL_SPACE.sub(" ", _CONTROL.sub("", visible).strip())
     composed = unicodedata.normalize("NFC", spaced)
@@ -176,23 +169,27 @@ def nullify(values: pa.StringArray, missing_values: tuple[str, ...]) -> pa.Strin
 
     Nothing else is missing: a surname `Null` survives a list of [""], and 999 any list without it.
     """
-    words = _missing_words(missing_values)
+    words, as_array, longest = _missing_words(tuple(missing_values))
     if len(values) <= FEW and words.isdisjoint(values.to_pylist()):
         return values
-    missing = pc.is_in(values, value_set=_as_array(words))
-    if missing.true_count == 0:
+    short = rows_of_at_most(values, longest)
+    if len(short) * _FEW < len(values):
+        missing = short[is_true(pc.is_in(values.take(pa.array(short)), value_set=as_array))]
+        return put(values, missing, pa.nulls(len(missing), pa.string())) if len(missing) else values
+    is_missing = pc.is_in(values, value_set=as_array)
+    if is_missing.true_count == 0:
         return values
-    return pc.if_else(missing, pa.scalar(None, pa.string()), values)
+    return pc.if_else(is_missing, pa.scalar(None, pa.string()), values)
 
 
 @lru_cache(maxsize=1_024)
-def _missing_words(missing_values: tuple[str, ...]) -> frozenset[str]:
-    return frozenset({"", *(_clean_one(word).text for word in missing_values)})
-
-
-@lru_cache(maxsize=1_024)
-def _as_array(words: frozenset[str]) -> pa.StringArray:
-    return pa.array(sorted(words), pa.string())
+def _missing_words(
+    missing_values: tuple[str, ...],
+) -> tuple[frozenset[str], pa.StringArray, int]:
+    """The words as cleaned cells have them, the same as an array, and the most bytes one has."""
+    words = frozenset({"", *(_clean_one(word).text for word in missing_values)})
+    as_array = pa.array(sorted(words), pa.string())
+    return words, as_array, max(len(word.encode()) for word in words)
 
 
 class _FoldTable(dict[int, str]):
@@ -246,7 +243,7 @@ class TextEvidence:
         """Count one batch of cleaned texts; null is missing."""
         self.counts["values"] += len(values) - values.null_count
         self.counts["missing"] += values.null_count
-        special = _rows_with_special_bytes(values)
+        special = rows_beyond_ascii(values)
         if len(special):
             self.counts["not-ascii"] += len(special)
             damaged = _matching(values, special, DAMAGE_HINT, is_damaged)
@@ -305,7 +302,7 @@ def convert_string(
     """
     result = _without_errors(values)
     values = result.values
-    special = _rows_with_special_bytes(values)
+    special = rows_beyond_ascii(values)
     marks = [(RowCode.MOJIBAKE, DAMAGE_HINT, is_damaged)]
     if identifier:
         marks.append((RowCode.MIXED_SCRIPT, FOREIGN_HINT, is_mixed_script))
@@ -323,7 +320,7 @@ def convert_string(
 
 def _without_errors(values: pa.StringArray) -> Converted:
     """Refuse what a spreadsheet writes where it has no value: #N/A, #REF!."""
-    if not (_bytes_of(values)[0] == ord("#")).any():
+    if not (bytes_of(values)[0] == ord("#")).any():
         return Converted(values=values)
     broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
     if not len(broken):

@@ -10,7 +10,15 @@ import pytest
 
 from daemon.reference_keys import ReferenceKeys
 from pipeline.errors import ContentError
-from pipeline.references import KnownKeys, digests_of, key_file_name, read_keys, write_keys
+from pipeline.references import (
+    Digests,
+    KnownKeys,
+    digests_of,
+    key_file_name,
+    read_keys,
+    recent_of,
+    write_keys,
+)
 from tests.support import World, document, table
 from tests.unit.harmonizing import Delivered, Desk
 
@@ -213,6 +221,41 @@ def test_many_deliveries_are_all_remembered(
     assert len(known) == 500
     assert known.has(digests_of([everybody])[0]).all()
     assert not known.has(digests_of([pa.array(["x", "p500"])])[0]).any()
+
+
+def test_what_a_delivery_writes_does_not_grow_with_what_was_delivered_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def write(path: Path, digests: Digests) -> None:
+        written.append(len(digests))
+        write_keys(path, digests)
+
+    monkeypatch.setattr("daemon.reference_keys._FEW_KEYS", 16)
+    monkeypatch.setattr("daemon.reference_keys.write_keys", write)
+    keys = ReferenceKeys(tmp_path)
+    found = tmp_path / "attempt.keys"
+    found.mkdir()
+    everybody = pa.array([f"p{n}" for n in range(6_000)])
+    for start in range(0, len(everybody), 6):
+        write_keys(found / "id.keys", digests_of([everybody.slice(start, 6)])[0])
+        keys.take_in("patients", [found])
+    known = KnownKeys.open(Path(keys.folders()["patients"]), ["id"])
+    assert known is not None
+    assert known.has(digests_of([everybody])[0]).all()
+    assert len(known) == len(everybody)
+    assert sorted(written)[len(written) // 2] <= 16  # most deliveries write the smallest file
+    assert sum(written) < 40 * len(everybody)  # one file for all: half of its keys, 1,000 times
+
+
+def test_keys_are_seen_while_they_move_from_file_to_file(tmp_path: Path) -> None:
+    for level, text in enumerate(["new", "older", "old"]):
+        digests, _ = digests_of([pa.array([text])])
+        write_keys(recent_of(tmp_path / "id.keys", level), digests)
+    known = KnownKeys.open(tmp_path, ["id"])
+    assert known is not None
+    assert known.has(digests_of([pa.array(["new", "older", "old"])])[0]).all()
 
 
 def test_no_value_can_be_read_from_a_file_of_keys(tmp_path: Path) -> None:

@@ -1,0 +1,183 @@
+"""Kernels that look at the bytes of a whole column of text at once, and not at one text after
+another.
+
+Arrow keeps the texts of a column as one run of UTF-8 bytes, and offsets that say where each begins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.standardize.base import Rows
+
+Codes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int32]
+Marks = npt.NDArray[np.bool_]
+
+_MOST_BYTES = 2**31 - 1  # what offsets of 32 bits can tell
+_SPACE = 0x20
+
+
+def bytes_of(values: pa.StringArray) -> tuple[Codes, Offsets]:
+    """The text bytes and the offsets (one more than values) into them."""
+    _, offset_buffer, data_buffer = values.buffers()
+    if data_buffer is None or not len(values):
+        return np.zeros(0, dtype=np.uint8), np.zeros(len(values) + 1, dtype=np.int32)
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
+    offsets = offsets[values.offset : values.offset + len(values) + 1]
+    return np.frombuffer(data_buffer, dtype=np.uint8), offsets
+
+
+def is_valid(values: pa.Array) -> Marks:
+    """Where a value is present."""
+    if not values.null_count:
+        return np.ones(len(values), dtype=np.bool_)
+    flags: Marks = values.is_valid().to_numpy(zero_copy_only=False)
+    return flags
+
+
+def rows_beyond_ascii(values: pa.StringArray) -> Rows:
+    """Rows, ascending, with a character that is not a printable one of ASCII."""
+    data, offsets = bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    if not len(used) or (used.min() >= _SPACE and used.max() < 0x7F):
+        return np.zeros(0, dtype=np.int64)
+    return _rows_with(used - np.uint8(_SPACE) >= 0x5F, values)  # below a space it wraps around
+
+
+def rows_of_unusual_text(values: pa.StringArray) -> Rows:
+    """Rows, ascending, with a character that is neither printable ASCII nor a letter of U+00C0 to
+    U+02FF: those are as they should be, whatever stands beside them.
+    """
+    data, offsets = bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    if not len(used) or (used.min() >= _SPACE and used.max() < 0x7F):
+        return np.zeros(0, dtype=np.int64)
+    # C2 leads U+0080 to U+00BF, CC and above all from U+0300 on; C3 to CB lead the letters
+    is_unusual = (used < _SPACE) | (used == 0x7F) | (used == 0xC2) | (used >= 0xCC)
+    return _rows_with(is_unusual, values)
+
+
+def _rows_with(is_marked: Marks, values: pa.StringArray) -> Rows:
+    """Rows, ascending, of present texts with a marked byte; `is_marked` are their bytes."""
+    _, offsets = bytes_of(values)
+    at = np.flatnonzero(is_marked).astype(np.int32) + offsets[0]
+    rows: Rows
+    if len(at) < len(values):  # look up the few bytes, or else the ends of the rows
+        rows = once(np.searchsorted(offsets, at, side="right") - 1)
+    else:
+        rows = np.flatnonzero(np.diff(np.searchsorted(at, offsets)))
+    return rows[is_valid(values)[rows]] if values.null_count else rows
+
+
+def rows_with_outer_space(values: pa.StringArray) -> Rows:
+    """Rows, ascending, that begin or end with a space."""
+    data, offsets = bytes_of(values)
+    starts, ends = offsets[:-1], offsets[1:]
+    filled = ends > starts
+    if values.null_count:
+        filled &= is_valid(values)
+    outer = (data[starts[filled]] == _SPACE) | (data[ends[filled] - 1] == _SPACE)
+    rows: Rows = np.flatnonzero(filled)[outer]
+    return rows
+
+
+def rows_of_at_most(values: pa.StringArray, length: int) -> Rows:
+    """Rows, ascending, of texts that have no more bytes than so many; null has none."""
+    _, offsets = bytes_of(values)
+    return np.flatnonzero(np.diff(offsets) <= length)
+
+
+def rows_beginning(values: pa.StringArray, letters: bytes) -> Rows:
+    """Rows, ascending, of present texts that begin with one of these letters of ASCII."""
+    data, offsets = bytes_of(values)
+    is_letter = np.zeros(256, dtype=np.bool_)
+    is_letter[list(letters)] = True
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    rows: Rows = filled[is_letter[data[offsets[filled]]]]
+    return rows[is_valid(values)[rows]] if values.null_count else rows
+
+
+def rows_with_any(values: pa.StringArray, letters: bytes) -> Rows:
+    """Rows, ascending, of present texts with one of these letters of ASCII."""
+    data, offsets = bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    is_letter = used == letters[0]
+    for letter in letters[1:]:
+        is_letter |= used == letter
+    return _rows_with(is_letter, values) if is_letter.any() else np.zeros(0, dtype=np.int64)
+
+
+def rows_with_capitals(values: pa.StringArray) -> Rows:
+    """Rows, ascending, of present texts with a capital letter of ASCII."""
+    data, offsets = bytes_of(values)
+    used = data[offsets[0] : offsets[-1]]
+    return _rows_with((used - np.uint8(ord("A"))) < 26, values)
+
+
+def longest(values: pa.StringArray) -> int:
+    """Bytes of the longest text, 0 when there is none."""
+    return int(np.diff(bytes_of(values)[1]).max(initial=0))
+
+
+def gather(data: Codes, starts: Offsets, length: int) -> Codes:
+    """Copy `length` bytes from each start into the rows of a matrix. There is a start."""
+    if starts[-1] - starts[0] == (len(starts) - 1) * length:  # they lie side by side
+        return data[starts[0] : starts[0] + len(starts) * length].reshape(-1, length)
+    windows: npt.NDArray[np.void] = np.ndarray(
+        (len(data) - length + 1,), dtype=np.dtype((np.void, length)), buffer=data, strides=(1,)
+    )
+    return windows[starts].view(np.uint8).reshape(-1, length)
+
+
+def once(ascending: Rows) -> Rows:
+    """The same numbers, each once."""
+    if len(ascending) < 2:
+        return ascending
+    is_new = np.ones(len(ascending), dtype=np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=is_new[1:])
+    return ascending[is_new]
+
+
+def both(one: Rows, other: Rows) -> Rows:
+    """The numbers of both, ascending, each once."""
+    joined = np.concatenate((one, other))
+    joined.sort(kind="stable")  # quick for two runs
+    return once(joined)
+
+
+def splice(values: pa.StringArray, rows: Rows, replacements: pa.StringArray) -> pa.StringArray:
+    """`values` with `replacements` at `rows` (ascending): what lies between is copied in runs.
+
+    Raises:
+        OverflowError: the result has more bytes than one column can hold.
+    """
+    (data, offsets), (new, new_offsets) = bytes_of(values), bytes_of(replacements)
+    ends = np.zeros(len(values) + 1, dtype=np.int64)
+    lengths = np.diff(offsets)
+    lengths[rows] = np.diff(new_offsets)
+    np.cumsum(lengths, out=ends[1:])
+    if ends[-1] > _MOST_BYTES:
+        raise OverflowError
+    text, inserted = data.data, new.data
+    pieces: list[memoryview] = []
+    done = int(offsets[0])
+    begins, behind = offsets[rows].tolist(), offsets[rows + 1].tolist()
+    cuts = new_offsets.tolist()
+    for begin, end, first, last in zip(begins, behind, cuts, cuts[1:], strict=False):
+        pieces += (text[done:begin], inserted[first:last])
+        done = end
+    pieces.append(text[done : int(offsets[-1])])
+    is_stated = None
+    if values.null_count or replacements.null_count:
+        marks = is_valid(values).copy()
+        marks[rows] = is_valid(replacements)
+        is_stated = pa.py_buffer(np.packbits(marks, bitorder="little"))
+    return pa.StringArray.from_buffers(
+        len(values),
+        pa.py_buffer(ends.astype(np.int32)),
+        pa.py_buffer(b"".join(pieces)),
+        is_stated,
+    )
