@@ -23,11 +23,13 @@ from pipeline.formats import (
     html,
     json_document,
     json_lines,
+    ods,
     ole,
     parquet,
     signatures,
-    spreadsheet,
     spreadsheetml,
+    xls,
+    xlsb,
     xml,
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
@@ -42,7 +44,9 @@ ENTRY_POINTS = "harmonizer.readers"
 
 OURS: tuple[Format, ...] = (
     excel.FORMAT,
-    *spreadsheet.FORMATS,
+    xls.FORMAT,
+    xlsb.FORMAT,
+    *ods.FORMATS,
     parquet.FORMAT,
     arrow.FORMAT,
     json_lines.FORMAT,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.excel import ERROR, UNCACHED, place_of_cell
+from pipeline.formats.celltexts import ERROR, UNCACHED, place_of_cell
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.xml import XmlText
