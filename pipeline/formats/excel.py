@@ -33,7 +33,7 @@ from pipeline.formats.package import (
     resolved,
     starts,
 )
-from pipeline.formats.plugin import Format, Head
+from pipeline.formats.plugin import ZIP_MARK, Format, Head
 from pipeline.formats.xmlpull import Attributes, LocalNames, XmlEvents
 from pipeline.messages import Limits
 
@@ -338,7 +338,7 @@ def _is_excel(head: Head) -> bool:
     names = head.members
     return any(re.fullmatch(r"xl/workbook\w*\.xml", name) for name in names) or (
         not names
-        and head.data.startswith(b"PK\x03\x04")
+        and head.data.startswith(ZIP_MARK)
         and b"xl/w" in head.data
         and b"xl/workbook.bin" not in head.data
     )

@@ -19,7 +19,7 @@ from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.odscells import OdsCells
 from pipeline.formats.odsstyles import OdsStyles
 from pipeline.formats.package import Package
-from pipeline.formats.plugin import Format, Head
+from pipeline.formats.plugin import ZIP_MARK, Format, Head
 from pipeline.formats.unpacked import check_unpacked
 from pipeline.formats.xml import XmlText
 from pipeline.formats.xmlpull import XmlEvents
@@ -119,8 +119,9 @@ def _format(kind: str, recognises: object, extensions: tuple[str, ...]) -> Forma
 
 
 def _is_ods(head: Head) -> bool:
-    return b"opendocument.spreadsheet" in head.data[:512] or (
-        _CONTENT in head.members and b"opendocument.spreadsheet" in head.data
+    return head.data.startswith(ZIP_MARK) and (
+        b"opendocument.spreadsheet" in head.data[:512]
+        or (_CONTENT in head.members and b"opendocument.spreadsheet" in head.data)
     )
 
 

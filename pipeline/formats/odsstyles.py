@@ -69,6 +69,7 @@ class OdsStyles:
         self._cells: dict[str, _CellStyle] = {}
         self._default: str | None = None
         self._codes: dict[str, str] = {}
+        self._maps: dict[str, list[tuple[str, str]]] = {}
         self._name = ""
         self._kind = ""
         self._parts: list[str] = []
@@ -85,9 +86,17 @@ class OdsStyles:
             if known is None:
                 break
             if known.format is not None:
-                return self._codes.get(known.format, "General")
+                return self._code(known.format)
             style = known.parent or ("Default" if style not in (None, "Default") else "\0")
-        return self._codes.get(self._default or "", "General")
+        return self._code(self._default or "")
+
+    def _code(self, name: str) -> str:
+        """A number format with those that count for some numbers before it."""
+        some = [
+            f"[{condition}]{self._codes.get(other, 'General')};"
+            for condition, other in self._maps.get(name, ())
+        ]
+        return "".join(some) + self._codes.get(name, "General")
 
     def start(self, tag: str, attributes: Attributes) -> None:
         """Open an element."""
@@ -151,6 +160,11 @@ class OdsStyles:
             self._parts.append("0.00E+00")
         elif tag == "fraction":
             self._parts.append("# ?/?")
+        elif tag == "map":
+            condition = told.get("condition", "").removeprefix("value()").replace("!=", "<>")
+            self._maps.setdefault(self._name, []).append(
+                (condition, told.get("apply-style-name", ""))
+            )
         elif tag in _DAY_PARTS:
             self._parts.append(_DAY_PARTS[tag])
         elif tag in _CLOCK_PARTS:

@@ -29,7 +29,7 @@ from pipeline.formats.celltexts import (
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.numberformats import BUILT_IN, MOST_DIGITS, loses_digits
 from pipeline.formats.package import Package, check_strings, part_of_kind, resolved
-from pipeline.formats.plugin import Format
+from pipeline.formats.plugin import ZIP_MARK, Format, Head
 from pipeline.messages import Limits
 
 NAME = "a binary Excel workbook (.xlsb)"
@@ -207,9 +207,16 @@ def open_xlsb(path: Path, limits: Limits, read_as: ReadAs | None = None) -> Tabl
     return GridReader(BinaryWorkbook(path, limits), limits, read_as)
 
 
+def _is_xlsb(head: Head) -> bool:
+    names = head.members
+    return _BOOK in names or (
+        not names and head.data.startswith(ZIP_MARK) and _BOOK.encode() in head.data
+    )
+
+
 FORMAT = Format(
     name=NAME,
-    recognises=lambda head: "xl/workbook.bin" in head.members,
+    recognises=_is_xlsb,
     open=open_xlsb,
     extensions=("xlsb",),
 )

@@ -34,6 +34,7 @@ KINDS = {
     "html": "an HTML page",
     "xlsx": "an Excel workbook (.xlsx)",
     "spreadsheetml": "an Excel 2003 XML workbook",
+    "xls": "an old Excel workbook (.xls)",
     "xlsb": "a binary Excel workbook (.xlsb)",
     "ods": "an OpenDocument spreadsheet (.ods)",
     "parquet": "a Parquet file",
@@ -231,7 +232,7 @@ def test_nothing_is_left_beside_a_packed_file(tmp_path: Path) -> None:
 # --- ends ----------------------------------------------------------------------------------------
 
 WITH_END = ["json", "json-rows", "xml", "xlsx", "ods", "parquet", "feather"]
-WITH_END += ["arrow", "xlsb", "csv.gz", "csv.bz2", "csv.xz", "csv.zst"]
+WITH_END += ["arrow", "xls", "xlsb", "csv.gz", "csv.bz2", "csv.xz", "csv.zst"]
 
 
 def lacks(content: bytes) -> str | None:
