@@ -48,33 +48,38 @@ def binary_records(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
     window, at = b"", 0
     for piece in pieces:
         window, at = window[at:] + piece, 0
-        while (found := _record(window, at)) is not None:
-            kind, start, at = found
+        size = len(window)
+        while at + 1 < size:
+            kind, length, start = window[at], window[at + 1], at + 2
+            if kind > 127 or length > 127:  # neither fits into one byte
+                found = _long_head(window, at)
+                if found is None:
+                    break
+                kind, length, start = found
+            if start + length > size:
+                break
+            at = start + length
             yield kind, window[start:at]
     if at < len(window):
         raise ValueError("the part ends within a record")
 
 
-def _record(window: bytes, at: int) -> tuple[int, int, int] | None:
-    """Number, start and end of the record that begins at `at`; None when not all of it is there."""
-    size = len(window)
-    if at + 1 >= size:
-        return None
+def _long_head(window: bytes, at: int) -> tuple[int, int, int] | None:
+    """Number, length and start of the record that begins at `at`; None when they are not whole."""
     kind = window[at]
     at += 1
-    if kind & 128:
+    if kind > 127:
         kind = kind & 127 | (window[at] & 127) << 7
         at += 1
     length = shift = 0
-    while True:
-        if at >= size:
-            return None
-        byte = window[at]
+    for byte in window[at : at + 4]:
         at += 1
         length |= (byte & 127) << shift
         shift += 7
         if byte < 128 or shift == 28:
             break
+    else:
+        return None
     if length > _MOST_RECORD_BYTES:
         raise ValueError("a record is longer than any can be")
-    return (kind, at, at + length) if at + length <= size else None
+    return kind, length, at

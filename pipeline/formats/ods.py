@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.celltexts import NumberTexts, place_of_cell
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
-from pipeline.formats.odscells import OdsCells
+from pipeline.formats.odscells import OdsCells, OdsSurvey
 from pipeline.formats.odsstyles import OdsStyles
 from pipeline.formats.package import Package
 from pipeline.formats.plugin import ZIP_MARK, Format, Head
@@ -28,6 +29,8 @@ from pipeline.messages import Limits
 NAME = "an OpenDocument spreadsheet (.ods)"
 FLAT = "an OpenDocument spreadsheet in one document (.fods)"
 _OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+_MIMETYPE = b"opendocument.spreadsheet"
+_HEAD_BYTES = 1 << 18
 _CONTENT, _STYLES, _MANIFEST = "content.xml", "styles.xml", "META-INF/manifest.xml"
 
 
@@ -47,9 +50,9 @@ class OdsBook:
                 self._look_around(archive)
         self.sheets: list[Sheet] = []
         self._merges: dict[str, list[Merge]] = {}
-        survey = OdsCells(self._styles, None)
+        survey = OdsSurvey(self._styles)
         for _ in self._parsed(survey):
-            survey.done.clear()
+            pass
         self._merges = survey.merges
         self.sheets = [
             Sheet(name=name, about="hidden" if is_hidden else "", is_hidden=is_hidden)
@@ -80,11 +83,10 @@ class OdsBook:
             if cells.is_over:
                 return
 
-    def _parsed(self, cells: OdsCells) -> Iterator[None]:
+    def _parsed(self, cells: OdsCells | OdsSurvey) -> Iterator[None]:
         """Pause after each piece of the document."""
-        events = XmlEvents(
-            cells.start, cells.end, cells.text, encoding="utf-8" if self._flat else None
-        )
+        encoding = "utf-8" if self._flat else None
+        events = XmlEvents(cells.start, cells.end, cells.text, encoding, is_raw=True)
         try:
             if self._flat is not None:
                 yield from events.fed(self._flat.pieces())
@@ -119,10 +121,31 @@ def _format(kind: str, recognises: object, extensions: tuple[str, ...]) -> Forma
 
 
 def _is_ods(head: Head) -> bool:
-    return head.data.startswith(ZIP_MARK) and (
-        b"opendocument.spreadsheet" in head.data[:512]
-        or (_CONTENT in head.members and b"opendocument.spreadsheet" in head.data)
+    if not head.data.startswith(ZIP_MARK):
+        return False
+    return _MIMETYPE in head.data[:512] or (
+        _CONTENT in head.members and _MIMETYPE in _beginning(head.path, head.members)
     )
+
+
+def _beginning(path: Path, members: frozenset[str]) -> bytes:
+    """What a container says that it is, or how its content begins."""
+    try:
+        with (
+            ZipFile(path) as archive,
+            archive.open("mimetype" if "mimetype" in members else _CONTENT) as part,
+        ):
+            return part.read(_HEAD_BYTES).replace(b"office:spreadsheet", _MIMETYPE)
+    except (
+        BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        ZlibError,
+        EOFError,
+    ):
+        return b""
 
 
 def _is_flat(head: Head) -> bool:

@@ -16,7 +16,7 @@ from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.celltexts import ERROR, ERROR_TEXTS, LOST_DIGITS, place_of_cell
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
-from pipeline.formats.numberformats import loses_digits
+from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.ole import MAGIC, NAMED, streams_of
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.xlsnumbers import XlsNumbers
@@ -114,7 +114,7 @@ def _put(row: GridRow, at: int, value: object, numbers: dict[int, tuple[str, str
         if at not in numbers:
             raise ValueError("a number has no record")
         written, row.cells[at] = numbers[at]
-        if loses_digits(written):
+        if len(written) > MOST_DIGITS and loses_digits(written):
             row.faults[at] = LOST_DIGITS
     elif value is not None:
         row.cells[at] = str(value)

@@ -43,6 +43,7 @@ class XlsNumbers:
         """
         self._stream = stream_of(path, _STREAMS) or b""
         self._starts: list[int] = []
+        self._last: tuple[int, SheetNumbers] | None = None
         own: dict[int, str] = {}
         used: list[int] = []
         self.is_1904, version = False, 0
@@ -63,7 +64,10 @@ class XlsNumbers:
 
     def of_sheet(self, number: int) -> SheetNumbers:
         """The numbers of a sheet, 0 for the first."""
-        return SheetNumbers(self._cells(self._starts[number]), self._texts)
+        if self._last is None or self._last[0] != number:
+            cells = self._cells(self._starts[number])
+            self._last = (number, SheetNumbers(cells, self._texts))
+        return self._last[1]
 
     def _cells(self, start: int) -> Iterator[tuple[int, int, int, float]]:
         """Row, column, style and number."""
@@ -91,20 +95,27 @@ class SheetNumbers:
             places.append(row << 16 | column)
             styles.append(style)
             numbers.append(number)
-        order = np.argsort(np.array(places, dtype=np.uint32), kind="stable")
-        self._places = np.array(places, dtype=np.uint32)[order]
+        whole = np.array(places, dtype=np.uint32)
+        order = np.argsort(whole, kind="stable")
+        whole = whole[order]
+        self._columns = (whole & 0xFFFF).astype(np.uint16)
         self._styles = np.array(styles, dtype=np.uint16)[order]
         self._numbers = np.array(numbers, dtype=np.float64)[order]
+        rows, starts = np.unique(whole >> 16, return_index=True)
+        ends = np.append(starts[1:], len(whole))[: len(rows)].tolist()
+        self._rows = dict(zip(rows.tolist(), zip(starts.tolist(), ends, strict=True), strict=True))
         self._texts = texts
 
     def row(self, row: int) -> dict[int, tuple[str, str]]:
         """By column, the number as it is stored and its text. Both count from 0."""
-        start, end = np.searchsorted(self._places, [row << 16, (row + 1) << 16])
+        start, end = self._rows.get(row, (0, 0))
+        columns, styles = self._columns[start:end].tolist(), self._styles[start:end].tolist()
         found = {}
-        for at in range(start, end):
-            written = written_of(float(self._numbers[at]))
-            text = self._texts.text(written, int(self._styles[at]))
-            found[int(self._places[at]) & 0xFFFF] = (written, text)
+        for column, style, number in zip(
+            columns, styles, self._numbers[start:end].tolist(), strict=True
+        ):
+            written = written_of(number)
+            found[column] = (written, self._texts.text(written, style))
         return found
 
 

@@ -168,31 +168,24 @@ def _compound(stream: bytes) -> bytes:
     """An OLE container of one stream, in sectors of 512 bytes."""
     stream = stream.ljust(4096, b"\0")
     sectors = -(-len(stream) // 512)
-    tables = -(-(sectors + 1) // 127)
-    following = [*range(1, sectors), 0xFFFFFFFE, 0xFFFFFFFE, *([0xFFFFFFFD] * tables)]
+    tables = -(-(sectors + 8) // 127)
+    more = -(-max(0, tables - 109) // 127)  # sectors that list the sectors of the table
+    following = [*range(1, sectors), 0xFFFFFFFE, 0xFFFFFFFE]
+    following += [0xFFFFFFFD] * tables + [0xFFFFFFFC] * more
     following += [0xFFFFFFFF] * (tables * 128 - len(following))
-    assert tables <= 109
-    listed = [sectors + 1 + at for at in range(tables)] + [0xFFFFFFFF] * (109 - tables)
+    first = sectors + 1
+    listed = [first + at for at in range(tables)]
+    listed += [0xFFFFFFFF] * (109 + 127 * more - tables)
     head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
-    head += struct.pack(
-        "<HHHHH6xIIIIIIIIII",
-        62,
-        3,
-        0xFFFE,
-        9,
-        6,
-        0,
-        tables,
-        sectors,
-        0,
-        4096,
-        0xFFFFFFFE,
-        0,
-        0xFFFFFFFE,
-        0,
-        listed[0],
-    )
-    head += struct.pack("<108I", *listed[1:])
+    head += struct.pack("<HHHHH6xIII", 62, 3, 0xFFFE, 9, 6, 0, tables, sectors)
+    head += struct.pack("<III", 0, 4096, 0xFFFFFFFE)
+    head += struct.pack("<III", 0, first + tables if more else 0xFFFFFFFE, more)
+    head += struct.pack("<109I", *listed[:109])
+    lists = b""
+    for at in range(more):
+        numbers = listed[109 + 127 * at : 236 + 127 * at]
+        after = first + tables + at + 1 if at + 1 < more else 0xFFFFFFFE
+        lists += struct.pack("<128I", *numbers, after)
 
     def entry(name: str, kind: int, child: int, at: int, size: int) -> bytes:
         letters = name.encode("utf-16-le")
@@ -212,4 +205,5 @@ def _compound(stream: bytes) -> bytes:
         + stream.ljust(sectors * 512, b"\0")
         + directory
         + struct.pack(f"<{len(following)}I", *following)
+        + lists
     )

@@ -96,6 +96,17 @@ def test_texts_truth_and_digits_are_kept(reader: Reader, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(BINARY))
+def test_a_sheet_without_any_number_is_read(reader: Reader, kind: str) -> None:
+    assert reader.read(BINARY[kind](["id", "v"], [["x", "y"]])).rows == [("x", "y")]
+
+
+def test_an_old_workbook_of_many_sectors_is_read(reader: Reader) -> None:
+    rows = [["n" * 4000, (float(n), "00000")] for n in range(1100)]
+    found = reader.read(as_xls(["id", "v"], rows))
+    assert found.column("v") == [f"{n:05}" for n in range(1100)]
+
+
+@pytest.mark.parametrize("kind", sorted(BINARY))
 def test_merged_cells_and_1904_are_told_and_kept(reader: Reader, kind: str) -> None:
     rows = [["P1", (43_893.0, "yyyy-mm-dd")], ["", (2.0, "yyyy-mm-dd")]]
     found = reader.read(BINARY[kind](["id", "d"], rows, from_1904=True, merges=[(1, 2, 0, 0)]))
