@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
+
+_MOST_OTHERS_TOLD = 10
+_MOST_TABLES_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +183,29 @@ def tables_of(reader: TableReader) -> tuple[TableName, ...]:
     """The tables a file holds; empty for a format that holds one."""
     found: tuple[TableName, ...] = getattr(reader, "tables", ())
     return found
+
+
+def tables_told(tables: Sequence[TableName], read: str) -> list[dict[str, Any]]:
+    """For a report: the tables of a file and which of them is read; empty when there is but one."""
+    if len(tables) < 2:
+        return []
+    return [
+        {"name": one.name, "about": one.about, "read": one.name == read}
+        for one in tables[:_MOST_TABLES_TOLD]
+    ]
+
+
+def unread_told(what: str, others: Sequence[str]) -> list[str]:
+    """Sentences on the tables of a file that are not read, and on what can be done about it."""
+    if not others:
+        return []
+    more = len(others) - _MOST_OTHERS_TOLD
+    told = [*others[:_MOST_OTHERS_TOLD], *([f"and {more} more"] if more > 0 else [])]
+    return [
+        f"further {what} are not read: {'; '.join(told)}",
+        "to load one of them, write it to a file with "
+        "'harmonizer read FILE --table NAME -o NAME.csv' and drop that",
+    ]
 
 
 def at_table(reader: TableReader, table: str) -> TableReader:
