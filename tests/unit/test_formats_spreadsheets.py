@@ -16,7 +16,7 @@ from pipeline.messages import Limits
 from tests.unit.binarybooks import as_xls, as_xlsb
 from tests.unit.harmonizing import Desk
 from tests.unit.reading import Reader
-from tests.unit.tables import as_zip, unpacked
+from tests.unit.tables import as_spreadsheetml, as_zip, unpacked
 
 VITALS = """
 name: vitals
@@ -101,7 +101,7 @@ def test_a_sheet_without_any_number_is_read(reader: Reader, kind: str) -> None:
 
 
 def test_an_old_workbook_of_many_sectors_is_read(reader: Reader) -> None:
-    rows = [["n" * 4000, (float(n), "00000")] for n in range(1100)]
+    rows: list[list[Any]] = [["n" * 4000, (float(n), "00000")] for n in range(1100)]
     found = reader.read(as_xls(["id", "v"], rows))
     assert found.column("v") == [f"{n:05}" for n in range(1100)]
 
@@ -164,6 +164,42 @@ def test_a_chain_of_sectors_that_is_a_ring_is_damage(reader: Reader) -> None:
     table = whole.rfind(b"\x01\0\0\0\x02\0\0\0\x03\0\0\0")
     whole[table : table + 4] = bytes(4)
     assert reader.code(bytes(whole)) in (FileCode.DAMAGED, FileCode.TRUNCATED)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('<Cell ss:StyleID="zip"><Data ss:Type="Number">2134</Data></Cell>', "02134"),
+        ('<Cell ss:StyleID="child"><Data ss:Type="Number">2134</Data></Cell>', "02134"),
+        ('<Cell ss:StyleID="share"><Data ss:Type="Number">0.975</Data></Cell>', "97.50%"),
+        ('<Cell ss:StyleID="day"><Data ss:Type="Number">45000</Data></Cell>', "2023-03-15"),
+        ('<Cell><Data ss:Type="Number">7</Data></Cell>', "007"),
+        ('<Cell><Data ss:Type="String">7</Data></Cell>', "7"),
+    ],
+)
+def test_a_number_of_an_excel_2003_document_is_shown_by_its_style(
+    reader: Reader, cell: str, text: str
+) -> None:
+    styles = (
+        '<Styles><Style ss:ID="zip"><NumberFormat ss:Format="00000"/></Style>'
+        '<Style ss:ID="child" ss:Parent="zip"/><Style ss:ID="share">'
+        '<NumberFormat ss:Format="Percent"/></Style><Style ss:ID="day">'
+        '<NumberFormat ss:Format="Short Date"/></Style><Style ss:ID="three">'
+        '<NumberFormat ss:Format="000"/></Style></Styles><Worksheet'
+    )
+    whole = as_spreadsheetml(["id", "v"], [["x", "@"]]).decode()
+    whole = whole.replace("<Worksheet", styles, 1)
+    whole = whole.replace("<Table>", '<Table><Column/><Column ss:StyleID="three"/>')
+    whole = whole.replace('<Cell><Data ss:Type="String">@</Data></Cell>', cell)
+    assert reader.read(whole).column("v") == [text]
+
+
+def test_lost_digits_of_an_excel_2003_document_are_flagged(reader: Reader) -> None:
+    whole = as_spreadsheetml(["id", "v"], [["x", "@"]]).decode()
+    long = '<Data ss:Type="Number">12345678901234567</Data>'
+    found = reader.read(whole.replace('<Data ss:Type="String">@</Data>', long))
+    assert found.column("v") == ["12345678901234567"]
+    assert [one.code for one in found.faults] == [RowCode.PRECISION_LOST]
 
 
 # --- OpenDocument --------------------------------------------------------------------------------
