@@ -9,6 +9,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -124,6 +125,20 @@ TYPED = {
     "double": (pa.array([0.1, 72.0]), ["0.1", "72"]),
     "big": (pa.array([1e20, 1e-7]), ["100000000000000000000", "0.0000001"]),
     "single": (pa.array([0.1, 37.2], pa.float32()), ["0.1", "37.2"]),
+    "single null": (pa.array([0.1, None], pa.float32()), ["0.1", ""]),
+    "single whole": (pa.array([16777215.0, 1e10], pa.float32()), ["16777215", "10000000000"]),
+    "half": (pa.array(np.array([0.1, 65504], dtype=np.float16)), ["0.1", "65504"]),
+    "half null": (pa.array([np.float16(0.1), None], pa.float16()), ["0.1", ""]),
+    "half nan": (pa.array(np.array([np.nan, np.inf], dtype=np.float16)), ["NaN", "Infinity"]),
+    "elapsed": (
+        pa.array([93_784_500, -500], pa.duration("ms")),
+        ["26:03:04.5", "-0:00:00.5"],
+    ),
+    "elapsed ns": (pa.array([1, None], pa.duration("ns")), ["0:00:00.000000001", ""]),
+    "moments": (
+        pa.array([[dt.datetime(2025, 3, 4, 10, 30)], []], pa.list_(pa.timestamp("us"))),  # noqa: DTZ001
+        ['["2025-03-04T10:30:00"]', "[]"],
+    ),
     "nan": (pa.array([float("nan"), float("inf")]), ["NaN", "Infinity"]),
     "decimal": (
         pa.array([decimal.Decimal("1.10"), None], pa.decimal128(10, 2)),
