@@ -34,6 +34,7 @@ from pipeline.formats import (
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
 from pipeline.formats.encoding import marked_codec
+from pipeline.formats.guarded import GuardedReader, plain_errors
 from pipeline.formats.opening import open_delimited
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
@@ -92,10 +93,12 @@ def open_table(
         raise ContentError(FileCode.UNSUPPORTED, _unsupported(found, unpacked.layers))
     _check_end(found.format, unpacked.path)
     opened = READERS.get(found.kind, found.format.open)
-    if read_as is None:
-        reader = opened(unpacked.path, limits)
+    how = {} if read_as is None else {"read_as": read_as}
+    if found.kind in READERS:
+        reader = opened(unpacked.path, limits, **how)
     else:
-        reader = opened(unpacked.path, limits, read_as=read_as)
+        with plain_errors(found.kind):
+            reader = GuardedReader(opened(unpacked.path, limits, **how), found.kind)
     notes = [*_about_layers(unpacked.layers), *_about_name(found.format, name or path.name)]
     return _Noted(reader, notes, unpacked) if notes else reader
 
