@@ -97,7 +97,7 @@ class ReadAs:
     one, whose columns are called `names`, or by their position. unnamed: where the columns stand
     that have no name, when the header has fewer names than the rows have cells. table: which of the
     tables in the file is meant, by the name its reader gives it: a sheet, a path. spans: where
-    columns of fixed width stand, [start, end) in characters; an end of None is the line's.
+    columns of fixed width stand, [start, end); an end of None is the line's. counted: in what.
     """
 
     encoding: str | None = None
@@ -110,6 +110,7 @@ class ReadAs:
     names: tuple[str, ...] = ()
     table: str | None = None
     spans: tuple[tuple[int, int | None], ...] = ()
+    counted: Literal["characters", "bytes", "columns"] = "characters"
 
     @property
     def is_told(self) -> bool:
