@@ -23,6 +23,7 @@ from daemon.explain import counts_document, iso_time, job_document, sentence, ut
 from daemon.folders.review_folder import REFUSAL
 from daemon.glance import served, status
 from daemon.inbox.names import review_folder
+from daemon.othertables import about_unread, unread_tables
 from daemon.policy import advice, meaning
 from daemon.settings import Settings
 from daemon.states import JobEvent, JobState
@@ -175,12 +176,10 @@ class Operations:
         said = self._sentence(job, paused)
         if moved:
             said = f"A sender still wrote to it after it was taken; it is read again. {said}"
-        return {
-            **summary(job),
-            **_asked(job),
-            "where": self._where(job),
-            "why": said,
-        }
+        where = self._where(job)
+        if job.state is JobState.DELIVERED and job.contract is not None:
+            said += about_unread(unread_tables(where))
+        return {**summary(job), **_asked(job), "where": where, "why": said}
 
     def last_logs(self, job_id: int | None = None, *, limit: int = 100) -> list[LogRecord]:
         """The newest log rows, oldest of them first."""

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import ContentError, FileCode
-from pipeline.formats.base import ReadAs, TextBatch
+from pipeline.errors import ContentError, FileCode, RowCode
+from pipeline.formats.base import BadRecord, ReadAs, TextBatch
 from pipeline.formats.plugin import Ending, Format
 from pipeline.messages import Limits
 
@@ -25,14 +25,19 @@ _MARK = "#kv1"
 
 
 class KeyValueReader:
-    """Records of the form `id=1;name=Ann`, one a line."""
+    """Records of the form `id=1;name=Ann`, one a line. A line of another form is one reject."""
 
     def __init__(self, path: Path, limits: Limits, read_as: ReadAs | None = None) -> None:
-        self._lines = path.read_text(encoding="utf-8").splitlines()[1:]
-        self._records = [
-            dict(part.split("=", 1) for part in line.split(";")) for line in self._lines
-        ]
-        names = dict.fromkeys(name for record in self._records for name in record)
+        try:
+            self._lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise ContentError(FileCode.ENCODING, "the text is not UTF-8") from None
+        self._records: dict[int, dict[str, str]] = {}
+        for number, line in enumerate(self._lines[1:], 2):
+            parts = [part.partition("=") for part in line.split(";")]
+            if all(sign for _, sign, _ in parts):
+                self._records[number] = {name: value for name, _, value in parts}
+        names = dict.fromkeys(name for record in self._records.values() for name in record)
         if not names:
             raise ContentError(FileCode.EMPTY, "there are no records")
         self.header = tuple(names)
@@ -43,16 +48,29 @@ class KeyValueReader:
 
     def batches(self) -> Iterator[TextBatch]:
         """All records at once: such lists are short."""
-        count = len(self._records)
+        numbers = list(self._records)
         yield TextBatch(
             columns=[
-                pa.array([record.get(name, "") for record in self._records], pa.string())
+                pa.array([record.get(name, "") for record in self._records.values()], pa.string())
                 for name in self.header
             ],
-            records=np.arange(1, count + 1),
-            lines=np.arange(2, count + 2),
-            raw=lambda at: self._lines[at],
+            records=np.array(numbers) - 1,  # the first line below the mark is the first record
+            lines=np.array(numbers),
+            raw=lambda at: self._lines[numbers[at] - 1],
+            bad=list(self._bad()),
+            skipped={"blank": sum(not line.strip() for line in self._lines[1:])},
         )
+
+    def _bad(self) -> Iterator[BadRecord]:
+        for number, line in enumerate(self._lines[1:], 2):
+            if line.strip() and number not in self._records:
+                yield BadRecord(
+                    record=number - 1,
+                    line=number,
+                    raw=line,
+                    code=RowCode.BAD_RECORD,
+                    sentence="This line is no list of names and values.",
+                )
 
 
 def ending(path: Path) -> Ending:

@@ -42,7 +42,7 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
         TransientError: the disk or the file could not be read or written now; INPUT_CHANGED when
             the file was written to meanwhile.
     """
-    with _storage_trouble(), unchanged(Path(task.source)):
+    with storage_trouble(), unchanged(Path(task.source)):
         return _harmonized(task)
 
 
@@ -87,7 +87,7 @@ def plan_file(task: HarmonizeTask) -> Plan:
         ContentError: the file cannot be read as a table, or fits no contract.
         TransientError: the disk or the file could not be read now.
     """
-    with _storage_trouble():
+    with storage_trouble():
         return decide(replace(task, staging_dir="")).plan  # nothing is applied, nothing kept
 
 
@@ -99,7 +99,7 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _storage_trouble() -> Iterator[None]:
+def storage_trouble() -> Iterator[None]:
     """Tell trouble with the disk from trouble with the file; no path goes into the note."""
     try:
         yield

@@ -32,6 +32,7 @@ def reading_of(mapping: Mapping) -> ReadAs:
         names=() if dialect.header else mapping.labels,
         table=dialect.table,
         spans=dialect.spans,
+        counted=dialect.counted,
     )
 
 

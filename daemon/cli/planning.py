@@ -26,7 +26,9 @@ from daemon.errors import ExitCode, Refused
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
+    from pipeline.errors import PipelineError
     from pipeline.plan import Plan
+    from pipeline.planmembers import ArchivePlan
 
 
 @ends_plainly
@@ -43,13 +45,17 @@ def plan(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what would be decided about a file, why, how surely, and what is new. Touches nothing."""
+    """Say what would be decided about a file, why, how surely, and what is new. Touches nothing.
+
+    Of an archive, each file in it is planned as the job that it would become.
+    """
     settings = settings_from(context, root, config)
     if not file.is_file():
         raise Refused(ExitCode.NOT_FOUND, f"There is no file {file}.", "Check the path.")
-    from pipeline.errors import FILE_CODES, PipelineError
+    from pipeline.errors import PipelineError
     from pipeline.harmonize import plan_file
     from pipeline.messages import HarmonizeTask, Limits
+    from pipeline.planmembers import plan_archive
 
     with tempfile.TemporaryDirectory(prefix="harmonizer-plan-") as nowhere:
         task = HarmonizeTask(
@@ -64,16 +70,61 @@ def plan(
             source_path=_path_in_inbox(file, settings.folder("inbox")),
         )
         try:
-            planned = plan_file(task)
+            archive = plan_archive(task)
+            planned = plan_file(task) if archive is None else None
         except PipelineError as error:
-            _refused(error.code, error.note, error.details, FILE_CODES[error.code], as_json)
+            _show(_refused(error), None, as_json)
             return
-    made = planned.to_dict()
-    made["compared"] = _compared(settings, task.source_path, planned)
+    if archive is not None:
+        _show_members(settings, archive, as_json)
+    elif planned is not None:
+        _show(_made(settings, task.source_path, planned), planned, as_json)
+
+
+def _made(settings: Settings, source_path: str, planned: Plan) -> dict[str, Any]:
+    """A plan as plain data, compared with the last one of its source."""
+    return {**planned.to_dict(), "compared": _compared(settings, source_path, planned)}
+
+
+def _refused(error: PipelineError) -> dict[str, Any]:
+    return {"refused": error.code, "note": error.note, "details": list(error.details)}
+
+
+def _show(made: dict[str, Any], planned: Plan | None, as_json: bool) -> None:
+    """One file's plan, or its refusal."""
     if as_json:
         print_json(made)
+    elif planned is None:
+        _print_refused(made)
     else:
         _print_plan(made, planned.sentences())
+
+
+def _show_members(settings: Settings, archive: ArchivePlan, as_json: bool) -> None:
+    """The plans of an archive's files, and what cannot be taken out of it."""
+    made = []
+    for one in archive.members:
+        if one.plan is not None:
+            made.append(_made(settings, one.path, one.plan))
+        elif one.refused is not None:
+            made.append(_refused(one.refused))
+    if as_json:
+        members = [
+            {"file": one.path, **told} for one, told in zip(archive.members, made, strict=True)
+        ]
+        print_json({"members": members, "refused_members": archive.refused})
+        return
+    count = len(made)
+    files = "one file becomes a job" if count == 1 else f"{count} files become jobs"
+    out.print(plain(f"This is an archive: {files} of its own."), style="bold")
+    for one, told in zip(archive.members, made, strict=True):
+        out.print()
+        out.print(plain(one.path), style="bold underline")
+        _show(told, one.plan, as_json=False)
+    if archive.refused:
+        out.print("\nThese cannot be taken out, and send the archive to error/:", style="bold red")
+    for sentence in archive.refused:
+        out.print(plain(f"- {sentence}"))
 
 
 def _compared(settings: Settings, source_path: str, planned: Plan) -> dict[str, Any] | None:
@@ -96,16 +147,16 @@ def _path_in_inbox(file: Path, inbox: Path) -> str:
     return str(path.relative_to(inbox)) if path.is_relative_to(inbox) else path.name
 
 
-def _refused(code: str, note: str, details: tuple[str, ...], text: Any, as_json: bool) -> None:
-    if as_json:
-        print_json({"refused": code, "note": note, "details": list(details)})
-    else:
-        out.print(plain(f"This file would be refused: {code}"), style="bold red")
-        out.print(plain(text.meaning))
-        out.print(plain(note))
-        for detail in details:
-            out.print(plain(f"- {detail}"))
-        out.print(plain(text.advice))
+def _print_refused(made: dict[str, Any]) -> None:
+    from pipeline.errors import FILE_CODES
+
+    text = FILE_CODES[made["refused"]]
+    out.print(plain(f"This file would be refused: {made['refused']}"), style="bold red")
+    out.print(plain(text.meaning))
+    out.print(plain(made["note"]))
+    for detail in made["details"]:
+        out.print(plain(f"- {detail}"))
+    out.print(plain(text.advice))
 
 
 _HOW = {

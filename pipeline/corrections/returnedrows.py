@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pipeline.corrections.rejectfile import HEAD_BYTES, delimiter_of
 from pipeline.corrections.workbookhead import ZIP_MARK
-from pipeline.formats import excel, spreadsheet
+from pipeline.formats import excel, ods
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.formats.grid import Grids
 from pipeline.formats.plugin import Head
@@ -57,7 +57,7 @@ def with_comma(cell: str) -> str:
 def _grids(path: Path, limits: Limits) -> Grids:
     members = Head(data=ZIP_MARK, text=None, path=path).members
     if "content.xml" in members:
-        return spreadsheet.CalamineBook(path, limits, spreadsheet.ODS)
+        return ods.OdsBook(path, limits, ods.NAME)
     return excel.Workbook(path, limits)
 
 

@@ -13,6 +13,9 @@ import pyarrow as pa
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.standardize.base import Converted, Rows
 
+_MOST_OTHERS_TOLD = 10
+_MOST_TABLES_TOLD = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRecord:
@@ -128,7 +131,7 @@ class ReadAs:
     one, whose columns are called `names`, or by their position. unnamed: where the columns stand
     that have no name, when the header has fewer names than the rows have cells. table: which of the
     tables in the file is meant, by the name its reader gives it: a sheet, a path. spans: where
-    columns of fixed width stand, [start, end) in characters; an end of None is the line's.
+    columns of fixed width stand, [start, end); an end of None is the line's. counted: in what.
     """
 
     encoding: str | None = None
@@ -141,6 +144,7 @@ class ReadAs:
     names: tuple[str, ...] = ()
     table: str | None = None
     spans: tuple[tuple[int, int | None], ...] = ()
+    counted: Literal["characters", "bytes", "columns"] = "characters"
 
     @property
     def is_told(self) -> bool:
@@ -214,6 +218,29 @@ def tables_of(reader: TableReader) -> tuple[TableName, ...]:
     """The tables a file holds; empty for a format that holds one."""
     found: tuple[TableName, ...] = getattr(reader, "tables", ())
     return found
+
+
+def tables_told(tables: Sequence[TableName], read: str) -> list[dict[str, Any]]:
+    """For a report: the tables of a file and which of them is read; empty when there is but one."""
+    if len(tables) < 2:
+        return []
+    return [
+        {"name": one.name, "about": one.about, "read": one.name == read}
+        for one in tables[:_MOST_TABLES_TOLD]
+    ]
+
+
+def unread_told(what: str, others: Sequence[str]) -> list[str]:
+    """Sentences on the tables of a file that are not read, and on what can be done about it."""
+    if not others:
+        return []
+    more = len(others) - _MOST_OTHERS_TOLD
+    told = [*others[:_MOST_OTHERS_TOLD], *([f"and {more} more"] if more > 0 else [])]
+    return [
+        f"further {what} are not read: {'; '.join(told)}",
+        "to load one of them, write it to a file with "
+        "'harmonizer read FILE --table NAME -o NAME.csv' and drop that",
+    ]
 
 
 def at_table(reader: TableReader, table: str) -> TableReader:

@@ -42,32 +42,48 @@ def _text(column: pa.Array) -> pa.Array:
         return pa.nulls(len(column), pa.string())
     if pa.types.is_floating(kind):
         return _floats(column)
+    if pa.types.is_duration(kind):
+        return _durations(column)
     return pa.array([_one(value) for value in column.to_pylist()], pa.string())
 
 
 def _floats(column: pa.Array) -> pa.Array:
-    """Whole numbers without .0, others shortest; single precision is not blown up to double."""
-    if not pa.types.is_float64(column.type):
-        return pa.array(
-            [None if one is None else _short(one) for one in column.to_numpy(zero_copy_only=False)]
-            if column.null_count == 0
-            else [None if not one.is_valid else _short(_single(one)) for one in column],
-            pa.string(),
-        )
-    return pa.array(
-        [None if value is None else _double(value) for value in column.to_pylist()], pa.string()
-    )
-
-
-def _single(value: Any) -> Any:
-    import numpy as np
-
-    return np.float32(value.as_py())
+    """Whole numbers without .0, others shortest; lower precision is not blown up to double."""
+    if pa.types.is_float64(column.type):
+        values = column.to_pylist()
+        return pa.array([None if one is None else _double(one) for one in values], pa.string())
+    numbers = column.fill_null(0).to_numpy(zero_copy_only=False)
+    valid = column.is_valid().to_pylist()
+    texts = [
+        _short(one) if is_there else None for one, is_there in zip(numbers, valid, strict=True)
+    ]
+    return pa.array(texts, pa.string())
 
 
 def _short(value: Any) -> str:
+    """A number of low precision: whole as it is, else with the fewest digits that tell it."""
+    whole = float(value)
+    if whole != whole or whole.is_integer() or whole in (float("inf"), float("-inf")):
+        return _double(whole)
     text = str(value)
-    return _double(float(text)) if "e" in text or text.endswith(".0") or "n" in text else text
+    return _double(float(text)) if "e" in text else text
+
+
+def _durations(column: pa.Array) -> pa.Array:
+    """Hours beyond a day, minutes, seconds, and what is left of a second."""
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[column.type.unit]
+    counts = column.cast(pa.int64()).to_pylist()
+    return pa.array(
+        [None if one is None else _duration(one, per_second) for one in counts], pa.string()
+    )
+
+
+def _duration(count: int, per_second: int) -> str:
+    total, rest = divmod(abs(count), per_second)
+    text = f"{total // 3600}:{total // 60 % 60:02d}:{total % 60:02d}"
+    if rest:
+        text += f".{rest:0{len(str(per_second)) - 1}d}".rstrip("0")
+    return f"-{text}" if count < 0 else text
 
 
 def _double(value: float) -> str:
@@ -104,9 +120,9 @@ def _one(value: Any) -> str | None:
             except UnicodeDecodeError:
                 return base64.b64encode(value).decode()
         case datetime.timedelta():
-            total = int(value.total_seconds())
-            sign, total = ("-", -total) if total < 0 else ("", total)
-            return f"{sign}{total // 3600}:{total // 60 % 60:02d}:{total % 60:02d}"
+            return _duration(value // datetime.timedelta(microseconds=1), 1_000_000)
+        case datetime.date() | datetime.time():  # and a moment, which is a date
+            return value.isoformat()
         case list() | dict() | tuple():
             return as_json(_plain(value))
         case _:

@@ -10,49 +10,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-from zipfile import BadZipFile, ZipFile
-from zlib import error as ZlibError
+from zipfile import ZipFile
 
-from pipeline.ends.binary import is_cut
-from pipeline.errors import ContentError, FileCode, RowCode
+from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
-from pipeline.formats.numberformats import (
-    BUILT_IN,
-    MOST_DIGITS,
-    kind_of_format,
-    loses_digits,
-    plain,
-    shown,
+from pipeline.formats.celltexts import (
+    ERROR,
+    LOST_DIGITS,
+    UNCACHED,
+    NumberTexts,
+    by_number,
+    place_of_cell,
 )
-from pipeline.formats.plugin import Format, Head
-from pipeline.formats.source import open_source
-from pipeline.formats.unpacked import check_directory, check_unpacked
+from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.numberformats import BUILT_IN, MOST_DIGITS, loses_digits
+from pipeline.formats.package import (
+    Package,
+    Relations,
+    check_strings,
+    part_of_kind,
+    resolved,
+    starts,
+)
+from pipeline.formats.plugin import ZIP_MARK, Format, Head
 from pipeline.formats.xmlpull import Attributes, LocalNames, XmlEvents
 from pipeline.messages import Limits
 
 NAME = "an Excel workbook (.xlsx)"
-_CHUNK = 1 << 18
-_MOST_STRINGS_BYTES = 512 << 20
-_MOST_KNOWN = 50_000
 _MOST_ROWS = 1 << 20
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]+)")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-ERROR = (RowCode.CELL_ERROR, "The cell holds an error of the spreadsheet and no value.", True)
-UNCACHED = (
-    RowCode.FORMULA_UNCACHED,
-    "The cell is a formula whose result was not saved; open the workbook, save it, send it again.",
-    True,
-)
-LOST_DIGITS = (
-    RowCode.PRECISION_LOST,
-    "The number has more digits than a spreadsheet keeps; the last ones may be lost.",
-    False,
-)
-_DAMAGED = (BadZipFile, ZlibError, NotImplementedError, EOFError, KeyError, RuntimeError)
 
 
 def open_excel(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
@@ -70,18 +58,18 @@ class Workbook:
     kind = NAME
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self._path, self._limits = path, limits
+        self._package = package = Package(path, limits)
         self._strings: list[str] | None = None
         self._letters: dict[str, int] = {}
-        self._numbers: dict[tuple[str, str | None], str] = {}
-        with self._parts() as archive:
+        with package.opened() as archive:
             book = _book_of(archive)
-            relations = self._relations(archive, book)
-            self.sheets, self._targets, self._is_1904 = self._contents(archive, book, relations)
             folder = book.rpartition("/")[0]
-            self._string_part = _part(relations, "sharedStrings", folder)
-            self._formats = self._styles(archive, _part(relations, "styles", folder))
-        self.notes = ("days are counted from 1904",) if self._is_1904 else ()
+            relations = package.relations(archive, book)
+            self.sheets, self._targets, is_1904 = self._contents(archive, book, relations)
+            self._string_part = part_of_kind(archive, relations, "sharedStrings", folder)
+            formats = self._styles(archive, part_of_kind(archive, relations, "styles", folder))
+        self.number = NumberTexts(by_number(formats), from_1904=is_1904).text
+        self.notes = ("days are counted from 1904",) if is_1904 else ()
 
     def place(self, sheet: str, row: int, column: int | None) -> str:
         """`Results!C17`, or `Results!17` for a row."""
@@ -90,8 +78,9 @@ class Workbook:
     def merges(self, sheet: str) -> list[Merge]:
         """Merged cells stand at the end of a sheet's part."""
         tail = b""
-        with self._parts() as archive, self._open(archive, self._targets[sheet]) as part:
-            for piece in self._pieces(part):
+        package = self._package
+        with package.opened() as archive, package.part(archive, self._targets[sheet]) as part:
+            for piece in package.pieces(part):
                 tail += piece
                 at = tail.find(b"sheetData>", max(0, len(tail) - len(piece) - 10))
                 tail = tail[at:] if b"mergeCell" in tail or at >= 0 else tail[-4096:]
@@ -101,10 +90,11 @@ class Workbook:
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows that have cells."""
         parsed = _SheetRows(self)
-        with self._parts() as archive:
+        package = self._package
+        with package.opened() as archive:
             self._load_strings(archive)
-            with self._open(archive, self._targets[sheet]) as part:
-                yield from parsed.over(self._pieces(part))
+            with package.part(archive, self._targets[sheet]) as part:
+                yield from parsed.over(package.pieces(part))
 
     def column_of(self, reference: str) -> int:
         """The column of a cell, 0 for A; worked out once for each."""
@@ -124,22 +114,6 @@ class Workbook:
         assert self._strings is not None  # noqa: S101 - loaded before any row
         return self._strings[int(number)]
 
-    def number(self, written: str, style: str | None) -> str:
-        """A number's text by the format of its cell."""
-        known = self._numbers.get((written, style))
-        if known is None:
-            if len(self._numbers) > _MOST_KNOWN:
-                self._numbers.clear()
-            known = self._numbers[written, style] = self._number(written.strip(), style)
-        return known
-
-    def _number(self, written: str, style: str | None) -> str:
-        code = self._formats[int(style)] if style and int(style) < len(self._formats) else "General"
-        kind = kind_of_format(code)
-        if kind in ("general", "text") or (kind == "number" and loses_digits(written)):
-            return written if written.lstrip("-").isdigit() else plain(float(written))
-        return shown(float(written), code, from_1904=self._is_1904)
-
     def _merge(self, reference: bytes) -> Merge | None:
         ends = _REFERENCE.findall(reference.decode().replace("$", ""))
         if len(ends) != 2:
@@ -152,55 +126,8 @@ class Workbook:
             last_column=self.column_of(right),
         )
 
-    @contextmanager
-    def _parts(self) -> Iterator[ZipFile]:
-        try:
-            with open_source(self._path) as source:
-                check_directory(self._path)
-                with ZipFile(source) as archive:
-                    yield archive
-        except _DAMAGED as error:
-            if is_cut(self._path):
-                raise ContentError(
-                    FileCode.TRUNCATED, "the workbook ends before its end mark"
-                ) from None
-            raise ContentError(
-                FileCode.DAMAGED, f"the workbook is damaged ({type(error).__name__})"
-            ) from None
-
-    @contextmanager
-    def _open(self, archive: ZipFile, part: str) -> Iterator[BinaryIO]:
-        info = archive.getinfo(part)
-        check_unpacked(info.file_size, info.compress_size, self._limits)
-        with archive.open(info) as stream:
-            yield stream  # type: ignore[misc]
-
-    def _pieces(self, part: BinaryIO) -> Iterator[bytes]:
-        done = 0
-        while piece := part.read(_CHUNK):
-            done += len(piece)
-            if done > self._limits.max_unpacked_bytes:
-                check_unpacked(done, 1, self._limits)
-            yield piece
-
-    def _read(self, archive: ZipFile, part: str, events: XmlEvents) -> None:
-        with self._open(archive, part) as stream:
-            events.feed(self._pieces(stream))
-
-    def _relations(self, archive: ZipFile, book: str) -> dict[str, tuple[str, str]]:
-        folder, _, name = book.rpartition("/")
-        found: dict[str, tuple[str, str]] = {}
-
-        def start(tag: str, attributes: Attributes) -> None:
-            if tag == "Relationship":
-                kind = attributes.get("Type", "").rpartition("/")[2]
-                found[attributes.get("Id", "")] = (kind, attributes.get("Target", ""))
-
-        self._read(archive, f"{folder}/_rels/{name}.rels".lstrip("/"), _starts(start))
-        return found
-
     def _contents(
-        self, archive: ZipFile, book: str, relations: dict[str, tuple[str, str]]
+        self, archive: ZipFile, book: str, relations: Relations
     ) -> tuple[list[Sheet], dict[str, str], bool]:
         folder = book.rpartition("/")[0]
         sheets: list[Sheet] = []
@@ -220,9 +147,9 @@ class Workbook:
                     sheets.append(
                         Sheet(name=name, about="hidden" if is_hidden else "", is_hidden=is_hidden)
                     )
-                    targets[name] = _resolved(folder, target)
+                    targets[name] = resolved(folder, target)
 
-        self._read(archive, book, _starts(start))
+        self._package.feed(archive, book, starts(start))
         return sheets, targets, is_1904
 
     def _styles(self, archive: ZipFile, part: str | None) -> list[str]:
@@ -240,23 +167,18 @@ class Workbook:
             elif tag == "xf" and inside == "cellXfs":
                 used.append(int(attributes.get("numFmtId", "0")))
 
-        if part is None or part not in archive.namelist():
+        if part is None:
             return []
-        self._read(archive, part, _starts(start))
+        self._package.feed(archive, part, starts(start))
         return [own.get(number, BUILT_IN.get(number, "General")) for number in used]
 
     def _load_strings(self, archive: ZipFile) -> None:
         if self._strings is not None:
             return
         strings: list[str] = []
-        if self._string_part is not None and self._string_part in archive.namelist():
-            size = archive.getinfo(self._string_part).file_size
-            if size > _MOST_STRINGS_BYTES:
-                raise ContentError(
-                    FileCode.LIMIT_EXCEEDED,
-                    f"its texts are {size} bytes; {_MOST_STRINGS_BYTES} are allowed",
-                )
-            self._read(archive, self._string_part, _strings_into(strings))
+        if self._string_part is not None:
+            check_strings(archive, self._string_part)
+            self._package.feed(archive, self._string_part, _strings_into(strings))
         self._strings = strings
 
 
@@ -396,24 +318,9 @@ class _SheetRows:
                 row.faults[at] = LOST_DIGITS
 
 
-def place_of_cell(sheet: str, row: int, column: int | None) -> str:
-    """A cell as spreadsheets write it; names with other signs than letters stand in quotes."""
-    name = sheet if re.fullmatch(r"\w+", sheet) else "'" + sheet.replace("'", "''") + "'"
-    letters = ""
-    while column is not None and column >= 0:
-        column, rest = divmod(column, 26)
-        letters = chr(65 + rest) + letters
-        column -= 1
-    return f"{name}!{letters}{row}"
-
-
 def unescaped(text: str) -> str:
     """Text with its control characters: `_x000D_` is a carriage return."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
-
-
-def _starts(start: Any) -> XmlEvents:
-    return XmlEvents(start, lambda _: None)
 
 
 def _book_of(archive: ZipFile) -> str:
@@ -427,31 +334,11 @@ def _book_of(archive: ZipFile) -> str:
     return found[0]
 
 
-def _part(relations: dict[str, tuple[str, str]], kind: str, folder: str) -> str | None:
-    for known, target in relations.values():
-        if known == kind:
-            return _resolved(folder, target)
-    return None
-
-
-def _resolved(folder: str, target: str) -> str:
-    """A part's name in the container from how the workbook refers to it."""
-    if target.startswith("/"):
-        return target.lstrip("/")
-    parts: list[str] = [*folder.split("/")] if folder else []
-    for step in target.split("/"):
-        if step == "..":
-            parts = parts[:-1]
-        elif step not in ("", "."):
-            parts.append(step)
-    return "/".join(parts)
-
-
 def _is_excel(head: Head) -> bool:
     names = head.members
     return any(re.fullmatch(r"xl/workbook\w*\.xml", name) for name in names) or (
         not names
-        and head.data.startswith(b"PK\x03\x04")
+        and head.data.startswith(ZIP_MARK)
         and b"xl/w" in head.data
         and b"xl/workbook.bin" not in head.data
     )

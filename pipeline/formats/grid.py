@@ -25,6 +25,8 @@ from pipeline.formats.base import (
     TableName,
     TextBatch,
     UnclearLayout,
+    tables_told,
+    unread_told,
 )
 from pipeline.formats.headerlines import named_by_place
 from pipeline.messages import Limits
@@ -162,7 +164,7 @@ class GridReader:
             "confidence": 1.0,
             "evidence": [
                 f"the table is in “{self._sheet}”{' (hidden)' if self._is_hidden() else ''}",
-                *([f"further sheets are not read: {'; '.join(others)}"] if others else []),
+                *unread_told("sheets", others),
                 *self._grids.notes,
                 *layout.notes,
                 *(
@@ -171,7 +173,9 @@ class GridReader:
                     else []
                 ),
             ],
-        } | ({"told": told} if self._told.is_told else {})
+            **({"tables": tables} if (tables := tables_told(self.tables, self._sheet)) else {}),
+            **({"told": told} if self._told.is_told else {}),
+        }
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the rows in order, in batches of bounded size."""

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
-from pipeline.formats.json_text import JsonText
+from pipeline.formats.json_text import JsonText, fault_in
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.treereader import Item, TreeReader
 from pipeline.formats.trees import MOST_LEVELS, Shape, as_json, too_deep
@@ -18,8 +18,6 @@ from pipeline.messages import Limits
 
 NAME = "a JSON document"
 _CHUNK = 1 << 20
-_FIRST = 1 << 18
-"""Characters the first of several documents in one file may have."""
 _ROOT = "$"
 _MEMBERS = "$.*"
 _KEY = "key"
@@ -42,6 +40,10 @@ def open_json(path: Path, limits: Limits, read_as: ReadAs | None = None) -> Tabl
     return TreeReader(_Document(path, limits, detect_encoding(path, encoding)), limits, read_as)
 
 
+class _SequenceFound(Exception):
+    """Behind the first object comes another: objects follow each other, with nothing around."""
+
+
 class _Document:
     """See `Trees`."""
 
@@ -51,9 +53,17 @@ class _Document:
 
     def __init__(self, path: Path, limits: Limits, encoding: TextEncoding) -> None:
         self._path, self._limits, self._encoding = path, limits, encoding
+        self._is_sequence = False
 
     def survey(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
         """Learn the shape of every array of records."""
+        try:
+            return self._surveyed()
+        except _SequenceFound:
+            self._is_sequence = True
+            return self._surveyed()
+
+    def _surveyed(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
         shapes: dict[str, Shape] = {}
         beside: dict[str, None] = {}
         for path, item in self._walk():
@@ -89,21 +99,15 @@ class _Document:
     def _walk(self) -> Iterator[tuple[str, Item | None]]:
         """Every record with the path of its array; None for a value that is in no record."""
         text = self._open()
-        if text.peek() == "{" and self._is_sequence():
+        if self._is_sequence:
             yield from self._sequence(text)
             return
+        is_object = text.peek() == "{"
         yield from self._value(text, _ROOT, 0, {})
+        if is_object and text.peek() == "{":
+            raise _SequenceFound
         if text.peek():
             raise text.wrong("something follows the end of the document")
-
-    def _is_sequence(self) -> bool:
-        """Whether objects follow each other with nothing around them."""
-        text = JsonText(utf8_chunks(self._path, self._encoding, _FIRST), _FIRST)
-        try:
-            text.value()
-            return text.peek() == "{"
-        except ContentError:
-            return False
 
     def _sequence(self, text: JsonText) -> Iterator[tuple[str, Item | None]]:
         number = 0
@@ -136,7 +140,7 @@ class _Document:
         while True:
             if text.peek() != '"':
                 raise text.wrong("a name in quotes is missing")
-            name, _ = text.value()
+            name = text.value()[0].encode(errors="replace").decode()
             text.expect(":")
             below = f"{path}.{name}" if _PLAIN.fullmatch(name) else f"{path}['{name}']"
             if name.casefold() in _COLUMNS and text.peek() == "[":
@@ -236,7 +240,9 @@ def _item(text: JsonText, where: str, header: list[str] | None) -> Item:
     line = text.line
     value, raw = text.value()
     item = Item(line=line, raw=raw, where=where, tree=None)
-    if header is None:
+    if fault := fault_in(value, raw):
+        item.fault = fault
+    elif header is None:
         if isinstance(value, dict):
             item.tree = value
         else:

@@ -10,17 +10,18 @@ from typing import Any
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
-from pipeline.formats.json_text import DECODER
+from pipeline.formats.json_text import DECODER, SPACE, fault_in
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.treereader import Item, TreeReader
-from pipeline.formats.trees import Shape, too_deep
+from pipeline.formats.trees import MOST_LEVELS, Shape
 from pipeline.messages import Limits
 
 NAME = "JSON lines"
 _CHUNK = 1 << 20
 _TABLE = "$"
-_SPACE = " \t\r\n\ufeff\x00\x1a"
 _LOOKED_AT = 50
+_LONGEST_FIRST = 16 << 20
+_MOSTLY = 0.7
 
 
 def open_lines(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
@@ -59,7 +60,7 @@ class _Lines:
     def items(self, table: str) -> Iterator[Item]:
         """The lines that are not blank."""
         for number, text, is_ended in self._lines():
-            stripped = text.strip(_SPACE)
+            stripped = text.strip(SPACE)
             if stripped:
                 yield self._item(number, stripped, is_ended=is_ended)
 
@@ -67,8 +68,10 @@ class _Lines:
         item = Item(line=number, raw=text, where=f"line {number}", tree=None)
         try:
             value, end = DECODER.raw_decode(text)
-        except RecursionError:
-            raise too_deep() from None
+            fault = fault_in(value, text)
+        except (RecursionError, ContentError):
+            item.fault = f"This line is nested deeper than {MOST_LEVELS} levels."
+            return item
         except json.JSONDecodeError as error:
             is_cut = error.pos >= len(text) or error.msg.startswith("Unterminated")
             if not is_ended and is_cut and text.startswith("{"):
@@ -77,11 +80,13 @@ class _Lines:
                 ) from None
             item.fault = f"This line is not JSON, from character {error.pos + 1} on."
             return item
-        rest = text[end:].strip(_SPACE)
+        rest = text[end:].strip(SPACE)
         if rest not in ("", ","):
             item.fault = f"This line is not one JSON object: more follows character {end}."
         elif not isinstance(value, dict):
             item.fault = "This line is JSON, but no object."
+        elif fault:
+            item.fault = fault
         else:
             item.tree = value
         return item
@@ -109,14 +114,36 @@ def _too_long(number: int, most: int) -> ContentError:
 
 def _is_lines(head: Head) -> bool:
     """Several lines begin like objects, and most of those that are whole are objects."""
-    if head.text is None or not head.text.lstrip(_SPACE).startswith("{"):
+    if head.text is None or "{" not in head.text:
         return False
     *whole, last = head.text.split("\n")
-    lines = [line.strip(_SPACE) for line in [*whole, *([last] if len(last) < 1 << 14 else [])]]
+    if not whole:
+        return _is_long_line(head)
+    lines = [line.strip(SPACE) for line in [*whole, *([last] if len(last) < 1 << 14 else [])]]
     lines = [line for line in lines if line][:_LOOKED_AT]
+    if not lines or (not lines[0].startswith("{") and lines[0][:1] in ("[", "<", "")):
+        return False
     objects = sum(1 for line in lines if line.startswith("{") and _is_object(line))
     begun = sum(1 for line in lines if line.startswith("{"))
+    if len(whole) == 1 and objects == 1:
+        return last.lstrip(SPACE).startswith("{")
+    if not lines[0].startswith("{"):  # a bad line before the objects, if nearly all are objects
+        return objects > 1 and objects >= _MOSTLY * len(lines)
     return len(lines) > 1 and begun * 2 >= len(lines) and objects > 0 and not _goes_on(lines[0])
+
+
+def _is_long_line(head: Head) -> bool:
+    """The first line is longer than the head: it must be an object, with another behind it."""
+    if head.text is None or not head.text.lstrip(SPACE).startswith("{"):
+        return False
+    with head.path.open("rb") as source:
+        first = source.readline(_LONGEST_FIRST)
+        if not first.endswith(b"\n"):
+            return False
+        following = source.readline(1 << 14)
+    return following.lstrip(b" \t\r\n\x1e").startswith(b"{") and _is_object(
+        first.decode("utf-8", errors="replace").strip(SPACE)
+    )
 
 
 def _goes_on(line: str) -> bool:

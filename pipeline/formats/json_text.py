@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import ContentError, FileCode
-from pipeline.formats.trees import Doubled, NotJson, Number, too_deep
+from pipeline.formats.trees import MOST_LEVELS, Doubled, NotJson, Number, too_deep
 
-_SPACE = " \t\n\r\ufeff\x00\x1a"
+SPACE = " \t\n\r\ufeff\x00\x1a\x1e"
+"""What may stand around values: space, byte order marks, padding, and the mark of RFC 7464."""
+_MOST_ARRAYS = 4 * MOST_LEVELS
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -25,6 +29,42 @@ DECODER = json.JSONDecoder(
     object_pairs_hook=_object,
     strict=False,
 )
+
+
+HALF_LETTER = "It holds half of a letter, as \\ud83d alone is; no text can be made of it."
+
+
+def fault_in(value: Any, raw: str) -> str:
+    """What keeps a value from being text, in a sentence; empty for nearly all values.
+
+    Raises:
+        ContentError: it is nested without measure.
+    """
+    if raw.count("[") + raw.count("{") > MOST_LEVELS:
+        _check_depth(value)
+    return HALF_LETTER if _HALF.search(raw) and _has_half(value) else ""
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse objects, or objects and arrays together, that lie in each other without measure."""
+    waiting = [(value, 0, 0)]
+    while waiting:
+        one, objects, levels = waiting.pop()
+        if not isinstance(one, dict | list):
+            continue
+        objects, levels = objects + isinstance(one, dict), levels + 1
+        if objects > MOST_LEVELS or levels > _MOST_ARRAYS:
+            raise too_deep()
+        inner = one.values() if isinstance(one, dict) else one
+        waiting += [(below, objects, levels) for below in inner]
+
+
+def _has_half(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_half(name) or _has_half(one) for name, one in value.items())
+    if isinstance(value, list):
+        return any(map(_has_half, value))
+    return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 class JsonText:
@@ -45,7 +85,7 @@ class JsonText:
             text, at = self._text, self._at
             end = len(text)
             start = at
-            while at < end and text[at] in _SPACE:
+            while at < end and text[at] in SPACE:
                 at += 1
             self.line += text.count("\n", start, at)
             self._at = at
@@ -102,7 +142,7 @@ class JsonText:
         return ContentError(FileCode.DAMAGED, f"line {self.line} is not JSON: {what}")
 
     def _told(self, error: json.JSONDecodeError) -> ContentError:
-        rest = self._text[error.pos :].strip(_SPACE)
+        rest = self._text[error.pos :].strip(SPACE)
         if not rest or error.msg.startswith("Unterminated"):
             return ContentError(FileCode.TRUNCATED, "the JSON document ends in the middle")
         line = self.line + self._text.count("\n", self._at, error.pos)

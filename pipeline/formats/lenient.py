@@ -118,7 +118,8 @@ class LenientReader:
         """What is wrong with a line that has text beside the columns somebody told."""
         fixed = self._reading.fixed
         at = fixed.outside(text) if fixed is not None and fixed.told else None
-        return None if at is None else f"text stands at character {at}, where no column is"
+        place = self._told.counted.removesuffix("s")
+        return None if at is None else f"text stands at {place} {at}, where no column is"
 
     def _check(self, text: str, line: int) -> None:
         if len(text) > self._limits.max_record_bytes:

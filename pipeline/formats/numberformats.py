@@ -14,6 +14,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
+from pipeline.formats.numbermasks import mask_of, masked, section_for, sections
+
 Kind = Literal["general", "number", "date", "time", "datetime", "duration", "text"]
 
 BUILT_IN = {
@@ -22,6 +24,8 @@ BUILT_IN = {
     2: "0.00",
     3: "#,##0",
     4: "#,##0.00",
+    **dict.fromkeys((5, 6, 41, 42), "#,##0"),
+    **dict.fromkeys((7, 8, 43, 44), "#,##0.00"),
     9: "0%",
     10: "0.00%",
     11: "0.00E+00",
@@ -54,7 +58,6 @@ MOST_DIGITS = 15
 _QUOTED = re.compile(r'"([^"]*)"|\\(.)')
 _PADDING = re.compile(r"_.|\*.")
 _BRACKETS = re.compile(r"\[(?!(?:h+|m+|s+)\])[^\]]*\]", re.I)
-_CONDITION = re.compile(r"\[[<>=]", re.I)
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.I)
 _UNIT = re.compile(r"[^\W\d_]|[%°µμ/·*²³]")
 _LEAP_DAY_1900 = 60
@@ -64,7 +67,7 @@ _SECONDS = 86_400
 @lru_cache(maxsize=4096)
 def kind_of_format(code: str) -> Kind:
     """What a number format makes of a number."""
-    section = _PADDING.sub("", _QUOTED.sub("", code.split(";")[0]))
+    section = _PADDING.sub("", _QUOTED.sub("", sections(code)[0]))
     if _ELAPSED.search(section):
         return "duration"
     bare = _BRACKETS.sub("", section).casefold()
@@ -90,7 +93,7 @@ def shown(number: float, code: str, *, from_1904: bool = False) -> str:
         case "duration":
             return _duration(number)
         case "number":
-            return _formatted(number, code)
+            return _formatted(number, section_for(code, number))
         case _:
             return plain(number)
 
@@ -147,14 +150,15 @@ def _duration(number: float) -> str:
     return f"-{text}" if number < 0 else text
 
 
-def _formatted(number: float, code: str) -> str:
+def _formatted(number: float, section: str) -> str:
     digits = plain(number)
-    pattern = _pattern(code)
+    mask = mask_of(section)
+    if mask is not None and number >= 0 and digits.isdigit():
+        return masked(digits, mask)
+    pattern = _pattern(section)
     if pattern is None:
         return digits
-    integer, decimals, is_percent, unit, mask = pattern
-    if mask and number >= 0 and number == int(number):
-        return _masked(digits, mask)
+    integer, decimals, is_percent, unit = pattern
     scaled = float(plain(number * 100)) if is_percent else number
     text = f"{abs(scaled):.{decimals}f}"
     if float(text) != abs(scaled):
@@ -166,19 +170,16 @@ def _formatted(number: float, code: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _pattern(code: str) -> tuple[int, int, bool, str, str] | None:
-    """Digits before and after the point, percent, unit, and a mask such as 000-00-0000.
+def _pattern(section: str) -> tuple[int, int, bool, str] | None:
+    """Digits before and after the point, percent, and unit.
 
-    None for a format that is not of that kind: an exponent, a fraction, a condition, a scale.
+    None for a format that is not of that kind: an exponent, a fraction, a scale, words.
     """
-    if _CONDITION.search(code):
-        return None
-    section = _PADDING.sub("", code.split(";")[0])
+    section = _PADDING.sub("", section)
     literals = ["".join(found) for found in _QUOTED.findall(section)]
     bare = _BRACKETS.sub("", _QUOTED.sub("\0", section)).strip()
     if re.search(r"[eE][+-]|[?]\s*/|/\s*[?0-9]|,\s*(?:\.|%|$|\0)", bare):
         return None
-    mask = _mask(bare, list(literals))
     body = re.sub(r"[\0$€£¥()\-+ ]", "", bare)
     is_percent = body.endswith("%")
     found = re.fullmatch(r"([#0?,]*)(?:\.([0#?]*))?", body.rstrip("%"))
@@ -188,28 +189,4 @@ def _pattern(code: str) -> tuple[int, int, bool, str, str] | None:
     decimals = (found[2] or "").rstrip("#?").count("0")
     unit = literals[-1].strip() if literals and bare.endswith("\0") else ""
     unit = unit if unit and _UNIT.match(unit) and not is_percent else ""
-    return max(integer, 1) if found[1] else 1, decimals, is_percent, unit, mask
-
-
-def _mask(bare: str, literals: list[str]) -> str:
-    """A number format that writes a number in groups or behind letters; else empty.
-
-    0 stands for a digit: 000-00-0000, or P000 for `"P"000`. Zeros among the letters are no digits.
-    """
-    groups = re.fullmatch(r"(\0?)([(+]?0+(?:[-()./ ]+0+)*)", bare)
-    if groups is None or re.search(r"0\.0*$", groups[2]):
-        return ""
-    prefix = literals[0] if groups[1] else ""
-    has_letters = any(letter.isalpha() for letter in prefix)
-    if "0" in prefix or not (has_letters or re.search(r"[-()./ ]", groups[2])):
-        return ""
-    return prefix + groups[2]
-
-
-def _masked(digits: str, mask: str) -> str:
-    """Digits in a mask, from the right; what is left over stands where the first digit does."""
-    places = mask.count("0")
-    padded = digits.zfill(places)
-    over = len(padded) - places
-    parts = iter([padded[: over + 1], *padded[over + 1 :]])
-    return "".join(next(parts) if letter == "0" else letter for letter in mask)
+    return max(integer, 1) if found[1] else 1, decimals, is_percent, unit

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.countedwidth import placed_columns
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.dialect import CANDIDATES
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
@@ -43,7 +44,8 @@ def _placed(path: Path, limits: Limits, told: ReadAs) -> TableReader:
     """Columns of fixed width, where somebody said that they stand."""
     encoding = detect_encoding(path, told.encoding)
     sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
-    reading = read_placed("".join(sample.lines), told.spans)
+    columns = placed_columns(told.spans, told.counted, encoding.codec)
+    reading = read_placed("".join(sample.lines), columns)
     if reading is None:
         raise ContentError(
             FileCode.LAYOUT_UNCLEAR,

@@ -15,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 from pipeline.formats.base import TableReader
 from pipeline.formats.zipdirectory import MOST_DIRECTORY_BYTES, zip_directory_bytes
 
+ZIP_MARK = b"PK\x03\x04"
 Ending = Literal["complete", "incomplete", "unknown"]
 """What a format says about whether all of a file has arrived."""
 
@@ -33,7 +34,7 @@ class Head:
     @cached_property
     def members(self) -> frozenset[str]:
         """Names of the files in a ZIP container; empty for anything else, or a damaged one."""
-        if not self.data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        if not self.data.startswith((ZIP_MARK, b"PK\x05\x06")):
             return frozenset()
         if zip_directory_bytes(self.path) > MOST_DIRECTORY_BYTES:
             return frozenset()  # whoever opens it refuses it

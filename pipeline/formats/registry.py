@@ -23,15 +23,18 @@ from pipeline.formats import (
     html,
     json_document,
     json_lines,
+    ods,
     ole,
     parquet,
     signatures,
-    spreadsheet,
     spreadsheetml,
+    xls,
+    xlsb,
     xml,
 )
 from pipeline.formats.base import ReadAs, TableReader, TextBatch, at_table, tables_of
 from pipeline.formats.encoding import marked_codec
+from pipeline.formats.guarded import GuardedReader, plain_errors
 from pipeline.formats.opening import open_delimited
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
@@ -42,7 +45,9 @@ ENTRY_POINTS = "harmonizer.readers"
 
 OURS: tuple[Format, ...] = (
     excel.FORMAT,
-    *spreadsheet.FORMATS,
+    xls.FORMAT,
+    xlsb.FORMAT,
+    *ods.FORMATS,
     parquet.FORMAT,
     arrow.FORMAT,
     json_lines.FORMAT,
@@ -88,10 +93,12 @@ def open_table(
         raise ContentError(FileCode.UNSUPPORTED, _unsupported(found, unpacked.layers))
     _check_end(found.format, unpacked.path)
     opened = READERS.get(found.kind, found.format.open)
-    if read_as is None:
-        reader = opened(unpacked.path, limits)
+    how = {} if read_as is None else {"read_as": read_as}
+    if found.kind in READERS:
+        reader = opened(unpacked.path, limits, **how)
     else:
-        reader = opened(unpacked.path, limits, read_as=read_as)
+        with plain_errors(found.kind):
+            reader = GuardedReader(opened(unpacked.path, limits, **how), found.kind)
     notes = [*_about_layers(unpacked.layers), *_about_name(found.format, name or path.name)]
     return _Noted(reader, notes, unpacked) if notes else reader
 

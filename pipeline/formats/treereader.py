@@ -10,7 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import ContentError, FileCode, RowCode
-from pipeline.formats.base import BadRecord, CellFault, ReadAs, TableName, TextBatch
+from pipeline.formats.base import (
+    BadRecord,
+    CellFault,
+    ReadAs,
+    TableName,
+    TextBatch,
+    tables_told,
+    unread_told,
+)
 from pipeline.formats.trees import (
     Doubled,
     NotJson,
@@ -28,7 +36,6 @@ from pipeline.messages import Limits
 
 _BATCH_BYTES = 4 << 20
 _BATCH_RECORDS = 20_000
-_MOST_TOLD = 10
 _NO_NUMBER = "JSON has no NaN and no Infinity; there is no value in this cell."
 _TWICE = "The record says two different things under this name."
 _TWICE_SAME = "The record says the same thing twice under this name."
@@ -158,8 +165,6 @@ class TreeReader:
     def describe(self) -> dict[str, Any]:
         """How the file is read, by which evidence; plain data without values."""
         others = [f"{one.name} ({one.about})" for one in self.tables if one.name != self._name]
-        if len(others) > _MOST_TOLD:
-            others = [*others[:_MOST_TOLD], f"and {len(others) - _MOST_TOLD} more"]
         told = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self._told).items()
@@ -173,10 +178,12 @@ class TreeReader:
             "confidence": 1.0,
             "evidence": [
                 f"the records are at {self._name}",
-                *([f"further records are not read: {'; '.join(others)}"] if others else []),
+                *unread_told("records", others),
                 *self._notes,
             ],
-        } | ({"told": told} if self._told.is_told else {})
+            **({"tables": tables} if (tables := tables_told(self.tables, self._name)) else {}),
+            **({"told": told} if self._told.is_told else {}),
+        }
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the records in order, in batches of bounded size."""

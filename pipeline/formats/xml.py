@@ -21,7 +21,8 @@ from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.formats.treereader import Item, TreeReader
 from pipeline.formats.trees import MOST_LEVELS, TEXT, Several, Shape, too_deep
-from pipeline.formats.xmlpull import MOST_DEPTH, Attributes, LocalNames, XmlEvents
+from pipeline.formats.xmlnames import Labels
+from pipeline.formats.xmlpull import MOST_DEPTH, Attributes, XmlEvents
 from pipeline.messages import Limits
 
 NAME = "an XML document"
@@ -107,12 +108,11 @@ class XmlText:
         if self._codec is None:
             yield from utf8_chunks(self._path, detect_encoding(self._path), _CHUNK)
             return
-        decoder = None if self._codec == "utf-8" else codecs.getincrementaldecoder(self._codec)()
+        decoder = codecs.getincrementaldecoder(self._codec)()
         with open_source(self._path) as source:
             while piece := source.read(_CHUNK):
-                yield piece if decoder is None else self._decoded(decoder, piece)
-        if decoder is not None:
-            yield self._decoded(decoder, b"", final=True)
+                yield self._decoded(decoder, piece)
+        yield self._decoded(decoder, b"", final=True)
 
     def _decoded(
         self, decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False
@@ -120,6 +120,8 @@ class XmlText:
         try:
             return decoder.decode(piece, final=final).encode()
         except UnicodeError:
+            if final:
+                return b"\xff"  # it ends within a letter: the parser says so
             raise ContentError(
                 FileCode.ENCODING, f"the document says that it is {self._codec}, and is not"
             ) from None
@@ -135,10 +137,13 @@ class _Document:
     def __init__(self, path: Path, limits: Limits) -> None:
         self._limits = limits
         self._text = XmlText(path)
+        self._labels = Labels()
 
     def survey(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
         """Find the elements that repeat; their shapes follow from what was seen of each path."""
         root = self._structure()
+        if self._labels.settle():
+            root = self._structure()
         known = {
             path: one
             for tag, child in root.children.items()
@@ -164,12 +169,12 @@ class _Document:
         root = _Known()
         stack = [root]
         texts = [False]
-        local = LocalNames()
+        labels, tags, names = self._labels, self._labels.tags, self._labels.attributes
         kinds = 0
 
         def start(name: str, attributes: Attributes) -> None:
             nonlocal kinds
-            tag = local[name]
+            tag = tags[name]
             above = stack[-1]
             one = above.children.get(tag)
             if one is None:
@@ -182,8 +187,10 @@ class _Document:
             if one.run > one.most:
                 one.most = one.run
             for attribute in attributes:
-                if _is_told(attribute):
-                    one.attributes[f"@{local[attribute]}"] = None
+                if attribute.startswith("xmlns"):
+                    labels.bind(attribute, attributes[attribute])
+                elif _is_told(attribute):
+                    one.attributes[f"@{names[attribute]}"] = None
             stack.append(one)
             texts.append(False)
 
@@ -203,7 +210,7 @@ class _Document:
         return root
 
     def _records(self, wanted: frozenset[str]) -> Iterator[tuple[str, Item]]:
-        builder = _Builder(wanted, self._limits)
+        builder = _Builder(wanted, self._limits, self._labels)
         for _ in builder.events.fed(builder.watched(self._text.pieces())):
             yield from builder.done
             builder.done.clear()
@@ -223,10 +230,10 @@ class _Open:
 class _Builder:
     """Makes trees of the wanted elements."""
 
-    def __init__(self, wanted: frozenset[str], limits: Limits) -> None:
+    def __init__(self, wanted: frozenset[str], limits: Limits, labels: Labels) -> None:
         self.done: list[tuple[str, Item]] = []
         self._wanted, self._limits = wanted, limits
-        self._local = LocalNames()
+        self._tags, self._names = labels.tags, labels.attributes
         self._path: list[str] = [""]
         self._counts: list[dict[str, int]] = [{}]
         self._numbers: list[int] = []
@@ -248,7 +255,7 @@ class _Builder:
             yield piece
 
     def _start(self, name: str, attributes: Attributes) -> None:
-        tag = self._local[name]
+        tag = self._tags[name]
         if self._open:
             self._open[-1].has_children = True
             self._open.append(_Open(tag, attributes))
@@ -296,7 +303,7 @@ class _Builder:
 
     def _told(self, one: _Open) -> dict[str, Any]:
         return {
-            f"@{self._local[name]}": value
+            f"@{self._names[name]}": value
             for name, value in one.attributes.items()
             if _is_told(name)
         }
@@ -393,9 +400,13 @@ def _codec_of(path: Path) -> str | None:
     declared = _DECLARED.search(head)
     if declared is None:
         return None
+    name = declared[1].decode()
+    if name.casefold().startswith(("utf-16", "utf-32", "ucs", "utf16")):
+        return None  # written by a program that wrote text and named what it holds in memory
     try:
-        return codecs.lookup(declared[1].decode()).name
-    except LookupError:
+        b"<".decode(name, errors="replace")  # which fails for a codec that makes no text
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
         raise ContentError(
             FileCode.ENCODING, "the document names an encoding that is not known"
         ) from None

@@ -5,12 +5,15 @@ Entities that a document declares are refused: that is how a file of a kilobyte 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from xml.parsers import expat
 
 from pipeline.errors import ContentError, FileCode
 
 MOST_DEPTH = 256
+_LONGEST_NAME = 100
+_ENTITY = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z_:][^\s;&<>\"']{0,99};")
 Attributes = dict[str, str]
 
 
@@ -52,6 +55,8 @@ class XmlEvents:
         if text is not None:
             self.parser.CharacterDataHandler = text
         self.parser.EntityDeclHandler = _refuse_entity
+        self.parser.StartDoctypeDeclHandler = self._doctype
+        self._refers_outside = False
         self.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
 
     def feed(self, pieces: Iterable[bytes]) -> None:
@@ -61,14 +66,21 @@ class XmlEvents:
 
     def fed(self, pieces: Iterable[bytes]) -> Iterator[None]:
         """Parse a whole document; pauses after each piece, so that what was found can be taken."""
+        before = b""
         try:
             for piece in pieces:
                 self.parser.Parse(piece, False)
+                if self._refers_outside:
+                    _check_entities(before + piece)
+                    before = piece[-_LONGEST_NAME:]
                 yield
             self.parser.Parse(b"", True)
             yield
         except expat.ExpatError as error:
             raise _told(error) from None
+
+    def _doctype(self, _name: str, system: str | None, public: str | None, _has: bool) -> None:
+        self._refers_outside = system is not None or public is not None
 
     def _begin(self, name: str, attributes: Attributes) -> None:
         self._depth += 1
@@ -81,6 +93,15 @@ class XmlEvents:
     def _finish(self, name: str) -> None:
         self._depth -= 1
         self._end(self._local[name])
+
+
+def _check_entities(text: bytes) -> None:
+    """Refuse names that only a document elsewhere explains; the parser would leave them out."""
+    if _ENTITY.search(text):
+        raise ContentError(
+            FileCode.UNSUPPORTED,
+            "the XML document refers to entities of another document, which is not opened here",
+        )
 
 
 def _refuse_entity(*_declared: object) -> None:

@@ -87,6 +87,11 @@ class DialectWords(Part):
     columns: tuple[PlacedColumn, ...] = words(
         "Columns of fixed width with gaps between them: where each one stands.", default=()
     )
+    counted: Literal["characters", "bytes", "columns"] = words(
+        "What the places of columns of fixed width count: characters, bytes of the file, or "
+        "columns of a screen, of which Chinese and Japanese letters take two.",
+        default="characters",
+    )
     quote_char: Literal['"'] = words("Character around a cell that holds others.", default='"')
     header: YesNo = words(
         "false: the file has no header; the fields below name its columns in their order.",
@@ -123,6 +128,8 @@ class DialectWords(Part):
         ]
         if len(ways) > 1:
             raise ValueError(f"has {' and '.join(ways)}: cells are parted in one way")
+        if self.counted != "characters" and not (self.widths or self.columns):
+            raise ValueError("has counted, and neither widths nor columns")
         reached = 1
         for number, column in enumerate(self.columns, 1):
             if column.start < reached:

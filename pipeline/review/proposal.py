@@ -74,7 +74,7 @@ def _dialect(decision: Decision) -> DialectWords:
     told: ReadAs = decision.read_as
     old = decision.old.dialect if decision.old is not None else DialectWords()
     if not told.spans:  # the file was read without the old columns, so they are none of its own
-        old = old.model_copy(update={"widths": (), "columns": ()})
+        old = old.model_copy(update={"widths": (), "columns": (), "counted": "characters"})
     return old.model_copy(
         update={
             "delimiter": decision.plan.reading.get("delimiter"),

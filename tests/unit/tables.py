@@ -9,7 +9,6 @@ import gzip
 import io
 import json
 import lzma
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,8 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
+
+from tests.unit.binarybooks import as_xls, as_xlsb
 
 Rows = Sequence[Sequence[str]]
 
@@ -137,48 +138,6 @@ def as_ods(header: Sequence[str], rows: Rows) -> bytes:
     )
 
 
-def as_xlsb(header: Sequence[str], rows: Rows) -> bytes:
-    """A binary workbook: records of number, length and data (MS-XLSB 2.1.4), text in its cells."""
-
-    def record(kind: int, data: bytes = b"") -> bytes:
-        number = bytes([kind]) if kind < 128 else bytes([kind & 127 | 128, kind >> 7])
-        length, rest = b"", len(data)
-        while rest > 127:
-            length, rest = length + bytes([rest & 127 | 128]), rest >> 7
-        return number + length + bytes([rest]) + data
-
-    def wide(text: str) -> bytes:
-        letters = text.encode("utf-16-le")
-        return struct.pack("<I", len(letters) // 2) + letters
-
-    cells = b"".join(
-        record(0, struct.pack("<IIHHBI", at, 0, 300, 0, 0, 0))
-        + b"".join(
-            record(6, struct.pack("<II", column, 0) + wide(text))
-            for column, text in enumerate(row)
-            if text
-        )
-        for at, row in enumerate([header, *rows])
-    )
-    size = struct.pack("<4I", 0, len(rows), 0, len(header) - 1)
-    sheet = record(129) + record(148, size) + record(145) + cells + record(146) + record(130)
-    listed = record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide("Data"))
-    package = "http://schemas.openxmlformats.org/package/2006/relationships"
-    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
-    relation = (
-        f'<?xml version="1.0"?><Relationships xmlns="{package}"><Relationship Id="rId1" '
-        f'Type="{kind}" Target="worksheets/sheet1.bin"/></Relationships>'
-    )
-    return as_zip(
-        {
-            "[Content_Types].xml": "<Types/>",
-            "xl/workbook.bin": record(131) + record(143) + listed + record(144) + record(132),
-            "xl/_rels/workbook.bin.rels": relation,
-            "xl/worksheets/sheet1.bin": sheet,
-        }
-    )
-
-
 def as_zip(members: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
@@ -236,6 +195,7 @@ FORMATS: dict[str, Callable[[Sequence[str], Rows], bytes]] = {
     "xml": as_xml,
     "html": as_html,
     "xlsx": as_xlsx,
+    "xls": as_xls,
     "xlsb": as_xlsb,
     "spreadsheetml": as_spreadsheetml,
     "ods": as_ods,

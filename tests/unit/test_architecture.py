@@ -27,6 +27,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.fairness",
         "daemon.inbox.manifests",
         "daemon.inbox.names",
+        "daemon.othertables",
         "daemon.policy",
         "daemon.inbox.profiles",
         "daemon.inbox.settle",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from daemon.settings import Settings, load_settings
 from daemon.settings_file import default_text
 from daemon.states import JobState
 from tests.support import GOOD, REFUSED, World
+from tests.unit.tables import as_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER = GOOD.replace("PT-0001", "PT-7777")
@@ -373,6 +377,50 @@ def test_plan_says_when_a_file_would_be_refused_and_why(tree: Tree, tmp_path: Pa
     file.write_text(REFUSED)
     assert "would be refused: SCHEMA_UNKNOWN" in tree.says("plan", file)
     assert tree.asks("plan", file)["refused"] == "SCHEMA_UNKNOWN"
+
+
+def packed(names: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in names.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("pack", [as_zip, packed], ids=["zip", "tar.gz"])
+def test_plan_plans_the_files_of_an_archive(
+    tree: Tree, tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    inner = as_zip({"deep.csv": OTHER, "../out.csv": OTHER})
+    names = {"new.csv": OTHER.encode(), "odd.csv": REFUSED.encode(), "inner.zip": inner}
+    file = tmp_path / "drop.bin"
+    file.write_bytes(pack(names))
+    said = tree.says("plan", file)
+    plan = tree.asks("plan", file)
+
+    assert [one["file"] for one in plan["members"]] == [
+        "drop.bin!new.csv",
+        "drop.bin!odd.csv",
+        "drop.bin!inner.zip!deep.csv",
+    ]
+    assert [one.get("contract") for one in plan["members"]] == ["patients", None, "patients"]
+    assert plan["members"][1]["refused"] == "SCHEMA_UNKNOWN"
+    [refused] = plan["refused_members"]
+    assert refused.startswith("drop.bin!inner.zip!../out.csv: its name leads out")
+    assert "3 files become jobs" in said
+    assert "drop.bin!inner.zip!deep.csv" in said
+    assert said.count("Nothing is open") == 2
+    assert "would be refused: SCHEMA_UNKNOWN" in said
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["drop.bin"]
+
+
+def test_plan_says_when_nothing_of_an_archive_can_be_taken_out(tree: Tree, tmp_path: Path) -> None:
+    file = tmp_path / "drop.zip"
+    file.write_bytes(as_zip({"../out.csv": OTHER}))
+    assert "would be refused: MEMBERS_REFUSED" in tree.says("plan", file)
+    assert "../out.csv" in tree.asks("plan", file)["details"][0]
 
 
 def test_plan_says_what_is_open(tree: Tree, tmp_path: Path) -> None:

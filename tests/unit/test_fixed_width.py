@@ -103,6 +103,90 @@ def test_text_beside_the_columns_rejects_its_row_and_nothing_is_lost(desk: Desk)
     assert "character 31" in delivered.rejects[0]["sentence"]
 
 
+ABROAD = [
+    ("PT000001", "Müller", "19600517", "F"),
+    ("PT000002", "山田太郎", "19711203", "M"),
+    ("PT000003", "Nguye\u0302\u0303n", "19850228", "F"),
+    ("PT000004", "😀é", "19850228", "M"),
+    ("PT000005", "Lee", "19850228", ""),
+]
+NAMES = ["Müller", "山田太郎", "Nguyễn", "😀é", "Lee"]
+
+
+def in_bytes(cells: Sequence[Sequence[str]], codec: str) -> bytes:
+    filled = [
+        b"".join(cell.encode(codec).ljust(width) for cell, width in zip(row, WIDTHS, strict=True))
+        for row in cells
+    ]
+    return b"\n".join([*filled, b""])
+
+
+def on_screen(cells: Sequence[Sequence[str]]) -> str:
+    """Two columns for a wide letter, none for a mark on one."""
+
+    def size(letter: str) -> int:
+        return 0 if letter in "\u0302\u0303" else 2 if letter in "山田太郎😀" else 1
+
+    return "".join(
+        "".join(
+            cell + " " * (width - sum(map(size, cell)))
+            for cell, width in zip(row, WIDTHS, strict=True)
+        )
+        + "\n"
+        for row in cells
+    )
+
+
+@pytest.mark.parametrize(
+    ("counted", "content"),
+    [
+        ("characters", lines(ABROAD).encode()),
+        ("characters", b"\xef\xbb\xbf" + lines(ABROAD).encode()),
+        ("characters", lines(ABROAD).replace("\n", "\r\n").encode()),
+        ("bytes", in_bytes(ABROAD, "utf-8")),
+        ("bytes", b"\xef\xbb\xbf" + in_bytes(ABROAD, "utf-8")),
+        ("columns", on_screen(ABROAD).encode()),
+    ],
+    ids=["characters", "with a mark", "crlf", "bytes", "bytes with a mark", "columns"],
+)
+def test_letters_of_any_size_stand_in_their_columns(
+    desk: Desk, counted: str, content: bytes
+) -> None:
+    confirm(desk, f"{{widths: [8, 12, 8, 1], header: false, counted: {counted}}}")
+    delivered = desk.harmonize(content)
+
+    assert delivered.column("family_name") == NAMES
+    assert delivered.column("birth_date")[1] == "1971-12-03"
+    assert delivered.column("sex") == ["female", "male", "female", "male", ""]
+    assert delivered.rejects == []
+
+
+def test_bytes_are_those_of_the_file(desk: Desk) -> None:
+    text = mapping("{widths: [8, 12, 8, 1], header: false, counted: bytes}")
+    text = text.replace("encoding: utf-8", "encoding: shift_jis")
+    (desk.mappings / "registry.1.mapping.yaml").write_text(text, encoding="utf-8")
+    delivered = desk.harmonize(in_bytes([ABROAD[1], CELLS[2], CELLS[2]], "shift_jis"))
+    assert delivered.column("family_name") == ["山田太郎", "Lee"]
+
+
+def test_text_beside_columns_of_bytes_is_told_by_its_byte(desk: Desk) -> None:
+    confirm(desk, "{widths: [8, 12, 8, 1], header: false, counted: bytes}")
+    content = in_bytes(ABROAD * 3, "utf-8") + "PT000009Müller     19850228F left\n".encode()
+    delivered = desk.harmonize(content)
+    [reject] = [one for one in delivered.rejects if one["code"] == "extra-cell"]
+    assert "text stands at byte 31" in reject["sentence"]
+
+
+def test_lines_that_are_short_lack_their_last_cells_alone(desk: Desk) -> None:
+    confirm(desk, WITHOUT_HEADER)
+    more = [(f"PT0001{n:02d}", "Lee", "19850228", "M") for n in range(20)]
+    content = lines([*CELLS, *more]) + "PT000008Roe         19850228\nPT000009Roe\n"
+    delivered = desk.harmonize(content)
+
+    assert delivered.column("sex")[-1] == ""
+    assert delivered.reasons == [(25, "birth_date", "required")]
+
+
 def test_a_header_that_is_not_there_costs_no_row(desk: Desk) -> None:
     """The first line is data, however much it looks like names."""
     confirm(desk, WITHOUT_HEADER)
@@ -156,6 +240,8 @@ def test_the_original_is_read_again_by_the_columns_that_its_plan_keeps(desk: Des
         ("{widths: [8, x]}", "must be a whole number"),
         ("{widths: [8, 2], header: false}", "it places 2 columns, and 4 fields are named"),
         ('{widths: [8], delimiter: ";"}', "has delimiter and widths: cells are parted in one way"),
+        ("{counted: bytes}", "has counted, and neither widths nor columns"),
+        ("{widths: [8], counted: inches}", "counted"),
         ("{columns: [{begin: 1}]}", "'begin' is not a known key here"),
         ("{columns: [{start: 1}, {start: 9}]}", "column 1 has no width; only the last one"),
         ("{columns: [{start: 1, width: 9}, {start: 9}]}", "column 2 must start at 10 or behind"),

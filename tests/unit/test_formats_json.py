@@ -236,13 +236,12 @@ def test_elements_that_are_no_records_are_rejected_one_by_one(reader: Reader) ->
         ("[" * 100_000, FileCode.LIMIT_EXCEEDED),
         ('{"a":' * 100_000, FileCode.LIMIT_EXCEEDED),
         ('[{"a":' + "[" * 100_000 + "]" * 100_000 + "}]", FileCode.LIMIT_EXCEEDED),
-        ('{"a":1}\n{"b":' + "[" * 100_000 + "]" * 100_000 + "}\n", FileCode.LIMIT_EXCEEDED),
         ('[{"a":' * 60 + "1" + "}]" * 60, None),
     ],
     ids=[
         *("cut in a value", "cut between", "cut in text", "comma missing", "comma too many"),
         *("more follows", "empty array", "empty object", "no records", "deep arrays"),
-        *("deep objects", "deep record", "deep line", "deep enough"),
+        *("deep objects", "deep record", "deep enough"),
     ],
 )
 def test_what_is_no_document_of_records_is_refused(
@@ -252,6 +251,53 @@ def test_what_is_no_document_of_records_is_refused(
         assert reader.read(content).rows
     else:
         assert reader.code(content) is code
+
+
+@pytest.mark.parametrize(
+    "deep",
+    ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000, "[" * 300 + "]" * 300],
+    ids=["arrays", "objects", "some arrays"],
+)
+def test_a_line_nested_without_measure_costs_itself_alone(reader: Reader, deep: str) -> None:
+    found = reader.read('{"id":1}\n{"id":' + deep + '}\n{"id":3}\n')
+
+    assert found.rows == [("1",), ("3",)]
+    [bad] = found.bad
+    assert (bad.line, bad.sentence) == (2, "This line is nested deeper than 64 levels.")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['[{"id":"\\ud83d"},{"id":2}]', '{"id":"\\ud83d"}\n{"id":2}\n', '[{"\\uDC00":1},{"id":2}]'],
+    ids=["document", "lines", "name"],
+)
+def test_half_a_letter_costs_its_record_alone(reader: Reader, content: str) -> None:
+    found = reader.read(content)
+    assert found.rows == [("2",)]
+    assert "half of a letter" in found.bad[0].sentence
+    assert reader.read('[{"id":"\\ud83d\\ude00"}]').rows == [("😀",)]
+
+
+def test_bad_lines_may_come_first_and_the_first_line_may_be_long(reader: Reader) -> None:
+    found = reader.read("oops\n" + '{"id":1}\n' * 4)
+    assert (found.about["format"], found.rows) == ("JSON lines", [("1",)] * 4)
+    assert [bad.line for bad in found.bad] == [1]
+
+    long = json.dumps({"id": 1, "x": ["y" * 900] * 200})
+    found = reader.read(f'{long}\n{{"id":2\n{{"id":3}}\n')
+    assert found.about["format"] == "JSON lines"
+    assert found.column("id") == ["1", "3"]
+    assert [bad.line for bad in found.bad] == [2]
+
+
+def test_records_marked_as_a_sequence_are_read(reader: Reader) -> None:
+    assert reader.read('\x1e{"id":1}\n\x1e{"id":2}\n').rows == [("1",), ("2",)]
+
+
+def test_large_objects_one_behind_the_other_are_read(reader: Reader) -> None:
+    one = json.dumps({"id": 1, "x": ["y" * 900] * 400}, indent=1)
+    found = reader.read(f'{one}\n{{\n"id": 2}}\n')
+    assert found.column("id") == ["1", "2"]
 
 
 def test_json_lines_reject_bad_lines_one_by_one(reader: Reader) -> None:

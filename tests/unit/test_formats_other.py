@@ -7,8 +7,11 @@ import decimal
 import gzip
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -17,6 +20,8 @@ import pytest
 from pipeline.ends.probe import missing_end
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import open_table
+from pipeline.formats.base import TextBatch
+from pipeline.formats.plugin import Format
 from pipeline.formats.registry import recognise
 from pipeline.messages import Limits
 from tests.unit.reading import Reader, plug
@@ -34,6 +39,7 @@ KINDS = {
     "html": "an HTML page",
     "xlsx": "an Excel workbook (.xlsx)",
     "spreadsheetml": "an Excel 2003 XML workbook",
+    "xls": "an old Excel workbook (.xls)",
     "xlsb": "a binary Excel workbook (.xlsb)",
     "ods": "an OpenDocument spreadsheet (.ods)",
     "parquet": "a Parquet file",
@@ -123,6 +129,20 @@ TYPED = {
     "double": (pa.array([0.1, 72.0]), ["0.1", "72"]),
     "big": (pa.array([1e20, 1e-7]), ["100000000000000000000", "0.0000001"]),
     "single": (pa.array([0.1, 37.2], pa.float32()), ["0.1", "37.2"]),
+    "single null": (pa.array([0.1, None], pa.float32()), ["0.1", ""]),
+    "single whole": (pa.array([16777215.0, 1e10], pa.float32()), ["16777215", "10000000000"]),
+    "half": (pa.array(np.array([0.1, 65504], dtype=np.float16)), ["0.1", "65504"]),
+    "half null": (pa.array([np.float16(0.1), None], pa.float16()), ["0.1", ""]),
+    "half nan": (pa.array(np.array([np.nan, np.inf], dtype=np.float16)), ["NaN", "Infinity"]),
+    "elapsed": (
+        pa.array([93_784_500, -500], pa.duration("ms")),
+        ["26:03:04.5", "-0:00:00.5"],
+    ),
+    "elapsed ns": (pa.array([1, None], pa.duration("ns")), ["0:00:00.000000001", ""]),
+    "moments": (
+        pa.array([[dt.datetime(2025, 3, 4, 10, 30)], []], pa.list_(pa.timestamp("us"))),  # noqa: DTZ001
+        ['["2025-03-04T10:30:00"]', "[]"],
+    ),
     "nan": (pa.array([float("nan"), float("inf")]), ["NaN", "Infinity"]),
     "decimal": (
         pa.array([decimal.Decimal("1.10"), None], pa.decimal128(10, 2)),
@@ -231,7 +251,7 @@ def test_nothing_is_left_beside_a_packed_file(tmp_path: Path) -> None:
 # --- ends ----------------------------------------------------------------------------------------
 
 WITH_END = ["json", "json-rows", "xml", "xlsx", "ods", "parquet", "feather"]
-WITH_END += ["arrow", "xlsb", "csv.gz", "csv.bz2", "csv.xz", "csv.zst"]
+WITH_END += ["arrow", "xls", "xlsb", "csv.gz", "csv.bz2", "csv.xz", "csv.zst"]
 
 
 def lacks(content: bytes) -> str | None:
@@ -281,6 +301,59 @@ def test_a_reader_of_another_package_plugs_in(
     [batch] = opened.batches()
     assert [column.to_pylist() for column in batch.columns] == [["1", "2"], ["Zoë", "Bob"]]
     assert batch.lines.tolist() == [2, 3]
+
+
+def test_a_bad_line_of_the_example_is_one_reject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug(monkeypatch, "kv", "examples.reader_plugin:FORMAT")
+    found = Reader(tmp_path).read("#kv1\nid=1;name=Zoë\noops\n\nid=2\n")
+
+    assert found.rows == [("1", "Zoë"), ("2", "")]
+    assert (found.records, found.lines, found.raws) == ([1, 4], [2, 5], ["id=1;name=Zoë", "id=2"])
+    assert [(bad.line, bad.raw) for bad in found.bad] == [(3, "oops")]
+    assert found.skipped == {"blank": 1}
+
+
+class Stumbling:
+    """A reader with a mistake in it."""
+
+    header = ("id",)
+
+    def __init__(self, path: Path, *_: object, **__: object) -> None:
+        self._where = path.read_text(encoding="utf-8").split()[1]
+        if self._where == "open":
+            raise KeyError("P1")
+
+    def describe(self) -> dict[str, Any]:
+        return {"format": "stumbling", "evidence": []}
+
+    def batches(self) -> Iterator[TextBatch]:
+        if self._where == "rows":
+            raise ZeroDivisionError
+        columns = [pa.array(["1"])] * (2 if self._where == "columns" else 1)
+        yield TextBatch(
+            columns=columns, records=np.array([1]), lines=np.array([1]), raw=lambda _: ""
+        )
+
+
+STUMBLING = Format(
+    name="a stumbling list",
+    recognises=lambda head: head.data.startswith(b"#stumble"),
+    open=Stumbling,
+)
+
+
+@pytest.mark.parametrize("where", ["open", "rows", "columns"])
+def test_a_mistake_of_another_package_refuses_its_file_in_plain_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    plug(monkeypatch, "stumble", "tests.unit.test_formats_other:STUMBLING")
+    assert Reader(tmp_path).read("#stumble never").rows == [("1",)]
+    error = Reader(tmp_path).refusal(f"#stumble {where}")
+    assert error.code is FileCode.DAMAGED
+    assert "the reader of a stumbling list failed on it" in error.note
+    assert "P1" not in error.note
 
 
 @pytest.mark.parametrize("target", ["no.such.module:X", "json:dumps"])

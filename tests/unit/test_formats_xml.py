@@ -143,3 +143,44 @@ def test_a_document_type_that_declares_nothing_is_no_matter(reader: Reader) -> N
 def test_a_record_longer_than_the_limit_is_refused(reader: Reader) -> None:
     content = "<e><r><n>1</n></r><r><n>" + "x" * 2_000_000 + "</n></r></e>"
     assert reader.code(content, Limits(max_record_bytes=100_000)) is FileCode.LIMIT_EXCEEDED
+
+
+def test_names_of_different_namespaces_are_different_columns(reader: Reader) -> None:
+    found = reader.read(
+        '<a:r xmlns:a="u1" xmlns:b="u2"><a:p b:k="7" k="8"><a:id>1</a:id><b:id>9</b:id></a:p>'
+        "<a:p><b:id>2</b:id></a:p></a:r>"
+    )
+    assert found.header == ("@b:k", "@k", "id", "b:id")
+    assert found.rows == [("7", "8", "1", "9"), ("", "", "", "2")]
+
+
+def test_prefixes_that_stand_for_one_namespace_confuse_nothing(reader: Reader) -> None:
+    found = reader.read(
+        '<r><p><a:id xmlns:a="u1">1</a:id></p><p><b:id xmlns:b="u1">2</b:id></p></r>'
+    )
+    assert (found.header, found.rows) == (("id",), [("1",), ("2",)])
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["<p><id>a&nbsp;b</id></p>", '<p k="a&nbsp;b"/>'],
+    ids=["in text", "in an attribute"],
+)
+def test_entities_of_a_document_elsewhere_are_refused_and_never_left_out(
+    reader: Reader, record: str
+) -> None:
+    document = '<!DOCTYPE r SYSTEM "http://127.0.0.1:1/x.dtd"><r>{}<p><id>2</id></p></r>'
+    assert reader.code(document.format(record)) is FileCode.UNSUPPORTED
+    assert reader.read(document.format("<p><id>a&amp;b&#65;</id></p>")).rows[0] == ("a&bA",)
+
+
+@pytest.mark.parametrize("name", ["rot13", "base64", "undefined", "idna", "nonsense", "zlib"])
+def test_a_declared_encoding_that_is_none_is_refused(reader: Reader, name: str) -> None:
+    code = reader.code(f'<?xml version="1.0" encoding="{name}"?><r><p a="1"/><p a="2"/></r>')
+    assert code is FileCode.ENCODING
+
+
+def test_an_encoding_that_is_not_the_declared_one_is_said_or_survived(reader: Reader) -> None:
+    document = '<?xml version="1.0" encoding="{}"?><r><p><id>é</id></p><p><id>2</id></p></r>'
+    assert reader.code(document.format("UTF-8").encode("latin-1")) is FileCode.ENCODING
+    assert reader.read(document.format("utf-16").encode()).rows[0] == ("é",)

@@ -46,14 +46,11 @@ class FixedWidth:
         return line if self.told else line.expandtabs(8)
 
 
-def told_columns(
-    spans: tuple[tuple[int, int | None], ...], lines: Sequence[str]
-) -> FixedWidth | None:
+def told_columns(fixed: FixedWidth, lines: Sequence[str]) -> FixedWidth | None:
     """Columns somebody told; None when `lines`, none of them blank, are plainly something else."""
-    fixed = FixedWidth(spans, 1.0, told=True)
     sample = [line.rstrip() for line in lines[:_MOST_LINES]]
     beside = sum(fixed.outside(line) is not None for line in sample)
-    reached = sum(2 * len(line) > spans[-1][0] for line in sample)
+    reached = sum(2 * len(line) > fixed.spans[-1][0] for line in sample)
     if 2 * beside > len(sample) or 2 * reached < len(sample) or _is_separated(sample):
         return None
     return fixed

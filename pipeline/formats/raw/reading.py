@@ -159,10 +159,10 @@ def read_part(reading: RawReading, start: int, end: int) -> RawReading:
     return _read(reading.encoding, lines, None)
 
 
-def read_placed(text: str, spans: tuple[tuple[int, int | None], ...]) -> RawReading | None:
+def read_placed(text: str, told: FixedWidth) -> RawReading | None:
     """Read decoded text by columns somebody told; None when it does not stand in them."""
     lines = Lines.of(text)
-    fixed = told_columns(spans, [one for one in lines.texts if one.strip()])
+    fixed = told_columns(told, [one for one in lines.texts if one.strip()])
     encoding = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
     return None if fixed is None else _placed(encoding, lines, None, fixed, 0)
 
