@@ -12,6 +12,7 @@ from pipeline.formats.raw.choose import Choice, choose
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
+from pipeline.formats.raw.heads import front_matter
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
@@ -173,7 +174,7 @@ class _Marks:
 
 def _marks(lines: Lines, told: str | None) -> _Marks:
     declared = _declared(lines)
-    start = 0 if declared is None else 1
+    start = front_matter(lines) if declared is None else 1
     declared = declared if told is None else told
     choice = choose(_sample(lines, start), declared)
     return _Marks(start, declared, choice, _fixed(lines, choice) if declared is None else None)

@@ -8,6 +8,7 @@ from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headers import could_be_names, is_series, judge
+from pipeline.formats.raw.heads import header_below, is_rule, leading_comments, main_width
 from pipeline.formats.raw.lexer import Lexer, Lines
 from pipeline.formats.raw.mending import Mender
 from pipeline.formats.raw.tableparts import (
@@ -21,7 +22,6 @@ from pipeline.formats.raw.tableparts import (
     share_of,
     sums,
     trim,
-    usual_width,
 )
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
@@ -42,10 +42,13 @@ class TableFinder:
         self._blank = sum(record.blank for record in every)
         self._records = [record for record in every if not record.blank]
         self._gaps = gaps(every)
-        self.width = usual_width(self._records) if width is None else width
+        self.width = main_width(self._records) if width is None else width
         self._fits = [
             len(record.cells) == self.width and not record.broken for record in self._records
         ]
+        if width is None:
+            comments = leading_comments(self._records, lines, self.width)
+            self._fits[:comments] = [False] * comments
 
     def find(self, *, headed: bool = True) -> RawTable:
         """The table; every record of the text is accounted for in it.
@@ -56,6 +59,8 @@ class TableFinder:
             return RawTable(0, None, [], [], blank=self._blank)
         first, last = self._extent()
         first = self._without_sparse_head(first, last)
+        if headed:
+            first = header_below(self._records, self._fits, first, last, self.width)
         last, others = self._cut(first, last)
         body = [
             self._records[at].cells
@@ -157,7 +162,8 @@ class TableFinder:
             return False
         old = judge(cells, models_of(above, self.width))
         new = judge(cells, models_of(below, self.width))
-        return old.data == 0 and old.names >= 2 and new.is_header and new.names >= 1
+        least = min(2.0, self.width / 2)
+        return old.data == 0 and old.names >= least and new.is_header and new.names >= 1
 
     # the header
 
@@ -215,6 +221,8 @@ class TableFinder:
         names = mended_names(record, self._lines, self._dialect, self.width)
         if names is None or count_filled(names) < 0.6 * self.width or not could_be_names(names):
             return None
+        if any("=" in name for name in names):
+            return None  # settings, not names
         verdict = judge(names, models)
         return names if verdict.is_header or verdict.data == 0 else None
 
@@ -226,6 +234,8 @@ class TableFinder:
             if [c.strip() for c in cells] == [c.strip() for c in self._records[first].cells]:
                 count += 1
                 continue
+            if count == 1 and is_rule(cells):
+                break
             rest = range(first + count + 1, last + 1)
             rows = [self._records[at].cells for at in rest if self._fits[at]]
             if not rows or not names_more(cells, models_of(rows, self.width)):
@@ -238,6 +248,8 @@ class TableFinder:
         if at < 0 or not self._fits[at]:
             return False
         cells = self._records[at].cells
+        if next((cell for cell in cells if cell.strip()), "").rstrip().endswith(":"):
+            return False
         return count_filled(cells) >= 2 and could_be_names(cells) and not self._gaps[at + 1]
 
     def _is_named(self, table: RawTable, at: int) -> bool:
@@ -254,6 +266,8 @@ class TableFinder:
             if self._fits[at] and not (record.stray and mender.doubts(record)):
                 if names and [cell.strip() for cell in record.cells] == names:
                     table.repeated.append(self._line(at))
+                elif at == data and is_rule(record.cells):
+                    table.comments.append(self._line(at))
                 else:
                     table.rows.append(record.cells)
                     table.last_line = record.line + record.lines
