@@ -23,7 +23,8 @@ _BOUNDS = ",;\t|:^~\x14 "
 _QUOTES = "\"'`~þ"
 _AT_EDGE = {
     quote: re.compile(
-        rf"(?:^|[{_BOUNDS}]) ?{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote} ?(?=[{_BOUNDS}]|$)"
+        rf"(?:^|[{_BOUNDS}]) ?{quote}[^{quote}]*(?:{quote * 2}[^{quote}]*)*{quote} ?"
+        rf"(?=[{_BOUNDS}]|$)"
     )
     for quote in _QUOTES
 }
@@ -104,7 +105,12 @@ def _is_whole(lines: Sequence[str], run: str) -> bool:
         return True
     whole = sum(line.count(run) for line in lines) * core.count(core[0])
     counts = Counter(line.count(run) for line in lines)
-    if set(core) == {core[0]} and counts[0] == 0 and max(counts.values()) >= 0.95 * len(lines) and max(counts) > 1:
+    if (
+        set(core) == {core[0]}
+        and counts[0] == 0
+        and max(counts.values()) >= 0.95 * len(lines)
+        and max(counts) > 1
+    ):
         return True
     return whole >= 0.9 * sum(line.count(core[0]) for line in lines)
 

@@ -57,18 +57,24 @@ def is_rule(cells: Sequence[str]) -> bool:
 
 
 def header_below(
-    records: Sequence[RawRecord], fits: Sequence[bool], first: int, last: int, width: int
+    records: Sequence[RawRecord],
+    fits: Sequence[bool],
+    gaps: Sequence[bool],
+    first: int,
+    last: int,
 ) -> int:
     """Index of a header further below when the records above it are settings, else `first`.
 
-    Settings (`Operator:,Miller,,`) have cells as the table has, but fewer filled ones, and none
-    that fits the columns below the true header.
+    Settings (`Operator:,Miller,,`) have cells as the table has, but fewer filled ones or a blank
+    line below them, and none that fits the columns below the true header.
     """
-    if width < 2 or _is_full(records[first].cells, width):
+    width = len(records[first].cells)
+    if width < 2:
         return first
+    named = _is_full(records[first].cells, width)
     for at in range(first + 1, min(first + _LOOKED_AT, last - 1)):
         cells = records[at].cells
-        if not fits[at] or not _is_full(cells, width):
+        if not fits[at] or (named and not gaps[at]) or not _is_full(cells, width):
             continue
         rows = [records[i].cells for i in range(at + 1, last + 1) if fits[i]][:_LEARNED]
         if len(rows) < 2:
@@ -80,7 +86,7 @@ def header_below(
         strong = any(model.strong is not None for model in models)
         if not (verdict.is_header and verdict.names >= 1 and verdict.data == 0 and strong):
             continue
-        if sparse and all(_is_setting(row, models) for row in above):
+        if (sparse or gaps[at]) and all(is_setting(row, models) for row in above):
             return at
     return first
 
@@ -90,17 +96,19 @@ def _is_full(cells: Sequence[str], width: int) -> bool:
     return len(names) == width and all(names) and len(set(names)) == width and could_be_names(names)
 
 
-def _is_setting(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
-    """True for a record that misfits the columns and fits none of those that prove something."""
-    misfits = 0
+def is_setting(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
+    """True for a record that misfits more columns than it fits, of those that prove something."""
+    misfits = fits = 0
+    if len(cells) != len(models):
+        return True
     for cell, model in zip(cells, models, strict=True):
         if not cell.strip():
             misfits += model.filled > 0 and model.empty == 0
         elif model.strong is not None:
-            if model.conforms(cell):
-                return False
-            misfits += 1
-    return misfits > 0
+            conforms = model.conforms(cell)
+            fits += conforms
+            misfits += not conforms
+    return misfits > fits
 
 
 def main_width(records: Sequence[RawRecord]) -> int:

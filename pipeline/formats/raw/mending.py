@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,8 +15,10 @@ from pipeline.formats.raw.quoteways import Way, ways
 _OTHER_DELIMITER = 3.0
 _OTHER_MERGE = 0.5
 _LEAD = 1.0
-_SLACK = 7.0
+_SLACK, _SLACK_COLUMN = 7.0, 0.5
 _MOST_TRIED = 10
+_OTHER_QUOTE = 0.5
+_QUOTES = "'`\""
 _OTHERS = (" ", ";", ",", "\t", "|")
 
 
@@ -38,12 +41,32 @@ class Mender:
         self._aligner = Aligner(self.models)
         fits = sorted(self._aligner.plain(row) for row in rows[:200])
         self._low = fits[len(fits) // 20] if fits else 0.0
-        typed = sum(model.strong is not None for model in self.models)
-        self.can_align = typed > 0 and len(rows) >= 3
+        self.can_align = len(rows) >= 2
 
     def doubts(self, record: RawRecord) -> bool:
         """True when a row of the right width is less likely than nearly all others."""
         return self.can_align and self._aligner.plain(record.cells) < self._low
+
+    def unquoted(self, cells: Sequence[str]) -> list[str] | None:
+        """A row of the right width without another quote character around its cells, if there is.
+
+        It stands around two cells at least, and around nearly none of the other rows' cells.
+        """
+        for quote in _QUOTES:
+            wrapped = [
+                at
+                for at, cell in enumerate(cells)
+                if len(cell) > 1
+                and cell[0] == cell[-1] == quote
+                and quote not in cell[1:-1].replace(quote * 2, "")
+                and 20 * self.models[at].heads[quote] <= self.models[at].filled + 19
+            ]
+            if len(wrapped) > 1 and 2 * len(wrapped) >= sum(bool(cell) for cell in cells):
+                return [
+                    cell[1:-1].replace(quote * 2, quote) if at in wrapped else cell
+                    for at, cell in enumerate(cells)
+                ]
+        return None
 
     def mend(self, record: RawRecord, lines: Lines) -> Mended:
         """Read one record that is broken or not as wide as the table."""
@@ -53,11 +76,15 @@ class Mender:
         if not record.broken:
             tried.append((0.0, record.cells, self._dialect.delimiter or "", 2.2))
         tried += self._ways(text, self._dialect, 0.0)
+        for quote in _QUOTES:
+            if quote != self._dialect.quote and quote in text and _at_edge(text, quote):
+                dialect = replace(self._dialect, quote=quote)
+                tried += self._ways(text, dialect, _OTHER_QUOTE)
         if self.can_align and len(record.cells) < self.width:
             for other in _OTHERS:
                 if other != self._dialect.delimiter and other in text:
                     dialect = replace(self._dialect, delimiter=other, skip_space=False)
-                    tried += self._ways(text, dialect, _OTHER_DELIMITER)
+                    tried += self._exact(self._ways(text, dialect, _OTHER_DELIMITER), record)
         if not tried:
             return Mended(record.cells, changed=False)
         return self._best(record, tried)
@@ -78,9 +105,21 @@ class Mender:
         if record.broken:
             return Mended(cells if best > self._low - 60 else record.cells, changed=True)
         plain = self._aligner.plain(record.cells)
-        if best < plain + _LEAD or best < self._low - _SLACK:
+        if best < plain + _LEAD or best < self._low - _SLACK - _SLACK_COLUMN * self.width:
             return Mended(record.cells, changed=False)
         return Mended(cells, changed=True)
+
+    def _exact(
+        self, tried: list[tuple[float, list[str], str, float]], record: RawRecord
+    ) -> list[tuple[float, list[str], str, float]]:
+        """Ways by another separator: no repair is likelier than one cell for each column."""
+        if len(record.cells) > 1:
+            return tried
+        exact = [one for one in tried if len(one[1]) == self.width]
+        plain = [
+            (price - _OTHER_DELIMITER, cells, joiner, 2.2) for price, cells, joiner, _ in exact
+        ]
+        return plain + tried
 
     def _gap(self, cells: Sequence[str], price: float) -> int:
         """How many cells are amiss; pieces of another separator may be too many."""
@@ -99,6 +138,10 @@ class Mender:
             found = ways(text, dialect)
         found = sorted(found, key=lambda way: (self._gap(way[1], price), way[0]))[:_MOST_TRIED]
         return [(price + extra, cells, delimiter, merge) for extra, cells in found]
+
+
+def _at_edge(text: str, quote: str) -> bool:
+    return text.lstrip().startswith(quote) or re.search(rf"[,;|\t ]{quote}", text) is not None
 
 
 def _distinct(

@@ -245,8 +245,10 @@ def _fixed(lines: Lines, choice: Choice) -> FixedWidth | None:
     if best.dialect.delimiter not in (None, " ", "") and best.total > 0.12:
         return None
     full = [text for text in lines.texts[:_SAMPLE_LINES] if text.strip()]
-    if best.dialect.delimiter in (" ", "") and best.even > 0.97 and best.typed > 0.9:
-        return None
+    if best.dialect.delimiter in (" ", "") and best.even > 0.97:
+        single = not any("  " in text.strip() for text in full)
+        if best.typed > 0.9 or single or best.dialect.quote is not None:
+            return None
     if best.dialect.delimiter is None and not any("  " in text for text in full):
         return None
     found = find_columns(full)

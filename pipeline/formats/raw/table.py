@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.headerline import placed
 from pipeline.formats.raw.headers import could_be_names, is_series, judge
-from pipeline.formats.raw.heads import header_below, is_rule, leading_comments, main_width
-from pipeline.formats.raw.lexer import Lexer, Lines
+from pipeline.formats.raw.heads import (
+    header_below,
+    is_rule,
+    is_setting,
+    leading_comments,
+    main_width,
+)
+from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.mending import Mender
 from pipeline.formats.raw.tableparts import (
     RawTable,
     count_filled,
     gaps,
-    in_place,
     join,
     mended_names,
     names_more,
@@ -25,6 +31,7 @@ from pipeline.formats.raw.tableparts import (
 )
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
+_OTHER_QUOTES = ("'", "`", '"')
 _AHEAD = 8
 _LEAST_BELOW = 3  # records, their header one of them
 _MOST_HEADER_ROWS = 4
@@ -60,7 +67,7 @@ class TableFinder:
         first, last = self._extent()
         first = self._without_sparse_head(first, last)
         if headed:
-            first = header_below(self._records, self._fits, first, last, self.width)
+            first = header_below(self._records, self._fits, self._gaps, first, last)
         last, others = self._cut(first, last)
         body = [
             self._records[at].cells
@@ -179,7 +186,7 @@ class TableFinder:
         models = models_of(rows, self.width) if rows else []
         above = self._header_above(first, models, mender) if self.width > 1 else None
         if above is not None:
-            table.header_lines, table.header = [self._line(first - 1)], in_place(above, models)
+            table.header_lines, table.header = [self._line(first - 1)], placed(above, models)
             table.closing = len(self._records[first - 1].cells) == self.width - 1
             return first
         if not self._fits[first]:
@@ -200,6 +207,7 @@ class TableFinder:
         places = [*group, *range(first, first + count)]
         table.header_lines = [self._line(at) for at in places]
         table.header = join([self._records[at].cells for at in places], self.width)
+        table.header = mender.unquoted(table.header) or table.header
         return first + count
 
     def _learned(self, first: int, last: int) -> list[list[str]]:
@@ -238,10 +246,24 @@ class TableFinder:
                 break
             rest = range(first + count + 1, last + 1)
             rows = [self._records[at].cells for at in rest if self._fits[at]]
-            if not rows or not names_more(cells, models_of(rows, self.width)):
+            groups = count == 1 and self._names_groups(first, cells, rows)
+            if not rows or not (groups or names_more(cells, models_of(rows, self.width))):
                 break
             count += 1
         return count
+
+    def _names_groups(
+        self, first: int, cells: Sequence[str], rows: Sequence[Sequence[str]]
+    ) -> bool:
+        """True when a record names groups of columns, and `cells` below it the columns."""
+        above = self._records[first].cells
+        names = {cell.strip() for cell in cells}
+        if not (above[0].strip() and 1 < count_filled(above) < self.width) or "" in names:
+            return False
+        if len(names) < self.width or not could_be_names(cells) or len(rows) < 2:
+            return False
+        verdict = judge(cells, models_of(rows[2:] if len(rows) > 4 else rows, self.width))
+        return verdict.is_header and verdict.data == 0
 
     def _is_group_row(self, at: int) -> bool:
         """A line above the header that names groups of columns: `,,Blood,,Urine`."""
@@ -269,11 +291,21 @@ class TableFinder:
                 elif at == data and is_rule(record.cells):
                     table.comments.append(self._line(at))
                 else:
-                    table.rows.append(record.cells)
-                    table.last_line = record.line + record.lines
+                    self._row(table, record, mender)
             else:
                 self._odd_row(table, at, mender)
         return last + 1
+
+    def _row(self, table: RawTable, record: RawRecord, mender: Mender) -> None:
+        """A row as wide as the table."""
+        cells = record.cells
+        if cells[0][:1] in _OTHER_QUOTES or cells[-1][-1:] in _OTHER_QUOTES:
+            found = mender.unquoted(cells)
+            if found is not None:
+                table.mended.append(record.line + 1)
+                cells = found
+        table.rows.append(cells)
+        table.last_line = record.line + record.lines
 
     def _odd_row(self, table: RawTable, at: int, mender: Mender) -> None:
         record = self._records[at]
@@ -305,7 +337,7 @@ class TableFinder:
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
             end -= 1
-        end = min(end, self._before_notes(data, last))
+        end = min(end, self._before_notes(data, last), self._before_misfits(data, last, models))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
         return end
 
@@ -317,6 +349,15 @@ class TableFinder:
             if self._gaps[at] and usual >= max(3, 0.5 * self.width):
                 return at - 1
             at -= 1
+        return last
+
+    def _before_misfits(self, data: int, last: int, models: Sequence[ColumnModel]) -> int:
+        """Index of the last row before a blank line behind which no record fits the columns."""
+        for at in range(last, max(data, last - _AHEAD), -1):
+            if not is_setting(self._records[at].cells, models):
+                break
+            if self._gaps[at]:
+                return at - 1
         return last
 
     def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.formats.raw.celltypes import CODE, EMPTY, NUMBER, TYPED, kind_of
+from pipeline.formats.raw.celltypes import EMPTY, TYPED, kind_of
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headerline import names_in
@@ -112,7 +112,8 @@ def names_more(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
         if model.strong is None:
             continue
         typed += 1
-        if cell.strip() and kind_of(cell) != EMPTY:
+        cell = cell.strip().strip("'`\"")
+        if cell and kind_of(cell) != EMPTY:
             conforming += model.conforms(cell)
             misfits += not model.conforms(cell) and kind_of(cell) not in TYPED
     return not conforming and misfits >= max(2, 0.6 * typed) and could_be_names(cells)
@@ -147,12 +148,3 @@ def mended_names(
 ) -> list[str] | None:
     """The names in a damaged header line, when one way to read it has the right count."""
     return names_in(lines.joined(record.line, record.line + record.lines - 1), dialect, width)
-
-
-def in_place(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
-    """Names that are one too few belong to the last columns when the first one numbers the rows."""
-    first = models[0]
-    numbers = first.strong in (None, NUMBER, CODE) and len(first.values) == first.filled
-    if names[-1] or not models[-1].filled or not numbers:
-        return names
-    return ["", *names[:-1]]
