@@ -19,7 +19,7 @@ _EXTRA_BEHIND_EMPTY = 6.5  # it stands in the wrong column rather than in none
 _CLOSING = 0.2  # an empty cell behind the last column: a closing delimiter
 _MERGE_QUOTED = 2.5
 _PROSE, _TIGHT = 1.0, 0.6
-_LONGEST_SPLIT = 300
+_LONGEST_SPLIT, _LONG = 300, 20
 _MOST_MERGED = 12
 
 _Move = tuple[int, int, tuple[str, ...]]
@@ -110,6 +110,8 @@ class Aligner:
     def _split(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
         """The best place to cut a cell that holds the values of two columns."""
         first, second = self._models[j], self._models[j + 1]
+        if len(cell) > 3 * (first.length + second.length) + _LONG:
+            return None
         cuts = [at for at in range(1, len(cell)) if cell[at - 1] != " " != cell[at]]
         if not cuts:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pipeline.formats.raw.align import Aligner
 from pipeline.formats.raw.columns import models_of
@@ -17,6 +18,7 @@ _OTHER_MERGE = 0.5
 _LEAD = 1.0
 _SLACK, _SLACK_COLUMN = 7.0, 0.5
 _MOST_TRIED = 10
+_JUDGED = 100
 _OTHER_QUOTE = 0.5
 _QUOTES = "'`\""
 _OTHERS = (" ", ";", ",", "\t", "|")
@@ -39,9 +41,15 @@ class Mender:
         self.width = width
         self.models = models_of(rows, width)
         self._aligner = Aligner(self.models)
-        fits = sorted(self._aligner.plain(row) for row in rows[:200])
-        self._low = fits[len(fits) // 20] if fits else 0.0
+        self._rows = rows
         self.can_align = len(rows) >= 2
+
+    @cached_property
+    def _low(self) -> float:
+        """How well the least likely of the good rows fit."""
+        judged = self._rows[:: len(self._rows) // _JUDGED + 1]
+        fits = sorted(self._aligner.plain(row) for row in judged)
+        return fits[len(fits) // 20] if fits else 0.0
 
     def doubts(self, record: RawRecord) -> bool:
         """True when a row of the right width is less likely than nearly all others."""
@@ -96,7 +104,8 @@ class Mender:
             near = min(tried, key=lambda one: (abs(len(one[1]) - self.width), one[0]))
             return Mended(near[1], changed=record.broken)
         best, cells = float("-inf"), record.cells
-        for price, found, joiner, merge in _distinct(tried):
+        likely = sorted(_distinct(tried), key=lambda one: (len(one[1]) != self.width, one[0]))
+        for price, found, joiner, merge in likely:
             made = self._aligner.align(found, joiner, merge)
             if made.fit - price > best:
                 best, cells = made.fit - price, made.cells

@@ -33,6 +33,8 @@ from pipeline.formats.raw.tableparts import (
 _COMMENT = ("#", "//", "--", "%", "!", "*")
 _OTHER_QUOTES = ("'", "`", '"')
 _AHEAD = 8
+_COUNTED = 200
+_JUDGED = 200  # records below a line tell whether it is a header
 _LEAST_BELOW = 3  # records, their header one of them
 _MOST_HEADER_ROWS = 4
 
@@ -116,7 +118,10 @@ class TableFinder:
         return first
 
     def _usual_filled(self, first: int, last: int) -> float:
-        counts = sorted(count_filled(self._records[at].cells) for at in range(first, last + 1))
+        step = (last - first) // _COUNTED + 1
+        counts = sorted(
+            count_filled(self._records[at].cells) for at in range(first, last + 1, step)
+        )
         return counts[len(counts) // 2] if counts else 0
 
     def _cut(self, first: int, last: int) -> tuple[int, list[int]]:
@@ -244,7 +249,7 @@ class TableFinder:
                 continue
             if count == 1 and is_rule(cells):
                 break
-            rest = range(first + count + 1, last + 1)
+            rest = range(first + count + 1, min(last + 1, first + count + 1 + _JUDGED))
             rows = [self._records[at].cells for at in rest if self._fits[at]]
             groups = count == 1 and self._names_groups(first, cells, rows)
             if not rows or not (groups or names_more(cells, models_of(rows, self.width))):
@@ -332,7 +337,7 @@ class TableFinder:
         """Leave out closing records as wide as the table that are no rows of it."""
         if self.width < 2 or last <= data:
             return last
-        rows = range(data, last + 1)
+        rows = range(data, last + 1, (last - data) // _COUNTED + 1)
         least = sorted(count_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
