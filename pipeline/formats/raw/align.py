@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.quoteways import Quoted
 
-_MERGE, _DROP, _MISS, _SPLIT, _EXTRA = 2.2, 1.6, 2.0, 2.6, 5.0
+_MERGE, _DROP, _MISS, _SPLIT, _EXTRA = 2.2, 1.6, 2.0, 2.6, 2.8
+_EXTRA_MORE = 1.2
+_EXTRA_BEHIND_EMPTY = 6.5  # it stands in the wrong column rather than in none
 _CLOSING = 0.2  # an empty cell behind the last column: a closing delimiter
 _MERGE_QUOTED = 2.5
-_PROSE = 1.0
-_LONGEST_SPLIT = 300
+_PROSE, _TIGHT = 1.0, 0.6
+_LONGEST_SPLIT, _LONG = 300, 20
 _MOST_MERGED = 12
 
 _Move = tuple[int, int, tuple[str, ...]]
@@ -44,7 +46,9 @@ class Aligner:
         fit = sum(model.fit(cell) for model, cell in zip(self._models, cells, strict=False))
         missing = self._models[len(cells) :]
         fit += sum(self._missing(model) for model in missing)
-        return fit - sum(_EXTRA if cell.strip() else _CLOSING for cell in cells[self.width :])
+        for at in range(self.width, len(cells)):
+            fit -= _extra(cells, at, self.width) if cells[at].strip() else _CLOSING
+        return fit
 
     def align(self, cells: Sequence[str], joiner: str, merge: float = _MERGE) -> Alignment:
         """The likeliest way to lay `cells` over the columns; `joiner` stood between them."""
@@ -72,7 +76,9 @@ class Aligner:
         left = len(cells) - i
         if j == self.width:
             if left:
-                gain = -_EXTRA if cells[i].strip() else -_CLOSING
+                gain = -_CLOSING
+                if cells[i].strip():
+                    gain = -_extra(cells, i, self.width)
                 yield 1, 0, () if not cells[i].strip() else (cells[i],), gain
             return
         model = self._models[j]
@@ -87,7 +93,8 @@ class Aligner:
             whole = joiner.join(cells[i : i + size])
             price = merge * (1 + 0.15 * (size - 2))
             if joiner.strip():  # a separator within prose has a space behind it
-                price -= _PROSE * sum(cell[:1] == " " for cell in cells[i + 1 : i + size])
+                spaced = sum(cell[:1] == " " for cell in cells[i + 1 : i + size])
+                price += _TIGHT * (size - 1 - spaced) - _PROSE * spaced
             price += _MERGE_QUOTED * sum(isinstance(cell, Quoted) for cell in cells[i : i + size])
             yield size, 1, (whole,), model.fit(whole) - price
         if left < self.width - j and len(cells[i]) <= _LONGEST_SPLIT and j + 1 < self.width:
@@ -103,8 +110,8 @@ class Aligner:
     def _split(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
         """The best place to cut a cell that holds the values of two columns."""
         first, second = self._models[j], self._models[j + 1]
-        if first.conforms(cell) or second.conforms(cell):
-            return None  # a good value is not two
+        if len(cell) > 3 * (first.length + second.length) + _LONG:
+            return None
         cuts = [at for at in range(1, len(cell)) if cell[at - 1] != " " != cell[at]]
         if not cuts:
             return None
@@ -113,6 +120,13 @@ class Aligner:
         at = cuts[fits.index(best)]
         rivals = sum(fit > best - 0.7 for fit in fits)
         return best - math.log(rivals), (cell[:at], cell[at:])
+
+
+def _extra(cells: Sequence[str], at: int, width: int) -> float:
+    """Price of a cell behind the last column; where one stands, more may follow."""
+    if not cells[at - 1].strip():
+        return _EXTRA_BEHIND_EMPTY
+    return _EXTRA if at <= width else _EXTRA_MORE
 
 
 def _walk(

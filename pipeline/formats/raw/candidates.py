@@ -7,18 +7,26 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.scoring import EVEN
 
 USUAL = (",", ";", "\t", "|")
 _NEVER = set("\"'`.-_\\()[]{}\r\n /\u00a0\ufeff\ufffd\x00")
 _BEYOND_ASCII = set("¦§¬¶│║•¤·")
 _SOME = 0.25  # a delimiter stands in at least this share of the lines
 _MOST_MARKS = 7
+_SAME = 0.85  # of the lines hold a mark equally often
+_WRITTEN = ("\\t", "::", "||", "~~", ";;", "^^")
 _QUOTED = re.compile(r'"[^"]*"')
 _BAR = re.compile(r"(?:^| )\|(?= |$)")
 _RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
+_BOUNDS = ",;\t|:^~\x14 "
+_QUOTES = "\"'`~þ"
 _AT_EDGE = {
-    quote: re.compile(rf"(?:^|[,;\t|:^~ ]) ?{quote}[^{quote}]*{quote} ?(?=[,;\t|:^~ ]|$)")
-    for quote in "\"'`"
+    quote: re.compile(
+        rf"(?:^|[{_BOUNDS}]) ?{quote}[^{quote}]*(?:{quote * 2}[^{quote}]*)*{quote} ?"
+        rf"(?=[{_BOUNDS}]|$)"
+    )
+    for quote in _QUOTES
 }
 
 
@@ -45,20 +53,28 @@ def delimiters(lines: Sequence[str]) -> list[str]:
     return found
 
 
-def even_marks(lines: Sequence[str]) -> list[str]:
-    """Marks that stand equally often, and not just once in some, in nearly all lines."""
+def even_marks(lines: Sequence[str]) -> dict[str, float]:
+    """Marks that stand equally often, and not just once in some, and in what share of the lines.
+
+    Marks that rarely part cells must do so in every line, the first one too.
+    """
     bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
-    found = []
-    for mark in (",", ";", "\t", "|", "^", "~", "#", "\x1f", "¦", "§", "\x01"):
+    found = {}
+    for mark in EVEN:
         counts = Counter(line.count(mark) for line in bare)
         usual, times = counts.most_common(1)[0] if counts else (0, 0)
-        if usual and times >= 0.85 * len(bare):
-            found.append(mark)
+        if usual and times >= _SAME * len(bare):
+            found[mark] = times / len(bare)
+    for mark in sorted(set(bare[0])) if len(bare) > 2 else ():
+        if mark.isascii() and not mark.isalnum() and mark not in _NEVER and mark not in EVEN:
+            usual = bare[0].count(mark)
+            if all(line.count(mark) == usual for line in bare):
+                found[mark] = 1.0
     return found
 
 
 def _runs(lines: Sequence[str], least: int) -> set[str]:
-    """Marks of several characters: `||`, `~|~`, ` | `, `::`."""
+    """Marks of several characters: `||`, `~|~`, ` | `, `::`, a backslash and a t."""
     counts: Counter[str] = Counter()
     for line in lines[:60]:
         counts.update({run for run in _RUN.findall(line) if len(run) > 1})
@@ -67,11 +83,12 @@ def _runs(lines: Sequence[str], least: int) -> set[str]:
         run
         for run, count in counts.most_common(12)
         if count >= enough
-        and run.strip(" ") not in (",", ";", "-", ":", ".", "&", "")
+        and run.strip(" ") not in (",", ";", "-", ":", ".", "&", "", "://")
         and not set(run) <= set(".-_/ ")
     }
     if any("\t\t" in line for line in lines):
         found.add("\t\t")
+    found |= {run for run in _WRITTEN if sum(run in line for line in lines) >= enough}
     spaced = {
         mark + " "
         for mark in ",;"
@@ -84,7 +101,17 @@ def _runs(lines: Sequence[str], least: int) -> set[str]:
 def _is_whole(lines: Sequence[str], run: str) -> bool:
     """True when the characters of a run stand nearly nowhere without each other."""
     core = run.strip(" ") or run
+    if core[0] == "\\":
+        return True
     whole = sum(line.count(run) for line in lines) * core.count(core[0])
+    counts = Counter(line.count(run) for line in lines)
+    if (
+        set(core) == {core[0]}
+        and counts[0] == 0
+        and max(counts.values()) >= 0.95 * len(lines)
+        and max(counts) > 1
+    ):
+        return True
     return whole >= 0.9 * sum(line.count(core[0]) for line in lines)
 
 
@@ -110,8 +137,12 @@ def quotes(lines: Sequence[str]) -> list[str | None]:
 
 def _edges(lines: Sequence[str], quote: str) -> float:
     """Share of the quotes that stand at the edge of a cell."""
-    edge = re.compile(rf"(?:^|[,;\t|:^~]) ?{quote}|{quote} ?(?=[,;\t|:^~]|$)")
-    return sum(len(edge.findall(line)) for line in lines) / sum(line.count(quote) for line in lines)
+    bounds = _BOUNDS.strip()
+    edge = re.compile(rf"(?:^|[{bounds}]) ?{quote}|{quote} ?(?=[{bounds}]|$)")
+    twin = re.compile(rf"(?<=\w){quote}{quote}(?=\w)")
+    lines = [twin.sub("", line) for line in lines]
+    total = sum(line.count(quote) for line in lines)
+    return sum(len(edge.findall(line)) for line in lines) / total if total else 0.0
 
 
 def escapes(lines: Sequence[str], delimiter: str | None, quote: str | None) -> list[str | None]:
@@ -147,6 +178,8 @@ def _padded(lines: Sequence[str]) -> bool:
 
 def _spaced(lines: Sequence[str], mark: str) -> bool:
     """True when a space follows nearly every delimiter."""
+    if '"' not in mark:
+        lines = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
     total = sum(line.count(mark) - line.endswith(mark) for line in lines)
     spaced = sum(line.count(mark + " ") for line in lines)
     return total > 0 and spaced >= 0.9 * total

@@ -37,6 +37,7 @@ _WEB = re.compile(
     r"|(?i:[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12})|(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
 )
 _CODE = re.compile(r"(?=.*\d)[\w][\w./#+:()*%-]*")
+_PHONE = re.compile(r"\+\d[\d ()./-]{5,}\d")
 _WORD = re.compile(r"[^\W\d][\w.'’&/()+:*%#!?°µ²³-]*")
 _TEXT = re.compile(r"[^\x00-\x08|\t;^~]*[^\W\d_][^\x00-\x08|\t;^~]*", re.S)
 _RUNS = re.compile(r"(.)\1+")
@@ -69,7 +70,7 @@ def kind_of(cell: str) -> str:
         return WEB
     if _WORD.fullmatch(text):
         return CODE if _DIGIT.search(text) else WORD
-    if _CODE.fullmatch(text):
+    if _CODE.fullmatch(text) or _PHONE.fullmatch(text):
         return CODE
     return TEXT if _TEXT.fullmatch(text) else OTHER
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from pipeline.formats.raw.celltypes import (
     CODE,
@@ -24,11 +25,18 @@ from pipeline.formats.raw.celltypes import (
 
 _TEXTUAL = (WORD, TEXT, CODE, OTHER)
 _MOST_ROWS = 400
+_SHORT = 40
+_LOOKED_AT = 100
 _FLOOR = 0.0015
 _MOST_FITS = 5_000
 _STRONG = 0.88
 _QUOTES = "\"'`"
 _STRAY = 0.35
+_FIRST = 0.5
+_OPEN = 0.2  # codes of a column whose lengths vary are no surprise in another length
+_SEAM = 0.15  # what two values written as one leave of a text's likeness
+_GLUED = re.compile(r"[a-zß-öø-ÿ.)][A-ZÀ-ÖØ-Þ]|[a-zß-öø-ÿ]\d|\d[^\W\d_]")
+_KNOWN = 0.5  # how well a value fits that stands in the column more than once
 
 
 class ColumnModel:
@@ -36,25 +44,91 @@ class ColumnModel:
 
     def __init__(self, cells: Sequence[str]) -> None:
         self.count = len(cells)
-        self.kinds = Counter(map(kind_of, cells))
-        filled = [text for cell in cells if (text := cell.strip())]
-        self.filled = len(filled)
-        self.empty = self.count - self.filled
-        self.values = Counter(filled)
-        short = [cell for cell in filled if len(cell) <= 40]
-        self.masks = Counter(map(mask_of, short))
-        self.shorts = Counter(map(short_mask, short))
-        self.textual = sum(self.kinds[kind] for kind in _TEXTUAL)
-        self.heads = Counter(map(_sort, [cell[0] for cell in filled]))
-        self.tails = Counter(map(_sort, [cell[-1] for cell in filled]))
-        self.words = Counter([min(4, cell.count(" ")) for cell in filled])
-        lengths = sorted(map(len, filled))
-        self.length = lengths[len(lengths) // 2] if lengths else 0
-        once = sum(count == 1 for count in self.masks.values())
-        self._novel = max(0.03, min(1.0, 3 * (once + 0.5) / (len(short) + 1)))
+        self.values = Counter(map(str.strip, cells))
+        self.empty = self.values.pop("", 0)
+        self.filled = self.count - self.empty
         self._fits: dict[str, float] = {}
 
-    @property
+    @cached_property
+    def kinds(self) -> Counter[str]:
+        """How many cells are of each kind."""
+        kinds = Counter({EMPTY: self.empty})
+        for text, count in self.values.items():
+            kinds[kind_of(text)] += count
+        return kinds
+
+    @cached_property
+    def _short(self) -> list[tuple[str, int]]:
+        return [(text, count) for text, count in self.values.items() if len(text) <= _SHORT]
+
+    @cached_property
+    def masks(self) -> Counter[str]:
+        """How many short cells have each mask."""
+        masks: Counter[str] = Counter()
+        for text, count in self._short:
+            masks[mask_of(text)] += count
+        return masks
+
+    @cached_property
+    def shorts(self) -> Counter[str]:
+        """How many short cells have each mask without repeats."""
+        shorts: Counter[str] = Counter()
+        for text, count in self._short:
+            shorts[short_mask(text)] += count
+        return shorts
+
+    @cached_property
+    def _novel(self) -> float:
+        """How likely the next cell's mask is a new one."""
+        once = sum(count == 1 for count in self.masks.values())
+        return max(0.03, min(1.0, 3 * (once + 0.5) / (self.masks.total() + 1)))
+
+    @cached_property
+    def _fresh(self) -> float:
+        """How likely the next cell's text is a new one."""
+        once = sum(count == 1 for count in self.values.values())
+        return max(0.2, min(1.0, 3 * (once + 0.5) / (self.filled + 1)))
+
+    @cached_property
+    def textual(self) -> int:
+        """How many cells are text or codes."""
+        return sum(self.kinds[kind] for kind in _TEXTUAL)
+
+    @cached_property
+    def heads(self) -> Counter[str]:
+        """How cells begin."""
+        return self._edges(0)
+
+    @cached_property
+    def _tails(self) -> Counter[str]:
+        return self._edges(-1)
+
+    def _edges(self, at: int) -> Counter[str]:
+        edges: Counter[str] = Counter()
+        for text, count in self.values.items():
+            edges[_sort(text[at])] += count
+        return edges
+
+    @cached_property
+    def _words(self) -> Counter[int]:
+        words: Counter[int] = Counter()
+        for text, count in self.values.items():
+            words[min(4, text.count(" "))] += count
+        return words
+
+    @cached_property
+    def _glued(self) -> bool:
+        """True when cells look like two values in one, as names of chemicals do."""
+        texts = list(self.values)[:_LOOKED_AT]
+        return 20 * sum(_GLUED.search(text) is not None for text in texts) >= len(texts)
+
+    @cached_property
+    def length(self) -> int:
+        """The usual length of a filled cell."""
+        lengths = sorted(map(len, self.values))
+        return lengths[len(lengths) // 2] if lengths else 0
+
+    @cached_property
     def strong(self) -> str | None:
         """The kind that nearly all filled cells have, when it proves something."""
         known = self.count - self.kinds[EMPTY]
@@ -72,7 +146,10 @@ class ColumnModel:
         kind = kind_of(cell)
         if kind != self.strong:
             return False
-        return kind != CODE or short_mask(cell) in self.shorts
+        if kind != CODE:
+            return True
+        usual = self._novel > _OPEN or mask_of(cell) in self.masks
+        return usual and short_mask(cell) in self.shorts
 
     def fit(self, cell: str) -> float:
         """Logarithm of how likely the cell is here; 0 at most."""
@@ -87,17 +164,23 @@ class ColumnModel:
         total = self.count + 1
         if not text:
             return math.log(max(_FLOOR, (self.empty + 0.05) / total))
-        best = 0.95 * self.values[text] / total if self.values[text] > 1 else 0.0
+        count, kind = self.values[text], kind_of(text)
+        best = 0.0
+        if count > 1:
+            best = max(_KNOWN if kind in _TEXTUAL else 0.0, 0.95 * count / total)
         if text[0] in _QUOTES or text[-1] in _QUOTES:  # a stray quote beside a good value
             best = max(best, _STRAY * math.exp(self.fit(text.strip(_QUOTES))))
-        if len(text) <= 40:
+        if len(text) <= _SHORT:
             best = max(best, 0.9 * self.masks[mask_of(text)] / total)
             best = max(best, 0.75 * self._novel * self.shorts[short_mask(text)] / total)
-        kind = kind_of(text)
-        if kind in _TEXTUAL:
-            best = max(best, 0.5 * self.textual / total * self._alike(text))
+        if not self.filled:
+            best = max(best, _FIRST / total)
+        elif kind in _TEXTUAL:
+            new = self._novel if self.strong == CODE else self._fresh
+            best = max(best, 0.5 * new * self.textual / total * self._alike(text))
         else:
-            best = max(best, 0.5 * self.kinds[kind] / total)
+            new = max(self._novel, 0.15 if self.shorts[short_mask(text)] else 0.06)
+            best = max(best, 0.5 * new * self.kinds[kind] / total)
         return math.log(max(_FLOOR, best))
 
     def _alike(self, text: str) -> float:
@@ -106,9 +189,12 @@ class ColumnModel:
             return 0.0
         size = math.exp(-0.45 * abs(math.log((len(text) + 1) / (self.length + 1))))
         head = 0.06 + 0.94 * self.heads[_sort(text[0])] / self.filled
-        tail = 0.06 + 0.94 * self.tails[_sort(text[-1])] / self.filled
-        words = 0.5 + 0.5 * min(1.0, 2 * self.words[min(4, text.count(" "))] / self.filled)
-        return size * head * tail * words
+        tail = 0.06 + 0.94 * self._tails[_sort(text[-1])] / self.filled
+        words = 0.5 + 0.5 * min(1.0, 2 * self._words[min(4, text.count(" "))] / self.filled)
+        whole = 1.0
+        if not self._glued and _GLUED.search(text) is not None:
+            whole = _SEAM
+        return size * head * tail * words * whole
 
 
 def models_of(rows: Sequence[Sequence[str]], width: int) -> list[ColumnModel]:

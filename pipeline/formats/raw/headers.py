@@ -68,7 +68,7 @@ def judge(
             data += less
     if len({cell.strip() for cell in cells if cell.strip()}) < sum(bool(c.strip()) for c in cells):
         names -= 0.3
-    known = sum(_is_name_word(cell) for cell in cells)
+    known = sum(is_name_word(cell) for cell in cells)
     return Verdict(names + min(2.0, 0.5 * known), data)
 
 
@@ -92,7 +92,8 @@ def _of_text(text: str, model: ColumnModel, kind: str) -> tuple[float, float]:
     return more, less
 
 
-def _is_name_word(cell: str) -> bool:
+def is_name_word(cell: str) -> bool:
+    """True for a label with a word that many tables name a column by."""
     text = cell.strip()
     if not text or len(text) > 40 or not _NAME.fullmatch(text):
         return False

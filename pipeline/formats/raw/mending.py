@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pipeline.formats.raw.align import Aligner
 from pipeline.formats.raw.columns import models_of
@@ -14,8 +16,11 @@ from pipeline.formats.raw.quoteways import Way, ways
 _OTHER_DELIMITER = 3.0
 _OTHER_MERGE = 0.5
 _LEAD = 1.0
-_SLACK = 7.0
+_SLACK, _SLACK_COLUMN = 7.0, 0.5
 _MOST_TRIED = 10
+_JUDGED = 100
+_OTHER_QUOTE = 0.5
+_QUOTES = "'`\""
 _OTHERS = (" ", ";", ",", "\t", "|")
 
 
@@ -36,14 +41,40 @@ class Mender:
         self.width = width
         self.models = models_of(rows, width)
         self._aligner = Aligner(self.models)
-        fits = sorted(self._aligner.plain(row) for row in rows[:200])
-        self._low = fits[len(fits) // 20] if fits else 0.0
-        typed = sum(model.strong is not None for model in self.models)
-        self.can_align = typed > 0 and len(rows) >= 3
+        self._rows = rows
+        self.can_align = len(rows) >= 2
+
+    @cached_property
+    def _low(self) -> float:
+        """How well the least likely of the good rows fit."""
+        judged = self._rows[:: len(self._rows) // _JUDGED + 1]
+        fits = sorted(self._aligner.plain(row) for row in judged)
+        return fits[len(fits) // 20] if fits else 0.0
 
     def doubts(self, record: RawRecord) -> bool:
         """True when a row of the right width is less likely than nearly all others."""
         return self.can_align and self._aligner.plain(record.cells) < self._low
+
+    def unquoted(self, cells: Sequence[str]) -> list[str] | None:
+        """A row of the right width without another quote character around its cells, if there is.
+
+        It stands around two cells at least, and around nearly none of the other rows' cells.
+        """
+        for quote in _QUOTES:
+            wrapped = [
+                at
+                for at, cell in enumerate(cells)
+                if len(cell) > 1
+                and cell[0] == cell[-1] == quote
+                and quote not in cell[1:-1].replace(quote * 2, "")
+                and 20 * self.models[at].heads[quote] <= self.models[at].filled + 19
+            ]
+            if len(wrapped) > 1 and 2 * len(wrapped) >= sum(bool(cell) for cell in cells):
+                return [
+                    cell[1:-1].replace(quote * 2, quote) if at in wrapped else cell
+                    for at, cell in enumerate(cells)
+                ]
+        return None
 
     def mend(self, record: RawRecord, lines: Lines) -> Mended:
         """Read one record that is broken or not as wide as the table."""
@@ -53,11 +84,15 @@ class Mender:
         if not record.broken:
             tried.append((0.0, record.cells, self._dialect.delimiter or "", 2.2))
         tried += self._ways(text, self._dialect, 0.0)
+        for quote in _QUOTES:
+            if quote != self._dialect.quote and quote in text and _at_edge(text, quote):
+                dialect = replace(self._dialect, quote=quote)
+                tried += self._ways(text, dialect, _OTHER_QUOTE)
         if self.can_align and len(record.cells) < self.width:
             for other in _OTHERS:
                 if other != self._dialect.delimiter and other in text:
                     dialect = replace(self._dialect, delimiter=other, skip_space=False)
-                    tried += self._ways(text, dialect, _OTHER_DELIMITER)
+                    tried += self._exact(self._ways(text, dialect, _OTHER_DELIMITER), record)
         if not tried:
             return Mended(record.cells, changed=False)
         return self._best(record, tried)
@@ -69,7 +104,8 @@ class Mender:
             near = min(tried, key=lambda one: (abs(len(one[1]) - self.width), one[0]))
             return Mended(near[1], changed=record.broken)
         best, cells = float("-inf"), record.cells
-        for price, found, joiner, merge in _distinct(tried):
+        likely = sorted(_distinct(tried), key=lambda one: (len(one[1]) != self.width, one[0]))
+        for price, found, joiner, merge in likely:
             made = self._aligner.align(found, joiner, merge)
             if made.fit - price > best:
                 best, cells = made.fit - price, made.cells
@@ -78,9 +114,21 @@ class Mender:
         if record.broken:
             return Mended(cells if best > self._low - 60 else record.cells, changed=True)
         plain = self._aligner.plain(record.cells)
-        if best < plain + _LEAD or best < self._low - _SLACK:
+        if best < plain + _LEAD or best < self._low - _SLACK - _SLACK_COLUMN * self.width:
             return Mended(record.cells, changed=False)
         return Mended(cells, changed=True)
+
+    def _exact(
+        self, tried: list[tuple[float, list[str], str, float]], record: RawRecord
+    ) -> list[tuple[float, list[str], str, float]]:
+        """Ways by another separator: no repair is likelier than one cell for each column."""
+        if len(record.cells) > 1:
+            return tried
+        exact = [one for one in tried if len(one[1]) == self.width]
+        plain = [
+            (price - _OTHER_DELIMITER, cells, joiner, 2.2) for price, cells, joiner, _ in exact
+        ]
+        return plain + tried
 
     def _gap(self, cells: Sequence[str], price: float) -> int:
         """How many cells are amiss; pieces of another separator may be too many."""
@@ -99,6 +147,10 @@ class Mender:
             found = ways(text, dialect)
         found = sorted(found, key=lambda way: (self._gap(way[1], price), way[0]))[:_MOST_TRIED]
         return [(price + extra, cells, delimiter, merge) for extra, cells in found]
+
+
+def _at_edge(text: str, quote: str) -> bool:
+    return text.lstrip().startswith(quote) or re.search(rf"[,;|\t ]{quote}", text) is not None
 
 
 def _distinct(

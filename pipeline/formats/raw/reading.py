@@ -12,6 +12,7 @@ from pipeline.formats.raw.choose import Choice, choose, likeliest
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
+from pipeline.formats.raw.heads import front_matter
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.scoring import Score
 from pipeline.formats.raw.table import TableFinder
@@ -179,7 +180,7 @@ class _Marks:
 
 def _marks(lines: Lines, told: str | None) -> _Marks:
     declared = _declared(lines)
-    start = 0 if declared is None else 1
+    start = front_matter(lines) if declared is None else 1
     declared = declared if told is None else told
     choice = choose(_sample(lines, start), declared)
     return _Marks(start, declared, choice, _fixed(lines, choice.best) if declared is None else None)
@@ -249,8 +250,10 @@ def _fixed(lines: Lines, best: Score) -> FixedWidth | None:
     if best.dialect.delimiter not in (None, " ", "") and best.total > 0.12:
         return None
     full = [text for text in lines.texts[:_SAMPLE_LINES] if text.strip()]
-    if best.dialect.delimiter in (" ", "") and best.even > 0.97 and best.typed > 0.9:
-        return None
+    if best.dialect.delimiter in (" ", "") and best.even > 0.97:
+        single = not any("  " in text.strip() for text in full)
+        if best.typed > 0.9 or single or best.dialect.quote is not None:
+            return None
     if best.dialect.delimiter is None and not any("  " in text for text in full):
         return None
     found = find_columns(full)

@@ -7,12 +7,15 @@ like one value each, columns whose cells look alike, and how usual the delimiter
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.formats.raw.celltypes import CODE, EMPTY, NUMBER, OTHER, TEXT, TYPED, WORD, kind_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
+
+EVEN = ",;\t|^~#\x1f¦§\x01"
+"""Marks that part cells in many files: evenly often in most lines, they are hardly chance."""
 
 _JUDGED_ROWS = 60
 _JUDGED_COLUMNS = 40
@@ -21,6 +24,8 @@ _RARE = set("#*&!@%$+<>?=/")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _ONE = 0.14
 _NEARLY = 0.999  # beyond what rounding can do
+_HEADED = 0.85
+_NAMES = (WORD, CODE, TEXT)
 _QUOTES = "\"'`"
 
 
@@ -39,8 +44,8 @@ class Score:
     records: tuple[tuple[str, ...], ...] = ()
 
 
-def score(dialect: RawDialect, lines: Lines, rivals: Sequence[str] = ()) -> Score:
-    """Judge one dialect on a sample; `rivals` are marks that stand evenly in its lines."""
+def score(dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None = None) -> Score:
+    """Judge one dialect on a sample; `rivals`: marks that stand evenly, and in what share of it."""
     records = [record for record in Lexer(dialect).records(lines) if not record.blank]
     if not records:
         return Score(dialect, 0.0, 1, 0.0, 0.0, 0.0, 0.0, 0)
@@ -49,11 +54,16 @@ def score(dialect: RawDialect, lines: Lines, rivals: Sequence[str] = ()) -> Scor
     legal = _legality(records, dialect, lines)
     rows = [record.cells for record in records if len(record.cells) == width and not record.broken]
     judged = rows if len(rows) <= _JUDGED_ROWS else rows[:: len(rows) // _JUDGED_ROWS + 1]
-    marks = [mark for mark in rivals if mark not in (dialect.delimiter or "")]
-    typed, alike, hollow = _cells(judged, width, marks)
+    marks = _challengers(rivals or {}, dialect, whole=len(rows) == len(records) and width > 1)
+    typed, alike, hollow, headed = _cells(judged, width, marks, dialect.delimiter)
     several = (width - 1) / width if width > 1 else _alone(judged)
+    if width == 1 and dialect.delimiter is not None:
+        several *= 0.5
     total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
-    total *= _prior(dialect.delimiter) * (1 - 0.05 * _spaced(judged))
+    if dialect.delimiter in (" ", ""):
+        total *= even * even  # the words of a text differ in number
+    headed = headed and len(rows) == len(records)
+    total *= _prior(dialect.delimiter, headed=headed) * (1 - 0.05 * _spaced(judged))
     sample = tuple(tuple(row) for row in judged[:30])
     return Score(dialect, total, width, even, legal, typed, alike, len(records), sample)
 
@@ -66,8 +76,24 @@ def may_reach(total: float, dialect: RawDialect, lines: Lines) -> bool:
     width = _width(records)
     if not records or width == 1:
         return True
-    share = _evenness(records, width) * (width - 1) / width * _prior(dialect.delimiter)
-    return share > total * _NEARLY
+    likely = _prior(dialect.delimiter, headed=True)  # at best
+    return _evenness(records, width) * (width - 1) / width * likely > total * _NEARLY
+
+
+def _challengers(
+    rivals: Mapping[str, float], dialect: RawDialect, *, whole: bool
+) -> tuple[str, str]:
+    """Marks that no whole cell holds, and those that codes may hold all the same.
+
+    whole: every record has as many cells as the others; only a mark as even as that challenges it.
+    """
+    marks = [
+        mark
+        for mark, share in rivals.items()
+        if mark not in (dialect.delimiter or "") and (share == 1.0 or not whole)
+    ]
+    usual = "".join(mark for mark in marks if mark in EVEN)
+    return usual, "".join(mark for mark in marks if mark not in EVEN)
 
 
 def _width(records: Sequence[RawRecord]) -> int:
@@ -85,7 +111,10 @@ def _evenness(records: Sequence[RawRecord], width: int) -> float:
     if True not in fits:
         return 0.0
     first, last = fits.index(True), len(fits) - 1 - fits[::-1].index(True)
-    inside = sum(fits) / (last + 1 - first)
+    span = last + 1 - first
+    inside = sum(fits) / span * min(1.0, 3 * span / len(fits))
+    if sum(fits) == 1 and len(fits) > 2:
+        inside = 0.0  # a single record proves no width
     outside = sum(fits) / len(fits)
     near = sum(abs(len(record.cells) - width) <= 1 for record in records) / len(records)
     even = 0.55 * inside + 0.35 * outside + 0.1 * near
@@ -114,17 +143,22 @@ def _legality(records: Sequence[RawRecord], dialect: RawDialect, lines: Lines) -
 
 
 def _cells(
-    rows: Sequence[Sequence[str]], width: int, rivals: Sequence[str]
-) -> tuple[float, float, float]:
-    """Shares of cells like one value, of cells alike in their column, of empty columns."""
+    rows: Sequence[Sequence[str]], width: int, rivals: tuple[str, str], delimiter: str | None
+) -> tuple[float, float, float, bool]:
+    """Shares of cells like one value, of cells alike in their column, of empty columns.
+
+    And whether the first row names values: it is text above a column of them.
+    """
     if not rows:
-        return 0.0, 0.0, 1.0
+        return 0.0, 0.0, 1.0, False
     known = total = 0.0
     alike: list[float] = []
     hollow = 0
+    headed = False
     columns = range(min(width, _JUDGED_COLUMNS))
     for at in columns:
-        kinds = Counter(_judge(row[at], rivals) for row in rows)
+        found = [_judge(row[at], rivals, delimiter) for row in rows]
+        kinds = Counter(found)
         empty = kinds.pop(EMPTY, 0)
         filled = len(rows) - empty
         if not filled:
@@ -132,32 +166,44 @@ def _cells(
             continue
         total += filled
         known += filled - kinds[OTHER] - 0.08 * kinds[TEXT]
-        alike.append(_likeness(kinds, filled))
+        alike.append(_likeness(kinds, filled, headed=found[0] in _NAMES))
+        values = sum(kinds[kind] for kind in TYPED)
+        headed = headed or (found[0] in _NAMES and filled > 2 and values == filled - 1)
     if not total:
-        return 0.1, 0.0, 1.0
+        return 0.1, 0.0, 1.0, False
     share = max(0.0, known / total)
-    return 0.02 + 0.98 * share * share, sum(alike) / len(alike), hollow / len(columns)
+    return 0.02 + 0.98 * share * share, sum(alike) / len(alike), hollow / len(columns), headed
 
 
-def _likeness(kinds: Counter[str], filled: int) -> float:
+def _likeness(kinds: Counter[str], filled: int, *, headed: bool) -> float:
     typed = max((kinds[kind] for kind in TYPED), default=0)
     textual = filled - sum(kinds[kind] for kind in TYPED) - kinds[OTHER]
-    header = 1 if filled > 3 else 0  # the header is no value
+    header = 1 if filled > 3 or (headed and filled > 1) else 0  # the header is no value
     return min(1.0, (max(typed, textual) + header) / filled)
 
 
-def _judge(cell: str, rivals: Sequence[str]) -> str:
-    """The kind of a cell; one that holds a mark that stands evenly in the lines is not whole."""
+def _judge(cell: str, rivals: tuple[str, str], delimiter: str | None) -> str:
+    """The kind of a cell; one that holds a mark that stands evenly in the lines is not whole.
+
+    One that holds the delimiter itself stood in quotes: it is whole.
+    """
     text = cell.strip()
     if not text:
         return EMPTY
+    if text[0] in "~þ" and len(text) > 1 and text[-1] == text[0]:
+        return OTHER
     if text[0] in _QUOTES or (text[-1] in _QUOTES and text.count(text[-1]) % 2):
         return OTHER
     kind = kind_of(text)
+    if kind == OTHER and delimiter is not None and delimiter.strip() and delimiter in text:
+        kind = TEXT
+    if kind == OTHER and delimiter is None and " " in text and text[0].isalpha():
+        kind = TEXT
     if kind == TEXT and len(text) < 200 and not _whole(text):
         return OTHER
     if kind not in TYPED and len(text) < 500:
-        for mark in rivals:
+        usual, rare = rivals
+        for mark in usual if kind == CODE else usual + rare:
             if mark in text:
                 return OTHER
     return kind
@@ -180,6 +226,8 @@ def _alone(rows: Sequence[Sequence[str]]) -> float:
     count = sum(kinds.values())
     if not count or (len(rows[0][0].split()) > 1 and not _as_row(rows)):
         return _ONE
+    if any(rows[0][0].count(mark) > 1 and kind_of(rows[0][0]) not in TYPED for mark in ",;\t|"):
+        return _ONE  # several names in one
     if sum(kinds[kind] for kind in TYPED) >= 0.9 * count:
         return 0.55
     return 0.3 if kinds[WORD] + kinds[CODE] >= 0.9 * count else _ONE
@@ -191,15 +239,15 @@ def _spaced(rows: Sequence[Sequence[str]]) -> float:
     return sum(cell[0] == " " or cell[-1] == " " for cell in cells) / len(cells) if cells else 0.0
 
 
-def _prior(delimiter: str | None) -> float:
+def _prior(delimiter: str | None, *, headed: bool) -> float:
+    """How usual a delimiter is; a table without a fault below its names makes a rare one likely."""
     if delimiter is None:
         return 1.0
-    if delimiter in _USUAL:
-        return _USUAL[delimiter]
     bare = delimiter.strip(" ")
+    usual = _USUAL.get(delimiter, 0.95 if len(delimiter) == 1 else 1.0)
     if len(bare) == 1 and bare in _RARE:
-        return 0.5
-    return 0.95 if len(delimiter) == 1 else 1.0
+        usual = 0.5
+    return max(usual, _HEADED) if headed and bare else usual
 
 
 def is_number(cell: str) -> bool:

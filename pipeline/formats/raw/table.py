@@ -7,25 +7,34 @@ from collections.abc import Sequence
 from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.headerline import placed
 from pipeline.formats.raw.headers import could_be_names, is_series, judge
-from pipeline.formats.raw.lexer import Lexer, Lines
+from pipeline.formats.raw.heads import (
+    header_below,
+    is_rule,
+    is_setting,
+    leading_comments,
+    main_width,
+)
+from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.mending import Mender
 from pipeline.formats.raw.tableparts import (
     RawTable,
     count_filled,
     gaps,
-    in_place,
     join,
     mended_names,
     names_more,
     share_of,
     sums,
     trim,
-    usual_width,
 )
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
+_OTHER_QUOTES = ("'", "`", '"')
 _AHEAD = 8
+_COUNTED = 200
+_JUDGED = 200  # records below a line tell whether it is a header
 _LEAST_BELOW = 3  # records, their header one of them
 _MOST_HEADER_ROWS = 4
 
@@ -42,10 +51,13 @@ class TableFinder:
         self._blank = sum(record.blank for record in every)
         self._records = [record for record in every if not record.blank]
         self._gaps = gaps(every)
-        self.width = usual_width(self._records) if width is None else width
+        self.width = main_width(self._records) if width is None else width
         self._fits = [
             len(record.cells) == self.width and not record.broken for record in self._records
         ]
+        if width is None:
+            comments = leading_comments(self._records, lines, self.width)
+            self._fits[:comments] = [False] * comments
 
     def find(self, *, headed: bool = True) -> RawTable:
         """The table; every record of the text is accounted for in it.
@@ -56,6 +68,8 @@ class TableFinder:
             return RawTable(0, None, [], [], blank=self._blank)
         first, last = self._extent()
         first = self._without_sparse_head(first, last)
+        if headed:
+            first = header_below(self._records, self._fits, self._gaps, first, last)
         last, others = self._cut(first, last)
         body = [
             self._records[at].cells
@@ -104,7 +118,10 @@ class TableFinder:
         return first
 
     def _usual_filled(self, first: int, last: int) -> float:
-        counts = sorted(count_filled(self._records[at].cells) for at in range(first, last + 1))
+        step = (last - first) // _COUNTED + 1
+        counts = sorted(
+            count_filled(self._records[at].cells) for at in range(first, last + 1, step)
+        )
         return counts[len(counts) // 2] if counts else 0
 
     def _cut(self, first: int, last: int) -> tuple[int, list[int]]:
@@ -157,7 +174,8 @@ class TableFinder:
             return False
         old = judge(cells, models_of(above, self.width))
         new = judge(cells, models_of(below, self.width))
-        return old.data == 0 and old.names >= 2 and new.is_header and new.names >= 1
+        least = min(2.0, self.width / 2)
+        return old.data == 0 and old.names >= least and new.is_header and new.names >= 1
 
     # the header
 
@@ -173,7 +191,7 @@ class TableFinder:
         models = models_of(rows, self.width) if rows else []
         above = self._header_above(first, models, mender) if self.width > 1 else None
         if above is not None:
-            table.header_lines, table.header = [self._line(first - 1)], in_place(above, models)
+            table.header_lines, table.header = [self._line(first - 1)], placed(above, models)
             table.closing = len(self._records[first - 1].cells) == self.width - 1
             return first
         if not self._fits[first]:
@@ -194,6 +212,7 @@ class TableFinder:
         places = [*group, *range(first, first + count)]
         table.header_lines = [self._line(at) for at in places]
         table.header = join([self._records[at].cells for at in places], self.width)
+        table.header = mender.unquoted(table.header) or table.header
         return first + count
 
     def _learned(self, first: int, last: int) -> list[list[str]]:
@@ -215,6 +234,8 @@ class TableFinder:
         names = mended_names(record, self._lines, self._dialect, self.width)
         if names is None or count_filled(names) < 0.6 * self.width or not could_be_names(names):
             return None
+        if any("=" in name for name in names):
+            return None  # settings, not names
         verdict = judge(names, models)
         return names if verdict.is_header or verdict.data == 0 else None
 
@@ -226,18 +247,36 @@ class TableFinder:
             if [c.strip() for c in cells] == [c.strip() for c in self._records[first].cells]:
                 count += 1
                 continue
-            rest = range(first + count + 1, last + 1)
+            if count == 1 and is_rule(cells):
+                break
+            rest = range(first + count + 1, min(last + 1, first + count + 1 + _JUDGED))
             rows = [self._records[at].cells for at in rest if self._fits[at]]
-            if not rows or not names_more(cells, models_of(rows, self.width)):
+            groups = count == 1 and self._names_groups(first, cells, rows)
+            if not rows or not (groups or names_more(cells, models_of(rows, self.width))):
                 break
             count += 1
         return count
+
+    def _names_groups(
+        self, first: int, cells: Sequence[str], rows: Sequence[Sequence[str]]
+    ) -> bool:
+        """True when a record names groups of columns, and `cells` below it the columns."""
+        above = self._records[first].cells
+        names = {cell.strip() for cell in cells}
+        if not (above[0].strip() and 1 < count_filled(above) < self.width) or "" in names:
+            return False
+        if len(names) < self.width or not could_be_names(cells) or len(rows) < 2:
+            return False
+        verdict = judge(cells, models_of(rows[2:] if len(rows) > 4 else rows, self.width))
+        return verdict.is_header and verdict.data == 0
 
     def _is_group_row(self, at: int) -> bool:
         """A line above the header that names groups of columns: `,,Blood,,Urine`."""
         if at < 0 or not self._fits[at]:
             return False
         cells = self._records[at].cells
+        if next((cell for cell in cells if cell.strip()), "").rstrip().endswith(":"):
+            return False
         return count_filled(cells) >= 2 and could_be_names(cells) and not self._gaps[at + 1]
 
     def _is_named(self, table: RawTable, at: int) -> bool:
@@ -254,12 +293,24 @@ class TableFinder:
             if self._fits[at] and not (record.stray and mender.doubts(record)):
                 if names and [cell.strip() for cell in record.cells] == names:
                     table.repeated.append(self._line(at))
+                elif at == data and is_rule(record.cells):
+                    table.comments.append(self._line(at))
                 else:
-                    table.rows.append(record.cells)
-                    table.last_line = record.line + record.lines
+                    self._row(table, record, mender)
             else:
                 self._odd_row(table, at, mender)
         return last + 1
+
+    def _row(self, table: RawTable, record: RawRecord, mender: Mender) -> None:
+        """A row as wide as the table."""
+        cells = record.cells
+        if cells[0][:1] in _OTHER_QUOTES or cells[-1][-1:] in _OTHER_QUOTES:
+            found = mender.unquoted(cells)
+            if found is not None:
+                table.mended.append(record.line + 1)
+                cells = found
+        table.rows.append(cells)
+        table.last_line = record.line + record.lines
 
     def _odd_row(self, table: RawTable, at: int, mender: Mender) -> None:
         record = self._records[at]
@@ -286,12 +337,12 @@ class TableFinder:
         """Leave out closing records as wide as the table that are no rows of it."""
         if self.width < 2 or last <= data:
             return last
-        rows = range(data, last + 1)
+        rows = range(data, last + 1, (last - data) // _COUNTED + 1)
         least = sorted(count_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
             end -= 1
-        end = min(end, self._before_notes(data, last))
+        end = min(end, self._before_notes(data, last), self._before_misfits(data, last, models))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
         return end
 
@@ -303,6 +354,15 @@ class TableFinder:
             if self._gaps[at] and usual >= max(3, 0.5 * self.width):
                 return at - 1
             at -= 1
+        return last
+
+    def _before_misfits(self, data: int, last: int, models: Sequence[ColumnModel]) -> int:
+        """Index of the last row before a blank line behind which no record fits the columns."""
+        for at in range(last, max(data, last - _AHEAD), -1):
+            if not is_setting(self._records[at].cells, models):
+                break
+            if self._gaps[at]:
+                return at - 1
         return last
 
     def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:

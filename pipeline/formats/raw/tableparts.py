@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.formats.raw.celltypes import CODE, EMPTY, NUMBER, TYPED, kind_of
+from pipeline.formats.raw.celltypes import EMPTY, TYPED, kind_of
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headerline import names_in
@@ -18,6 +19,7 @@ total totals subtotal sum count average mean summe gesamt gesamtsumme insgesamt 
 durchschnitt mittelwert zwischensumme totale totaal somme moyenne suma promedio eof
 """
 _SUMS = frozenset(_SUM_WORDS.split())
+_UNIT = re.compile(r"\([^()]*[^\W\d][^()]*\)|\[[^][]*[^\W\d][^][]*\]")
 _SUM_STARTS = ("grand total", "sub total", "sub-total", "end of ", "record count", "number of r",
                "total records", "total rows", "row count", "source:", "note:", "notes:",
                "footnote")  # fmt: skip
@@ -101,15 +103,28 @@ def sums(text: str) -> bool:
 
 def names_more(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
     """True when a record below the header still names columns: units, a second line of names."""
+    if _are_units(cells, models):
+        return True
     misfits = conforming = typed = 0
+    if models and models[0].count < 2:
+        return False  # a single row proves no column
     for cell, model in zip(cells, models, strict=False):
         if model.strong is None:
             continue
         typed += 1
-        if cell.strip() and kind_of(cell) != EMPTY:
+        cell = cell.strip().strip("'`\"")
+        if cell and kind_of(cell) != EMPTY:
             conforming += model.conforms(cell)
             misfits += not model.conforms(cell) and kind_of(cell) not in TYPED
     return not conforming and misfits >= max(2, 0.6 * typed) and could_be_names(cells)
+
+
+def _are_units(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
+    """True for a record of units in brackets, where no other record has any: `[s],[kPa],(n)`."""
+    filled = [text for cell in cells if (text := cell.strip())]
+    if len(filled) < 2 or not all(_UNIT.fullmatch(text) for text in filled):
+        return False
+    return not any(_UNIT.fullmatch(value) for model in models for value in model.values)
 
 
 def join(rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -133,12 +148,3 @@ def mended_names(
 ) -> list[str] | None:
     """The names in a damaged header line, when one way to read it has the right count."""
     return names_in(lines.joined(record.line, record.line + record.lines - 1), dialect, width)
-
-
-def in_place(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
-    """Names that are one too few belong to the last columns when the first one numbers the rows."""
-    first = models[0]
-    numbers = first.strong in (None, NUMBER, CODE) and len(first.values) == first.filled
-    if names[-1] or not models[-1].filled or not numbers:
-        return names
-    return ["", *names[:-1]]
