@@ -292,9 +292,8 @@ def _chosen(case: _Case) -> tuple[Contract, ColumnMapping]:
                 FileCode.SCHEMA_UNKNOWN, f"there is no contract {case.contract}; known: {known}"
             )
         contract = contracts[case.contract]
-        return contract, map_reshaped(case.prepared(contract).reader, contract)
-    readers = {name: case.prepared(one).reader for name, one in contracts.items()}
-    columns = {name: map_reshaped(readers[name], one) for name, one in contracts.items()}
+        return contract, _mapped(case.prepared(contract), contract)
+    columns = {name: _mapped(case.prepared(one), one) for name, one in contracts.items()}
     try:
         return choose_contract(case.raw.header, contracts, columns)
     except ContentError as error:
@@ -302,6 +301,10 @@ def _chosen(case: _Case) -> tuple[Contract, ColumnMapping]:
         if offer is None:
             raise
         raise ContentError(error.code, error.note, (*error.details, offer)) from None
+
+
+def _mapped(ready: Prepared, contract: Contract) -> ColumnMapping:
+    return map_reshaped(ready.reader.header, contract, ready.consumed)
 
 
 def _by_evidence(case: _Case, refusal: ContentError) -> Decision:
@@ -316,7 +319,7 @@ def _by_evidence(case: _Case, refusal: ContentError) -> Decision:
         ready = case.prepared(contract)
         if sample is None or sample.header != ready.reader.header:
             sample = Sample.take(ready.reader)
-        columns = map_reshaped(ready.reader, contract)
+        columns = _mapped(ready, contract)
         proposal = propose(sample, contract, columns, case.moment(contract))
         is_asked_anyway = bool(case.questions)  # about the reading: then the labels say nothing
         if proposal.is_feasible and (is_asked_anyway or is_worth_asking(proposal, case.raw.header)):

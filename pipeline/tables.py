@@ -77,7 +77,8 @@ def _fits(
     columns = {}
     for name, contract in contracts.items():
         try:
-            columns[name] = map_reshaped(prepared(reader, contract, None).reader, contract)
+            ready = prepared(reader, contract, None)
+            columns[name] = map_reshaped(ready.reader.header, contract, ready.consumed)
         except ContentError:
             columns[name] = map_columns(reader.header, contract)
     try:
