@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from daemon.folders.linux import sync_filesystem
 from tests.crash.sites import DAYS, Site
 from tests.crash.sweep import HERE
 from tests.crash.tracing import Zygote, why_not
@@ -37,7 +36,6 @@ class Disk:
         self.commits: list[set[str]] = []  # what was volatile at each, oldest first
         self.landmarks: dict[str, int] = {}  # -> how many commits there were by then
         self.first: dict[str, str] = {}  # -> what was moved
-        self.filesystems_synced = 0
 
     def replay(self, ops: list[list[str]]) -> None:
         for call, _, *paths in ops:
@@ -52,7 +50,6 @@ class Disk:
         if call in WRITES:
             self.volatile.add(path)
         elif call == "syncfs":
-            self.filesystems_synced += 1
             self.volatile.clear()  # no test has it on two filesystems
         elif call in SYNCS | GONE:
             self.volatile.discard(path)
@@ -177,10 +174,3 @@ def test_many_claims_at_once_are_durable_before_they_are_recorded(tmp_path: Path
         assert {one for one in volatile if one == "inbox" or one.endswith("/input")} == set()
     for volatile in disk.commits:
         assert {one for one in volatile if one.startswith(("outbox/", "archive/"))} == set()
-    if is_local(tmp_path):
-        assert disk.filesystems_synced, "so many folders are synced by one call"
-
-
-def is_local(folder: Path) -> bool:
-    """Whether the product would sync this filesystem as a whole, when little is dirty."""
-    return sync_filesystem(folder)
