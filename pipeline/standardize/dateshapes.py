@@ -166,7 +166,7 @@ def _has_words(picture: str) -> bool:
 
 
 def _rows_longer_than_a_number(values: pa.StringArray) -> Positions:
-    lengths = pa.compute.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = lengths_of(values)
     return np.flatnonzero((lengths > _LONGEST) & (lengths <= 4 * _LONGEST))
 
 
@@ -191,16 +191,29 @@ def _place(matrix: Matrix, layout: Layout, rows: Positions, parsed: Parsed) -> P
     return refused
 
 
-def _by_length(values: pa.StringArray) -> Iterator[tuple[Positions, Matrix]]:
-    """Yield (rows, bytes as a matrix) for each length of the non-null texts."""
-    _, offset_buffer, data_buffer = values.buffers()
-    if data_buffer is None or not len(values):
-        return
-    offsets = np.frombuffer(offset_buffer, dtype=np.int32)
-    offsets = offsets[values.offset : values.offset + len(values) + 1]
-    starts, lengths = offsets[:-1], np.diff(offsets)
+def lengths_of(values: pa.StringArray) -> Ints:
+    """How many bytes each text has; 0 for null."""
+    lengths: Ints = np.diff(_offsets_of(values))
     if values.null_count:
         lengths = np.where(values.is_null().to_numpy(zero_copy_only=False), 0, lengths)
+    return lengths
+
+
+def _offsets_of(values: pa.StringArray) -> Ints:
+    """Where each text begins in the bytes, then where the last one ends."""
+    _, offset_buffer, _ = values.buffers()
+    if offset_buffer is None or not len(values):
+        return np.zeros(len(values) + 1, dtype=np.int32)
+    offsets: Ints = np.frombuffer(offset_buffer, dtype=np.int32)
+    return offsets[values.offset : values.offset + len(values) + 1]
+
+
+def _by_length(values: pa.StringArray) -> Iterator[tuple[Positions, Matrix]]:
+    """Yield (rows, bytes as a matrix) for each length of the non-null texts."""
+    data_buffer = values.buffers()[2]
+    if data_buffer is None or not len(values):
+        return
+    starts, lengths = _offsets_of(values)[:-1], lengths_of(values)
     data = np.frombuffer(data_buffer, dtype=np.uint8)
     present = np.bincount(np.minimum(lengths, _LONGEST + 1), minlength=_LONGEST + 2)
     for length in range(1, _LONGEST + 1):
