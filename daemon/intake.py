@@ -58,6 +58,7 @@ class Intake:
         self._hashing: dict[int, Future[Digest]] = {}
         self.scan = Scan()
         self.looked_at_s = float("-inf")
+        self._said_at_s = float("-inf")
         self.left = 0  # claims that the last turn had no time for
 
     def look(self) -> None:
@@ -98,7 +99,8 @@ class Intake:
         """
         now_s = self._shell.monotonic()
         ready = self._ready(room, large_room, now_s) if room else []
-        if room:  # else nobody was asked
+        if room and self._said_at_s < self.looked_at_s:  # else nobody was asked, or nothing came
+            self._said_at_s = now_s
             self._say_who_waits_long(now_s)
         if not ready:
             return 0

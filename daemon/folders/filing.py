@@ -28,7 +28,8 @@ from daemon.folders.files import (
 from daemon.folders.syncs import Syncs
 from daemon.inbox.names import SIDECARS
 
-_LAID_OUT_LEVELS = 4
+_LAID_OUT_LEVELS = 3
+_ENCODE = json.JSONEncoder(ensure_ascii=True, default=str).encode
 _FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
 
@@ -194,22 +195,24 @@ def _write_papers(
 
 
 def laid_out(document: Mapping[str, Any]) -> str:
-    """JSON for people, a line for each part; deep parts share one (and cost a tenth as much)."""
-    return _lines(document, "", _LAID_OUT_LEVELS) + "\n"
+    """JSON for people: a line for each part that has parts itself, or is one of the document's."""
+    return _lines(document, "\n", _LAID_OUT_LEVELS) + "\n"
 
 
-def _lines(value: object, indent: str, levels: int) -> str:
-    deeper = indent + "  "
-    if levels and isinstance(value, Mapping) and value:
+def _lines(value: object, line: str, levels: int) -> str:
+    if not levels or not isinstance(value, (Mapping, list, tuple)):
+        return _ENCODE(value)
+    deeper = line + "  "
+    if isinstance(value, Mapping):
         parts = [
-            f"{deeper}{json.dumps(str(key))}: {_lines(part, deeper, levels - 1)}"
+            f"{_ENCODE(str(key))}: {_lines(part, deeper, levels - 1)}"
             for key, part in value.items()
         ]
-        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-    if levels and isinstance(value, (list, tuple)) and value:
-        parts = [deeper + _lines(part, deeper, levels - 1) for part in value]
-        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
-    return json.dumps(value, ensure_ascii=True, default=str)
+        return f"{{{deeper}{f',{deeper}'.join(parts)}{line}}}" if parts else "{}"
+    if not any(isinstance(part, (Mapping, list, tuple)) for part in value):
+        return _ENCODE(value)
+    parts = [_lines(part, deeper, min(1, levels - 1)) for part in value]
+    return f"[{deeper}{f',{deeper}'.join(parts)}{line}]"
 
 
 def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:
