@@ -173,7 +173,7 @@ class Workers(_Section):
     large_file_mb: int = Field(
         64, ge=1, description="Files of this size and more never have all the workers at once."
     )
-    tasks_per_worker: int = Field(500, ge=1, description="Replace a worker after so many files.")
+    tasks_per_worker: int = Field(5_000, ge=1, description="Replace a worker after so many files.")
     max_attempts: int = Field(3, ge=1, description="Attempts before a file is set aside.")
     retry_base_s: float = Field(30.0, ge=0, description="Wait after a failure; doubles each time.")
     retry_cap_s: float = Field(3600.0, ge=0, description="Longest wait between two attempts.")

@@ -356,6 +356,8 @@ def _rejects(
         for at in np.unique(sheet.origin[error.rows]).tolist():
             sentence = error.sentence + where(batch, at, error.field)
             found.setdefault((int(first[at]), order[error.field], error.code, sentence), error)
+    if not found:
+        return []
     cells = cells_at(batch, sorted({at for at, _, _, _ in found}))
     return [
         Reject(

@@ -57,12 +57,12 @@ def check_rows(columns: Mapping[str, pa.Array], contract: Contract, moment: Mome
     findings = RowFindings({}, {})
     length = len(next(iter(columns.values()))) if columns else 0
     known = _known(Same(contract))
-    for check, rule in _rules(Same(contract)):
+    for check, rule, names in _rules(Same(contract)):
         needed = {
             name: columns[name]
             if name in columns
             else pa.nulls(length, ARROW_TYPES[known[name].kind])
-            for name in fields_of(rule)
+            for name in names
         }
         rows = broken_rows(rule, needed, moment)
         if len(rows):
@@ -76,10 +76,13 @@ def _known(of: Same[Contract]) -> dict[str, Column]:
 
 
 @lru_cache(maxsize=256)
-def _rules(of: Same[Contract]) -> tuple[tuple[Check, Expression], ...]:
-    """The contract's checks with their formulas read: that takes longer than a small file."""
+def _rules(of: Same[Contract]) -> tuple[tuple[Check, Expression, frozenset[str]], ...]:
+    """The contract's checks with their formulas read, which takes longer than a small file; and
+    the fields these look at.
+    """
     known = _known(of)
-    return tuple((check, parse_check(check.formula, known)) for check in of.thing.checks)
+    read = ((check, parse_check(check.formula, known)) for check in of.thing.checks)
+    return tuple((check, rule, fields_of(rule)) for check, rule in read)
 
 
 def sentence_of(check: Check) -> str:

@@ -395,6 +395,8 @@ def _records_at(rejected: Mapping[int, KeyReject], store: RowStore) -> KeptOut:
 
 def _positions_of(kept_out: KeptOut, store: RowStore) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Positions of all rows of these records."""
+    if not kept_out:
+        return np.empty(0, dtype=np.int64)
     wanted = np.array(sorted(kept_out), dtype=np.int64)
     found = []
     start = 0

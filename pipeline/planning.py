@@ -188,12 +188,16 @@ def _column(
     )
 
 
-def _plain(document: dict[str, Any]) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
     """The same as JSON would give it back, so that a stored plan equals the one just made."""
-    if all(type(value) in _SCALARS for value in document.values()):
-        return document
-    plain: dict[str, Any] = json.loads(json.dumps(document))
-    return plain
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict and all(type(name) is str for name in value):
+        return {name: _plain(one) for name, one in value.items()}
+    if kind is list or kind is tuple:
+        return [_plain(one) for one in value]
+    return json.loads(json.dumps(value))
 
 
 def _unclaimed(

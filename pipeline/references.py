@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from pipeline.contract.loading import Contract, ForeignKey
 from pipeline.standardize.base import Rows
+from pipeline.standardize.wholetexts import FEW
 
 Digests = npt.NDArray[np.bytes_]
 """Keys as 16 bytes each (NumPy's S16)."""
@@ -40,6 +41,11 @@ def key_file_name(fields: Sequence[str]) -> str:
 
 def digests_of(columns: Sequence[pa.Array]) -> tuple[Digests, Rows]:
     """Digest of every row without an empty field, and the positions of these rows."""
+    if len(columns[0]) <= FEW:
+        cells = zip(*(_as_text(column).to_pylist() for column in columns), strict=True)
+        whole = [(row, key) for row, key in enumerate(cells) if None not in key]
+        found = np.array([_digest(list(key)) for _, key in whole], dtype=DIGEST)
+        return found, np.array([row for row, _ in whole], dtype=np.int64)
     texts = [_as_text(column).dictionary_encode() for column in columns]
     stated = np.ones(len(columns[0]), dtype=bool)
     for column in columns:

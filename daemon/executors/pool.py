@@ -42,7 +42,7 @@ class WorkerPool:
         capacity: int,
         *,
         memory_limit_mb: int | None = None,
-        tasks_per_worker: int = 500,
+        tasks_per_worker: int = 5_000,
         on_done: Callable[[], None] | None = None,
         on_log: Callable[[dict[str, Any]], None] | None = None,
         log_level: str = "INFO",

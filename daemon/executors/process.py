@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +46,7 @@ _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _NOISE_KEPT_BYTES = 16_384
 _SERVER_GONE = 255  # how multiprocessing reports a child whose fork server is no more
 
+_OOM_KILL = b"\noom_kill "
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+) in (\S+)')
 _MEMORY_NOISE = re.compile(
     r"bad_alloc|MemoryError|out of memory|cannot allocate memory|memory allocation of"
@@ -226,17 +228,35 @@ def _place_in(noise: str) -> str:
 
 def oom_kills() -> int:
     """How many processes the kernel has ended for want of memory, here or on this machine."""
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/proc/self/cgroup").read_text("ascii").strip().removeprefix("0::/")
-        return _counter(Path("/sys/fs/cgroup", group, "memory.events"))
-    with contextlib.suppress(OSError, ValueError):
-        return _counter(Path("/proc/vmstat"))
+    for path in (_group_events(), "/proc/vmstat"):
+        with contextlib.suppress(OSError, ValueError):
+            return _counter(path)
     return 0
 
 
-def _counter(path: Path) -> int:
-    counters = dict(line.split() for line in path.read_text("ascii").splitlines())
-    return int(counters.get("oom_kill", 0))
+@cache
+def _group_events() -> str:
+    """Where the kernel counts what happened to our control group; it stays in that one."""
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/proc/self/cgroup").read_text("ascii").strip().removeprefix("0::/")
+        events = Path("/sys/fs/cgroup", group, "memory.events")
+        return str(events) if events.is_file() else ""
+    return ""
+
+
+def _counter(path: str) -> int:
+    """The number behind `oom_kill`, read without a look at the hundred others: it is for each task.
+
+    Raises:
+        OSError, ValueError: there is no such file, or no such counter.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = b"\n" + os.read(handle, _READ_BYTES)
+    finally:
+        os.close(handle)
+    at = content.index(_OOM_KILL) + len(_OOM_KILL)
+    return int(content[at : content.index(b"\n", at)])
 
 
 @contextlib.contextmanager

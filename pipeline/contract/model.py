@@ -8,6 +8,7 @@ kept. Keys are camelCase in YAML and snake_case here. All YAML values arrive as 
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal
 
 import pydantic
@@ -266,10 +267,12 @@ class Contract(Part):
         Raises:
             KeyError: there is none.
         """
-        for field in self.fields:
-            if field.name == name:
-                return field
-        raise KeyError(name)
+        return self.by_name[name]
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """The fields by name, the first of those that share one."""
+        return {field.name: field for field in reversed(self.fields)}
 
     def missing_values_of(self, field: Field) -> Texts:
         """Texts that mean "no value" in this field."""

@@ -22,7 +22,14 @@ from pipeline.standardize.dateformat import format_datetimes
 from pipeline.standardize.datelayout import Family, Shape
 from pipeline.standardize.dateproof import decide_dates
 from pipeline.standardize.datereader import BAD_TIME, NO_OFFSET
-from pipeline.standardize.dateshapes import MISSING, NO_TIME, UNREADABLE, Parsed, parse
+from pipeline.standardize.dateshapes import (
+    MISSING,
+    NO_TIME,
+    UNREADABLE,
+    Parsed,
+    lengths_of,
+    parse,
+)
 from pipeline.standardize.distinct import is_true
 from pipeline.standardize.zonedtimes import find_offsets
 
@@ -247,8 +254,7 @@ def _are_iso_dates(values: pa.StringArray, parsed: Parsed) -> Flags:
     """Where the text is exactly yyyy-mm-dd already."""
     shapes = [shape.name == "9999-99-99" for shape in parsed.shapes]
     is_iso_shape = np.array([*shapes, False, False], dtype=np.bool_)[parsed.shape]
-    lengths = pa.compute.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False)
-    iso: Flags = is_iso_shape & (lengths == len("9999-99-99"))
+    iso: Flags = is_iso_shape & (lengths_of(values) == len("9999-99-99"))
     return iso
 
 

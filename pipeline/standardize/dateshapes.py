@@ -167,7 +167,7 @@ def _has_words(picture: str) -> bool:
 
 
 def _rows_longer_than_a_number(values: pa.StringArray) -> Positions:
-    lengths = pa.compute.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = lengths_of(values)
     return np.flatnonzero((lengths > _LONGEST) & (lengths <= 4 * _LONGEST))
 
 
@@ -192,12 +192,18 @@ def _place(matrix: Matrix, layout: Layout, rows: Positions, parsed: Parsed) -> P
     return refused
 
 
+def lengths_of(values: pa.StringArray) -> Ints:
+    """How many bytes each text has; 0 for null."""
+    lengths: Ints = np.diff(bytes_of(values)[1])
+    if values.null_count:
+        lengths = np.where(values.is_null().to_numpy(zero_copy_only=False), 0, lengths)
+    return lengths
+
+
 def _by_length(values: pa.StringArray) -> Iterator[tuple[Positions, Matrix]]:
     """Yield (rows, bytes as a matrix) for each length of the non-null texts."""
     data, offsets = bytes_of(values)
-    starts, lengths = offsets[:-1], np.diff(offsets)
-    if values.null_count:
-        lengths = np.where(values.is_null().to_numpy(zero_copy_only=False), 0, lengths)
+    starts, lengths = offsets[:-1], lengths_of(values)
     present = np.bincount(np.minimum(lengths, _LONGEST + 1), minlength=_LONGEST + 2)
     for length in range(1, _LONGEST + 1):
         if not present[length]:

@@ -21,6 +21,7 @@ from pipeline.outputs.files import (
     open_data,
     write_json,
 )
+from pipeline.outputs.jsontext import Written, json_text
 from pipeline.outputs.rejects import Reject, RejectSpool, write_rejects
 from pipeline.outputs.spreadsheets import as_it_stood, spreadsheet_safe
 
@@ -97,6 +98,22 @@ def test_nothing_is_ever_written_over(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_json(tmp_path / "report.json", {"a": 2})
     assert json.loads((tmp_path / "report.json").read_text()) == {"a": 1}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(st.text(max_size=4), parts),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_json_is_laid_out_as_the_library_does(document: object) -> None:
+    laid_out = json.dumps(document, ensure_ascii=False, indent=2)
+    assert json_text(document) == laid_out
+    assert json_text({"a": [Written(json_text(document))]}) == json.dumps(
+        {"a": [document]}, ensure_ascii=False, indent=2
+    )
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
