@@ -20,6 +20,7 @@ from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.mending import Mender
 from pipeline.formats.raw.tableparts import (
     RawTable,
+    complete_each_other,
     count_filled,
     gaps,
     join,
@@ -263,6 +264,8 @@ class TableFinder:
         """True when a record names groups of columns, and `cells` below it the columns."""
         above = self._records[first].cells
         names = {cell.strip() for cell in cells}
+        if complete_each_other(above, cells, rows):
+            return True
         if not (above[0].strip() and 1 < count_filled(above) < self.width) or "" in names:
             return False
         if len(names) < self.width or not could_be_names(cells) or len(rows) < 2:
