@@ -237,9 +237,7 @@ def _check_limits(header: Sequence[bytes], limits: Limits) -> None:
         )
 
 
-def _notes(
-    header: Sequence[str], start: int, declared: str | None, above: int
-) -> tuple[str, ...]:
+def _notes(header: Sequence[str], start: int, declared: str | None, above: int) -> tuple[str, ...]:
     notes = []
     if above:
         lines = "line 1 stands" if start == 1 else f"lines 1 to {start} stand"

@@ -33,7 +33,6 @@ class Sample:
         ends = {_line_end(line) for line in self.lines} - {""}
         return ends.pop() if len(ends) == 1 else "mixed" if ends else "none"
 
-
     @property
     def whole_text(self) -> str:
         """The sample as text, without a quoted text at its end that goes on behind it."""

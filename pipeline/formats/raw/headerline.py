@@ -23,7 +23,7 @@ _SAID = (
     (WEB, re.compile(r"e-?mail|\burl|link\b|website|homepage")),
     (NUMBER, re.compile(r"price|qty|quantity|amount|count|total|\bage\b|year|lat\b|lon\b|percent")),
 )
-_OTHERS = (" ", ";", ",", "\t", "|")
+_OTHERS = (";", ",", "\t", "|", " ")
 
 
 def names_in(text: str, dialect: RawDialect, width: int) -> list[str] | None:
@@ -38,6 +38,7 @@ def names_in(text: str, dialect: RawDialect, width: int) -> list[str] | None:
         if other != dialect.delimiter and other in text:
             other_dialect = replace(dialect, delimiter=other, skip_space=False)
             dear = 3.0 if dialect.delimiter and dialect.delimiter in text else 0.5
+            dear += 0.5 * (other == " ")
             readings += [
                 (price + dear, cells)
                 for price, cells in _readings(text, other_dialect)

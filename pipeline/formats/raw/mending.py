@@ -23,7 +23,8 @@ _JUDGED = 100
 _OTHER_QUOTE = 0.5
 _WHOLE = 1.5  # what one cell for each column speaks for a reading
 _QUOTES = "'`\""
-_OTHERS = (" ", ";", ",", "\t", "|")
+_OTHERS = (";", ",", "\t", "|", " ")
+_BLANK = 0.5  # blanks part words too
 
 
 @dataclass(frozen=True, slots=True)

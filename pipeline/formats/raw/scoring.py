@@ -6,6 +6,7 @@ like one value each, columns whose cells look alike, and how usual the delimiter
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.5
 _RARE = set("#*&!@%$+<>?=/")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _ONE = 0.14
+_SEVERAL = re.compile(r"[^\W\d][,;\t|](?=[^\W\d])")
 _HEADED = 0.85
 _NAMES = (WORD, CODE, TEXT)
 _QUOTES = "\"'`"
@@ -213,7 +215,7 @@ def _alone(rows: Sequence[Sequence[str]]) -> float:
     count = sum(kinds.values())
     if not count or (len(rows[0][0].split()) > 1 and not _as_row(rows)):
         return _ONE
-    if any(rows[0][0].count(mark) > 1 and kind_of(rows[0][0]) not in TYPED for mark in ",;\t|"):
+    if _SEVERAL.search(rows[0][0]) and kind_of(rows[0][0]) not in TYPED:
         return _ONE  # several names in one
     if sum(kinds[kind] for kind in TYPED) >= 0.9 * count:
         return 0.55

@@ -345,7 +345,7 @@ class TableFinder:
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
             end -= 1
-        end = min(end, self._before_notes(data, last), self._before_misfits(data, last, models))
+        end = min(end, self._before_notes(data, last), self._before_misfits(data, last))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
         return end
 
@@ -359,14 +359,16 @@ class TableFinder:
             at -= 1
         return last
 
-    def _before_misfits(self, data: int, last: int, models: Sequence[ColumnModel]) -> int:
+    def _before_misfits(self, data: int, last: int) -> int:
         """Index of the last row before a blank line behind which no record fits the columns."""
-        for at in range(last, max(data, last - _AHEAD), -1):
-            if not is_setting(self._records[at].cells, models):
-                break
-            if self._gaps[at]:
-                return at - 1
-        return last
+        lowest = max(data + 1, last - _AHEAD)
+        gap = next((at for at in range(last, lowest, -1) if self._gaps[at]), None)
+        if gap is None:
+            return last
+        above = [self._records[at].cells for at in range(max(data, gap - _JUDGED), gap)]
+        models = models_of([row for row in above if len(row) == self.width], self.width)
+        below = [self._records[at].cells for at in range(gap, last + 1)]
+        return gap - 1 if all(is_setting(cells, models) for cells in below) else last
 
     def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:
         first = next((cell.strip() for cell in cells if cell.strip()), "")
