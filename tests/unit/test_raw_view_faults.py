@@ -258,6 +258,13 @@ def test_names_parted_by_commas_above_decimal_numbers_are_names() -> None:
     assert read("value", "1,5", "2,75", "3,25").describe()["delimiter"] is None
 
 
+def test_one_name_above_values_of_two_words_names_one_column() -> None:
+    reading = read("Place", "MS 29", "MS 8", "MS 17", "MS 5")
+
+    assert reading.describe()["delimiter"] is None
+    assert rows_of(reading) == ["Place", "MS 29", "MS 8", "MS 17", "MS 5"]
+
+
 def test_sentences_are_no_table() -> None:
     reading = read(
         "The quick brown fox jumps over the lazy dog.",

@@ -24,6 +24,7 @@ _USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.5
 _RARE = set("#*&!@%$+<>?=/")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _ONE = 0.14
+_NAMED_AS_ONE = 0.3  # a first line of one word names one column, however many words stand below
 _SEVERAL = re.compile(r"[^\W\d][,;\t|](?=[^\W\d])")
 _HEADED = 0.85
 _NAMES = (WORD, CODE, TEXT)
@@ -63,6 +64,8 @@ def score(dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None 
     total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
     if dialect.delimiter in (" ", ""):
         total *= even * even  # the words of a text differ in number
+        if width > 1 and len(records[0].cells) == 1 and kind_of(records[0].cells[0]) == WORD:
+            total *= _NAMED_AS_ONE
     headed = headed and len(rows) == len(records)
     total *= _prior(dialect.delimiter, headed=headed) * (1 - 0.05 * _spaced(judged))
     sample = tuple(tuple(row) for row in judged[:30])
