@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.formats.raw.choose import Choice, choose
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.evidence import about_choice, about_table
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
 from pipeline.formats.raw.freetext import find_free_text
 from pipeline.formats.raw.heads import front_matter
@@ -26,7 +27,6 @@ _SURE_OF_TEXT, _EVEN = 0.55, 0.97
 _LONG_TEXT, _LONGEST_TEXT = 20, 50_000
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
 _DECODED = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space", "": "blanks"}
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class RawReading:
         elif self.declared:
             notes.append("a first line declares the separator")
         elif self.choice is not None:
-            notes += _about_choice(self.choice, quoted=self.is_quoted)
-        return [*notes, *_about_table(self.table)]
+            notes += about_choice(self.choice, quoted=self.is_quoted)
+        return [*notes, *about_table(self.table)]
 
 
 def read_text(data: bytes) -> RawReading:
@@ -321,47 +321,6 @@ def _of(choice: Choice | None) -> float:
 def _of_header(table: RawTable) -> float:
     """How sure it is that the first record does or does not name the columns."""
     return min(1.0, 0.55 + 0.3 * abs(table.header_lead)) if table.rows else 0.5
-
-
-def _about_choice(choice: Choice, *, quoted: bool) -> list[str]:
-    best = choice.best
-    mark = best.dialect.delimiter
-    if mark is None:
-        return ["no separator makes a table of several columns"]
-    notes = [
-        f"separated by {_NAMES.get(mark, repr(mark))}: {best.even:.0%} of {best.rows} records have"
-        f" {best.width} cells (score {best.total:.2f})"
-    ]
-    if choice.rival is not None and choice.rival.total > 0.05:
-        other = choice.rival.dialect.delimiter
-        name = "no separator" if other is None else _NAMES.get(other, repr(other))
-        notes.append(f"the next best is {name} (score {choice.rival.total:.2f})")
-    if quoted:
-        notes.append(f"cells are quoted by {best.dialect.quote}")
-    return notes
-
-
-def _about_table(table: RawTable) -> list[str]:
-    counts = {
-        "the names of the columns stand in line {}": table.header_lines,
-        "lines that stand before the table: {}": table.preamble,
-        "lines that stand behind it: {}": table.footer,
-        "comments among its rows: {}": table.comments,
-        "lines that repeat the header: {}": table.repeated,
-        "another table begins in line {}": table.others,
-        "damaged lines, read as the other rows suggest: {}": table.mended,
-    }
-    notes = [text.format(_list(lines)) for text, lines in counts.items() if lines]
-    if table.rows and table.header is None:
-        notes.append("the first record looks like the others: there is no header")
-    if table.ragged:
-        notes.append(f"{table.ragged} rows are not as wide as the table")
-    return notes
-
-
-def _list(lines: list[int]) -> str:
-    shown = ", ".join(map(str, lines[:6]))
-    return shown if len(lines) <= 6 else f"{shown} and {len(lines) - 6} more"
 
 
 def plain_rows(reading: RawReading, *, with_header: bool = True) -> list[list[str]]:
