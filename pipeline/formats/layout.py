@@ -18,6 +18,7 @@ from pipeline.formats.headerlines import join_names, named_by_place, padded, two
 from pipeline.formats.quoting import Record, RecordGrammar
 from pipeline.formats.sample import Sample, Table
 from pipeline.formats.shapes import ColumnShapes
+from pipeline.formats.titles import header_behind_titles
 from pipeline.messages import Limits
 
 # One column has no delimiter, but parsers want one: the character that ASCII made for separating.
@@ -76,8 +77,21 @@ def decide_layout(
             LIMIT_EXCEEDED.
     """
     told = ReadAs() if read_as is None else read_as
+    try:
+        return _decide(sample, encoding, limits, told)
+    except UnclearLayout as question:
+        above = None if told.is_told else header_behind_titles(sample, question)
+        if above is None:
+            raise
+    return _decide(sample, encoding, limits, told, above)
+
+
+def _decide(
+    sample: Sample, encoding: TextEncoding, limits: Limits, told: ReadAs, above: int = 0
+) -> Layout:
+    """Decide the layout; `above` lines at the file's start are titles."""
     declared = dialects.sep_line(sample.lines[0]) if sample.lines else None
-    start = _start(sample.lines, told, 0 if declared is None else 1)
+    start = _start(sample.lines, told, max(above, 0 if declared is None else 1))
     lines = sample.lines[start:]
     dialect = _dialect(lines, declared, told, start)
     delimiter = _NO_DELIMITER.decode() if dialect.delimiter is None else dialect.delimiter
@@ -100,7 +114,7 @@ def decide_layout(
         data_offset=record.end,
         line_ending=sample.line_ending,
         shapes=ColumnShapes(table.rows[:_SHAPED_ROWS], len(header)),
-        notes=_notes(header, start, declared),
+        notes=_notes(header, start, declared, above),
     )
 
 
@@ -223,9 +237,12 @@ def _check_limits(header: Sequence[bytes], limits: Limits) -> None:
         )
 
 
-def _notes(header: Sequence[str], start: int, declared: str | None) -> tuple[str, ...]:
+def _notes(header: Sequence[str], start: int, declared: str | None, above: int) -> tuple[str, ...]:
     notes = []
-    if start - (declared is not None):
+    if above:
+        lines = "line 1 stands" if start == 1 else f"lines 1 to {start} stand"
+        notes.append(f"{lines} above the header, no part of the table")
+    elif start - (declared is not None):
         notes.append("blank lines stand before the header")
     unnamed = [str(at) for at, label in enumerate(header, 1) if not label.strip()]
     if unnamed:

@@ -54,18 +54,12 @@ def _placed(path: Path, limits: Limits, told: ReadAs) -> TableReader:
     return LenientReader(path, limits, encoding, reading, told)
 
 
-def _whole(lines: list[str]) -> str:
-    """The lines without a quoted text at their end that goes on behind them."""
-    odd = [at for at, line in enumerate(lines) if line.count('"') % 2]
-    return "".join(lines[: odd[-1]] if len(odd) % 2 else lines)
-
-
 def _reading(
     path: Path, limits: Limits, encoding: TextEncoding, delimiter: str | None
 ) -> RawReading | None:
     """How the file is read when its marks are unusual ones, beyond doubt; else None."""
     sample = take_sample(utf8_chunks(path, encoding, SAMPLE_BYTES), limits)
-    text = sample.text.decode() if sample.complete else _whole(sample.lines)
+    text = sample.whole_text
     if delimiter is not None:
         return read_decoded(text, delimiter)
     reading = read_decoded_if(_are_unusual, text)

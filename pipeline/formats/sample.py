@@ -33,6 +33,14 @@ class Sample:
         ends = {_line_end(line) for line in self.lines} - {""}
         return ends.pop() if len(ends) == 1 else "mixed" if ends else "none"
 
+    @property
+    def whole_text(self) -> str:
+        """The sample as text, without a quoted text at its end that goes on behind it."""
+        if self.complete:
+            return self.text.decode()
+        odd = [at for at, line in enumerate(self.lines) if line.count('"') % 2]
+        return "".join(self.lines[: odd[-1]] if len(odd) % 2 else self.lines)
+
 
 @dataclass(frozen=True)
 class Table:

@@ -132,6 +132,20 @@ def test_unusual_separators_and_quotes_are_found_by_content(
     assert [label.strip() for label in reader.header] == ["id", "name", "born"]
 
 
+@pytest.mark.parametrize(
+    "above", [("Export of the ward",), ("# made by Export 3.1", "# in May", ""), ("Ward: 3",)]
+)
+def test_titles_beyond_doubt_are_left_out_by_line(table: Open, above: tuple[str, ...]) -> None:
+    rows = [f"{at},Ann {at},1990-01-{at + 10}" for at in range(6)]
+    reader = table("\n".join([*above, "id,name,born", *rows]) + "\n")
+    batch = next(iter(reader.batches()))
+
+    assert reader.header == ("id", "name", "born")
+    assert batch.columns[0].to_pylist() == list("012345")
+    assert batch.lines[0] == len(above) + 2
+    assert "above the header" in "".join(reader.describe()["evidence"])
+
+
 def test_lines_before_the_header_are_not_taken_for_it(table: Open) -> None:
     text = "Ward 3, 2024\nid,name,born\n1,Ann,1990-01-02\n2,Bo,1985-03-04\n"
     assert refused(table, text) is FileCode.LAYOUT_UNCLEAR

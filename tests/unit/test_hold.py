@@ -443,9 +443,22 @@ def test_rows_one_cell_longer_than_the_header_are_asked_about(desk: Desk) -> Non
     assert delivered.rows[0]["birth_date"] == "1980-01-17"
 
 
-def test_lines_before_the_header_are_asked_about(desk: Desk) -> None:
+def test_a_title_that_plainly_is_no_row_is_left_out_and_told(desk: Desk) -> None:
     content = lines(
         "Monthly export", "", "patient_id,last name,dob", *many("P{n},Lee,1980-01-{d:02d}")
+    )
+    delivered = desk.harmonize(content)
+
+    assert delivered.result.counts.written == 40
+    assert delivered.rows[0]["birth_date"] == "1980-01-17"
+    assert "lines 1 to 2 stand above the header, no part of the table" in json.dumps(
+        delivered.report
+    )
+
+
+def test_lines_before_the_header_that_could_be_rows_are_asked_about(desk: Desk) -> None:
+    content = lines(
+        "Monthly export,May", "", "patient_id,last name,dob", *many("P{n},Lee,1980-01-{d:02d}")
     )
     held = desk.hold(content)
     assert held.code == FileCode.LAYOUT_UNCLEAR

@@ -40,6 +40,7 @@ class Aligner:
     def __init__(self, models: Sequence[ColumnModel]) -> None:
         self._models = models
         self.width = len(models)
+        self._splits: dict[tuple[str, int], tuple[float, tuple[str, str]] | None] = {}
 
     def plain(self, cells: Sequence[str]) -> float:
         """Fit of a row that is filled up, or overflows, at its end."""
@@ -98,7 +99,10 @@ class Aligner:
             price += _MERGE_QUOTED * sum(isinstance(cell, Quoted) for cell in cells[i : i + size])
             yield size, 1, (whole,), model.fit(whole) - price
         if left < self.width - j and len(cells[i]) <= _LONGEST_SPLIT and j + 1 < self.width:
-            halves = self._split(cells[i], j)
+            key = cells[i], j
+            if key not in self._splits:
+                self._splits[key] = self._split(*key)
+            halves = self._splits[key]
             if halves is not None:
                 yield 1, 2, halves[1], halves[0] - _SPLIT
 

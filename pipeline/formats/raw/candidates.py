@@ -17,6 +17,7 @@ _MOST_MARKS = 7
 _SAME = 0.85  # of the lines hold a mark equally often
 _WRITTEN = ("\\t", "::", "||", "~~", ";;", "^^")
 _QUOTED = re.compile(r'"[^"]*"')
+_CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b|://")
 _BAR = re.compile(r"(?:^| )\|(?= |$)")
 _RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
 _BOUNDS = ",;\t|:^~\x14 "
@@ -43,6 +44,8 @@ def delimiters(lines: Sequence[str]) -> list[str]:
         and char not in _NEVER
         and (char.isascii() or char in _BEYOND_ASCII)
     }
+    if ":" in marks and sum(":" in _CLOCK.sub("", line) for line in bare) < least:
+        marks.discard(":")
     marks |= {mark for mark in USUAL if chars[mark] >= 1}
     ranked = sorted(marks | _runs(bare, least), key=lambda mark: (-_evenness(bare, mark), mark))
     found = ranked[:_MOST_MARKS]

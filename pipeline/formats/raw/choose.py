@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.formats.raw.candidates import dialects, even_marks
 from pipeline.formats.raw.dialect import RawDialect
@@ -32,6 +32,8 @@ def choose(lines: Lines, declared: str | None = None) -> Choice:
         (score(dialect, lines, rivals) for dialect in dialects(full, declared)), key=_place
     )
     best = scores[0]
+    if best.dialect.quote is None and not any('"' in text for text in full):
+        best = replace(best, dialect=replace(best.dialect, quote='"'))  # it may come further below
     rival = next((one for one in scores if _differs(one.dialect, best.dialect)), None)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed

@@ -34,6 +34,8 @@ _QUOTES = "\"'`"
 _STRAY = 0.35
 _FIRST = 0.5
 _OPEN = 0.2  # codes of a column whose lengths vary are no surprise in another length
+_MARKS = re.compile(r"[;|\t^]")
+_MARKED = 0.03  # what is left of it for a text with a separator within
 _SEAM = 0.15  # what two values written as one leave of a text's likeness
 _GLUED = re.compile(r"[a-zß-öø-ÿ.)][A-ZÀ-ÖØ-Þ]|[a-zß-öø-ÿ]\d|\d[^\W\d_]")
 _KNOWN = 0.5  # how well a value fits that stands in the column more than once
@@ -123,6 +125,11 @@ class ColumnModel:
         return 20 * sum(_GLUED.search(text) is not None for text in texts) >= len(texts)
 
     @cached_property
+    def _marked(self) -> bool:
+        """True when cells hold marks that part cells in other files."""
+        return any(_MARKS.search(text) is not None for text in self.values)
+
+    @cached_property
     def length(self) -> int:
         """The usual length of a filled cell."""
         lengths = sorted(map(len, self.values))
@@ -194,6 +201,8 @@ class ColumnModel:
         whole = 1.0
         if not self._glued and _GLUED.search(text) is not None:
             whole = _SEAM
+        if _MARKS.search(text) is not None and not self._marked:
+            whole *= _MARKED
         return size * head * tail * words * whole
 
 

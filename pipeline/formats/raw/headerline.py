@@ -11,7 +11,7 @@ from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headers import is_name_word
 from pipeline.formats.raw.lexer import Lexer
-from pipeline.formats.raw.quoteways import Quoted, Way, ways
+from pipeline.formats.raw.quoteways import Quoted, Way, parted, ways
 
 _PLAIN = 1.4
 _NAMELESS_FIRST, _NAMELESS_LAST = 2.0, 0.9
@@ -23,7 +23,7 @@ _SAID = (
     (WEB, re.compile(r"e-?mail|\burl|link\b|website|homepage")),
     (NUMBER, re.compile(r"price|qty|quantity|amount|count|total|\bage\b|year|lat\b|lon\b|percent")),
 )
-_OTHERS = (" ", ";", ",", "\t", "|")
+_OTHERS = (";", ",", "\t", "|", " ")
 
 
 def names_in(text: str, dialect: RawDialect, width: int) -> list[str] | None:
@@ -32,12 +32,15 @@ def names_in(text: str, dialect: RawDialect, width: int) -> list[str] | None:
     There may be more names than columns.
     """
     readings = _readings(text, dialect)
+    readings += parted(text, dialect, width)
     marks = [mark for mark in (dialect.delimiter, dialect.quote) if mark and mark.strip()]
     for other in _OTHERS:
         if other != dialect.delimiter and other in text:
             other_dialect = replace(dialect, delimiter=other, skip_space=False)
+            dear = 3.0 if dialect.delimiter and dialect.delimiter in text else 0.5
+            dear += 0.5 * (other == " ")
             readings += [
-                (price + 3, cells)
+                (price + dear, cells)
                 for price, cells in _readings(text, other_dialect)
                 if not any(mark in cell for cell in cells for mark in marks)
             ]

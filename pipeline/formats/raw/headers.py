@@ -87,7 +87,7 @@ def _of_text(text: str, model: ColumnModel, kind: str) -> tuple[float, float]:
     if _SNAKE.fullmatch(text):
         more += 0.3
     less = 0.0
-    if len(text) > 70 or (kind == TEXT and text.endswith((".", "!", "?"))):
+    if len(text) > 70 or (kind == TEXT and text.endswith((".", "!"))):
         less += 0.4
     return more, less
 

@@ -35,7 +35,8 @@ def front_matter(lines: Lines) -> int:
 def leading_comments(records: Sequence[RawRecord], lines: Lines, width: int) -> int:
     """How many records at the start are comments: they begin with a mark that no row begins with.
 
-    The last of them may name the columns (`#id,name`) and does not count when it could.
+    The last of them may name the columns (`#id,name`): it does not count when the record below it
+    does not name them.
     """
     texts = [lines.texts[record.line].lstrip() for record in records[: 4 * _LOOKED_AT]]
     mark = next((one for one in _COMMENT_MARKS if texts and texts[0].startswith(one)), None)
@@ -46,8 +47,14 @@ def leading_comments(records: Sequence[RawRecord], lines: Lines, width: int) -> 
     if not below or any(text.startswith(mark) for text in below[:-1]):
         return 0
     last = records[count - 1]
-    names = len(last.cells) == width and count_filled(last.cells) == width
-    return count - 1 if names else count
+    if len(last.cells) != width or count_filled(last.cells) != width:
+        return count
+    rows = [record.cells for record in records[count:] if len(record.cells) == width][:_LEARNED]
+    if len(rows) > 1 and could_be_names(rows[0]):
+        verdict = judge(rows[0], models_of(rows[1:], width))
+        if verdict.is_header and verdict.data == 0:
+            return count
+    return count - 1
 
 
 def is_rule(cells: Sequence[str]) -> bool:

@@ -7,21 +7,24 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from pipeline.formats.raw.align import Aligner
+from pipeline.formats.raw.align import Aligner, Alignment
 from pipeline.formats.raw.columns import models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
-from pipeline.formats.raw.quoteways import Way, ways
+from pipeline.formats.raw.quoteways import Way, parted, ways
 
 _OTHER_DELIMITER = 3.0
 _OTHER_MERGE = 0.5
 _LEAD = 1.0
+_MOVED = 3.0
 _SLACK, _SLACK_COLUMN = 7.0, 0.5
 _MOST_TRIED = 10
 _JUDGED = 100
 _OTHER_QUOTE = 0.5
+_WHOLE = 1.5  # what one cell for each column speaks for a reading
 _QUOTES = "'`\""
-_OTHERS = (" ", ";", ",", "\t", "|")
+_OTHERS = (";", ",", "\t", "|", " ")
+_BLANK = 0.5  # blanks part words too
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,14 @@ class Mender:
         tried: list[tuple[float, list[str], str, float]] = []
         if not record.broken:
             tried.append((0.0, record.cells, self._dialect.delimiter or "", 2.2))
-        tried += self._ways(text, self._dialect, 0.0)
+        short = not record.broken and len(record.cells) < self.width
+        tried += [
+            (price - _WHOLE if short and len(cells) == self.width else price, cells, joiner, merge)
+            for price, cells, joiner, merge in self._ways(text, self._dialect, 0.0)
+        ]
+        if short:
+            found = parted(text, self._dialect, self.width)
+            tried += [(price - _WHOLE, cells, "", 2.2) for price, cells in found]
         for quote in _QUOTES:
             if quote != self._dialect.quote and quote in text and _at_edge(text, quote):
                 dialect = replace(self._dialect, quote=quote)
@@ -106,7 +116,7 @@ class Mender:
         best, cells = float("-inf"), record.cells
         likely = sorted(_distinct(tried), key=lambda one: (len(one[1]) != self.width, one[0]))
         for price, found, joiner, merge in likely:
-            made = self._aligner.align(found, joiner, merge)
+            made = self._laid(found, joiner, merge)
             if made.fit - price > best:
                 best, cells = made.fit - price, made.cells
             if best >= self._low:
@@ -117,6 +127,15 @@ class Mender:
         if best < plain + _LEAD or best < self._low - _SLACK - _SLACK_COLUMN * self.width:
             return Mended(record.cells, changed=False)
         return Mended(cells, changed=True)
+
+    def _laid(self, cells: Sequence[str], joiner: str, merge: float) -> Alignment:
+        """The cells over the columns; one for each stays where it is, unless much speaks for it."""
+        made = self._aligner.align(cells, joiner, merge)
+        if made.changed and len(cells) == self.width:
+            plain = self._aligner.plain(cells)
+            if made.fit < plain + _MOVED:
+                return Alignment(list(cells), plain, changed=False)
+        return made
 
     def _exact(
         self, tried: list[tuple[float, list[str], str, float]], record: RawRecord

@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.lexer import Lexer
 
 _MOST_WAYS = 40
 _MOST_STEPS = 1_500
@@ -42,6 +43,23 @@ def ways(text: str, dialect: RawDialect) -> list[Way]:
             continue
         for extra, cell, behind in _cells_at(text, at, dialect):
             heappush(heap, (price + extra, next(order), behind, (*cells, cell)))
+    return found
+
+
+def parted(text: str, dialect: RawDialect, width: int) -> list[Way]:
+    """Readings with `width` cells in which one doubled quote is the end and the begin of two."""
+    quote, delimiter = dialect.quote, dialect.delimiter
+    if quote is None or not delimiter or dialect.escape or quote * 2 not in text:
+        return []
+    lexer = Lexer(dialect)
+    found: list[Way] = []
+    at = text.find(quote * 2)
+    while at >= 0 and len(found) < _MOST_CLOSINGS:
+        cut = at + 2 if text.startswith(quote * 4, at) else at + 1  # two empty cells, or two full
+        parsed = lexer.parse(text[:cut] + delimiter + text[cut:])
+        if parsed is not None and len(parsed[0]) == width and not parsed[2]:
+            found.append((_GLUED, [Quoted(cell) for cell in parsed[0]]))
+        at = text.find(quote * 2, at + 2)
     return found
 
 
@@ -86,7 +104,7 @@ def _closings(text: str, start: int, dialect: RawDialect) -> Iterator[tuple[floa
             yield price, Quoted(cell), -1
         elif text.startswith(delimiter, behind):
             yield price, Quoted(cell), behind + len(delimiter)
-        elif well and inner and len(inner) > 1:
+        elif well and inner:
             yield _GLUED, Quoted(cell), at + 1
 
 

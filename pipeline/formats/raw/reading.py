@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from pipeline.formats.raw.choose import Choice, choose, likeliest
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.evidence import about_choice, about_table
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
+from pipeline.formats.raw.freetext import find_free_text
 from pipeline.formats.raw.heads import front_matter
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.scoring import Score
+from pipeline.formats.raw.separate import first_table
 from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
 
 _SAMPLE_LINES = 300
 _SAMPLE_CHARS = 60_000
+_QUOTED_LINES = 40
+_SURE_OF_TEXT, _EVEN = 0.55, 0.97
 _LONG_TEXT, _LONGEST_TEXT = 20, 50_000
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
 _DECODED = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space", "": "blanks"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class RawReading:
     fixed: FixedWidth | None
     table: RawTable
     declared: bool
+    text_column: int | None = None
 
     @cached_property
     def confidence(self) -> float:
@@ -48,6 +53,8 @@ class RawReading:
     @property
     def sure(self) -> float:
         """How sure the way cells are split is, whatever the header may be."""
+        if self.text_column is not None:
+            return _SURE_OF_TEXT
         return 1.0 if self.declared else self.fixed.confidence if self.fixed else _of(self.choice)
 
     def scores(self) -> dict[str, float]:
@@ -86,11 +93,16 @@ class RawReading:
         marks = self.dialect.describe()
         if self.fixed:
             marks |= {"delimiter": None, "spans": [list(span) for span in self.fixed.spans]}
-        quote = self.dialect.quote
-        if quote is None or not any(quote in text for text in self.lines.texts):
+        if not self.is_quoted:
             marks["quotechar"] = None
         marks["doublequote"] = marks["quotechar"] is not None and marks["escapechar"] is None
         return marks
+
+    @cached_property
+    def is_quoted(self) -> bool:
+        """True when the quote character stands in the text at all."""
+        quote = self.dialect.quote
+        return quote is not None and any(quote in text for text in self.lines.texts)
 
     @cached_property
     def _line_ending(self) -> str:
@@ -113,17 +125,53 @@ class RawReading:
             is_told = self.fixed.told
             notes.append(f"the mapping says where its {count} columns stand" if is_told else
                          f"{count} columns line up in nearly all lines")  # fmt: skip
+        elif self.text_column is not None:
+            notes.append(f"parted by blanks; column {self.text_column} is text that holds blanks")
         elif self.declared:
             notes.append("a first line declares the separator")
         elif self.choice is not None:
-            notes += _about_choice(self.choice)
-        return [*notes, *_about_table(self.table)]
+            notes += about_choice(self.choice, quoted=self.is_quoted)
+        return [*notes, *about_table(self.table)]
 
 
 def read_text(data: bytes) -> RawReading:
     """Read the bytes of a whole text file."""
     encoding = detect_encoding(data)
-    return _read(encoding, Lines.of(encoding.decode(data)), None)
+    lines = Lines.of(encoding.decode(data))
+    reading = _read(encoding, lines, None)
+    if reading.dialect.delimiter in (None, " ", "") and reading.fixed is None:
+        return _wordy(reading)
+    return _apart(reading)
+
+
+def _wordy(reading: RawReading) -> RawReading:
+    """The same, where one column of a text parted by blanks holds blanks itself."""
+    best = reading.choice.best if reading.choice else None
+    if reading.is_quoted or best is None or (best.dialect.delimiter and best.even > _EVEN):
+        return reading
+    found = find_free_text(reading.lines.texts)
+    if found is None:
+        return reading
+    table = TableFinder(_marked(reading.lines, found.split), RawDialect("\x1f")).find()
+    dialect = RawDialect(" ")
+    return replace(reading, dialect=dialect, table=table, text_column=found.place + 1)
+
+
+def _apart(reading: RawReading) -> RawReading:
+    """The same, where a table with other marks stands above the one that was found, or below."""
+    table, lines = reading.table, reading.lines
+    above = first_table(lines, table.preamble)
+    if above is not None and 2 * (above[1] - above[0]) >= len(table.rows):
+        begins = min([*table.header_lines, table.first_line])
+        head = Lines(lines.texts[: begins - 1], lines.ends[: begins - 1])
+        first = _read(reading.encoding, head, None)
+        first.table.others.append(begins)
+        return replace(first, lines=lines)
+    below = first_table(lines, table.footer) if not table.others else None
+    if below is not None:
+        table.others.append(below[0])
+        table.footer = [line for line in table.footer if line < below[0]]
+    return reading
 
 
 def read_decoded(text: str, delimiter: str | None = None) -> RawReading:
@@ -209,12 +257,14 @@ def _placed(
     encoding: Encoding, lines: Lines, choice: Choice | None, fixed: FixedWidth, start: int
 ) -> RawReading:
     """The table of lines whose cells stand in columns."""
-    split = Lines(
-        ["\x1f".join(fixed.split(text)) if text.strip() else "" for text in lines.texts],
-        lines.ends,
-    )
-    table = TableFinder(split, RawDialect("\x1f"), start).find()
+    table = TableFinder(_marked(lines, fixed.split), RawDialect("\x1f"), start).find()
     return RawReading(encoding, lines, RawDialect(None), choice, fixed, table, declared=False)
+
+
+def _marked(lines: Lines, split: Callable[[str], list[str]]) -> Lines:
+    """The lines with a sign between their cells."""
+    texts = ["\x1f".join(split(text)) if text.strip() else "" for text in lines.texts]
+    return Lines(texts, lines.ends)
 
 
 def _declared(lines: Lines) -> str | None:
@@ -224,7 +274,7 @@ def _declared(lines: Lines) -> str | None:
 
 
 def _sample(lines: Lines, start: int) -> Lines:
-    """The head of the text, and some lines of its middle."""
+    """The head of the text, and, where that shows no quotes, some lines below that hold them."""
     texts: list[str] = []
     ends: list[str] = []
     at, chars = start, 0
@@ -234,6 +284,11 @@ def _sample(lines: Lines, start: int) -> Lines:
         ends.append(lines.ends[at])
         chars += len(text)
         at = _behind(lines, at) if text.count('"') % 2 else at + 1
+    if not any('"' in text for text in texts):
+        later = [i for i in range(at, len(lines.texts)) if '"' in lines.texts[i]]
+        for i in later[:_QUOTED_LINES]:
+            texts.append(lines.texts[i])
+            ends.append(lines.ends[i])
     return Lines(texts, ends)
 
 
@@ -271,47 +326,6 @@ def _of(choice: Choice | None) -> float:
 def _of_header(table: RawTable) -> float:
     """How sure it is that the first record does or does not name the columns."""
     return min(1.0, 0.55 + 0.3 * abs(table.header_lead)) if table.rows else 0.5
-
-
-def _about_choice(choice: Choice) -> list[str]:
-    best = choice.best
-    mark = best.dialect.delimiter
-    if mark is None:
-        return ["no separator makes a table of several columns"]
-    notes = [
-        f"separated by {_NAMES.get(mark, repr(mark))}: {best.even:.0%} of {best.rows} records have"
-        f" {best.width} cells (score {best.total:.2f})"
-    ]
-    if choice.rival is not None and choice.rival.total > 0.05:
-        other = choice.rival.dialect.delimiter
-        name = "no separator" if other is None else _NAMES.get(other, repr(other))
-        notes.append(f"the next best is {name} (score {choice.rival.total:.2f})")
-    if best.dialect.quote is not None:
-        notes.append(f"cells are quoted by {best.dialect.quote}")
-    return notes
-
-
-def _about_table(table: RawTable) -> list[str]:
-    counts = {
-        "the names of the columns stand in line {}": table.header_lines,
-        "lines that stand before the table: {}": table.preamble,
-        "lines that stand behind it: {}": table.footer,
-        "comments among its rows: {}": table.comments,
-        "lines that repeat the header: {}": table.repeated,
-        "another table begins in line {}": table.others,
-        "damaged lines, read as the other rows suggest: {}": table.mended,
-    }
-    notes = [text.format(_list(lines)) for text, lines in counts.items() if lines]
-    if table.rows and table.header is None:
-        notes.append("the first record looks like the others: there is no header")
-    if table.ragged:
-        notes.append(f"{table.ragged} rows are not as wide as the table")
-    return notes
-
-
-def _list(lines: list[int]) -> str:
-    shown = ", ".join(map(str, lines[:6]))
-    return shown if len(lines) <= 6 else f"{shown} and {len(lines) - 6} more"
 
 
 def plain_rows(reading: RawReading, *, with_header: bool = True) -> list[list[str]]:

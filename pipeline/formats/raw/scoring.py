@@ -6,6 +6,7 @@ like one value each, columns whose cells look alike, and how usual the delimiter
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _RARE = set("#*&!@%$+<>?=/")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _ONE = 0.14
 _NEARLY = 0.999  # beyond what rounding can do
+_NAMED_AS_ONE = 0.3  # a first line of one word names one column, however many words stand below
+_SEVERAL = re.compile(r"[^\W\d][,;\t|](?=[^\W\d])")
 _HEADED = 0.85
 _NAMES = (WORD, CODE, TEXT)
 _QUOTES = "\"'`"
@@ -62,6 +65,8 @@ def score(dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None 
     total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
     if dialect.delimiter in (" ", ""):
         total *= even * even  # the words of a text differ in number
+        if width > 1 and len(records[0].cells) == 1 and kind_of(records[0].cells[0]) == WORD:
+            total *= _NAMED_AS_ONE
     headed = headed and len(rows) == len(records)
     total *= _prior(dialect.delimiter, headed=headed) * (1 - 0.05 * _spaced(judged))
     sample = tuple(tuple(row) for row in judged[:30])
@@ -226,7 +231,7 @@ def _alone(rows: Sequence[Sequence[str]]) -> float:
     count = sum(kinds.values())
     if not count or (len(rows[0][0].split()) > 1 and not _as_row(rows)):
         return _ONE
-    if any(rows[0][0].count(mark) > 1 and kind_of(rows[0][0]) not in TYPED for mark in ",;\t|"):
+    if _SEVERAL.search(rows[0][0]) and kind_of(rows[0][0]) not in TYPED:
         return _ONE  # several names in one
     if sum(kinds[kind] for kind in TYPED) >= 0.9 * count:
         return 0.55

@@ -18,8 +18,10 @@ from pipeline.formats.raw.heads import (
 )
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.mending import Mender
+from pipeline.formats.raw.secondtable import second_table, table_below
 from pipeline.formats.raw.tableparts import (
     RawTable,
+    complete_each_other,
     count_filled,
     gaps,
     join,
@@ -35,7 +37,6 @@ _OTHER_QUOTES = ("'", "`", '"')
 _AHEAD = 8
 _COUNTED = 200
 _JUDGED = 200  # records below a line tell whether it is a header
-_LEAST_BELOW = 3  # records, their header one of them
 _MOST_HEADER_ROWS = 4
 
 
@@ -117,65 +118,17 @@ class TableFinder:
             first += 1
         return first
 
+    def _cut(self, first: int, last: int) -> tuple[int, list[int]]:
+        """The last record before a second table, and the line in which that one begins, if any."""
+        found = second_table(self._records, self._fits, self._gaps, first, last)
+        return (last, []) if found is None else (found[0] - 1, [self._line(found[1])])
+
     def _usual_filled(self, first: int, last: int) -> float:
         step = (last - first) // _COUNTED + 1
         counts = sorted(
             count_filled(self._records[at].cells) for at in range(first, last + 1, step)
         )
         return counts[len(counts) // 2] if counts else 0
-
-    def _cut(self, first: int, last: int) -> tuple[int, list[int]]:
-        """Find where a second table begins below the first: the last record before it."""
-        at = first + 2
-        while at <= last:
-            if not self._fits[at] and not self._records[at].broken:
-                size = self._block(at, last)
-                if size >= 3 and self._is_new_table(at, size):
-                    return self._before(first, at)
-                at += max(1, size)
-            elif self._gaps[at] and at + 1 <= last and self._starts_anew(first, at, last):
-                return self._before(first, at)
-            else:
-                at += 1
-        return last, []
-
-    def _before(self, first: int, at: int) -> tuple[int, list[int]]:
-        start = at
-        while at - 1 > first and not self._fits[at - 1]:
-            at -= 1  # titles of the second table
-        return at - 1, [self._line(start)]
-
-    def _block(self, at: int, last: int) -> int:
-        """How many records from `at` on have the same width, other than the table's."""
-        width, size = len(self._records[at].cells), 0
-        while at + size <= last and len(self._records[at + size].cells) == width:
-            if self._records[at + size].broken:
-                break
-            size += 1
-        return size
-
-    def _is_new_table(self, at: int, size: int) -> bool:
-        records = self._records[at : at + size]
-        if len(records[0].cells) < 2:
-            return False
-        rows = [record.cells for record in records[1:]]
-        names = could_be_names(records[0].cells)
-        verdict = judge(records[0].cells, models_of(rows, len(rows[0])))
-        return names and verdict.is_header and verdict.names >= 1
-
-    def _starts_anew(self, first: int, at: int, last: int) -> bool:
-        """Tell whether a record behind a gap names other columns than the table has."""
-        cells = self._records[at].cells
-        if cells == self._records[first].cells or not self._fits[at] or not could_be_names(cells):
-            return False
-        above = [self._records[i].cells for i in range(first + 1, at) if self._fits[i]]
-        below = [self._records[i].cells for i in range(at + 1, last + 1) if self._fits[i]]
-        if len(above) < 2 or len(below) < 2:
-            return False
-        old = judge(cells, models_of(above, self.width))
-        new = judge(cells, models_of(below, self.width))
-        least = min(2.0, self.width / 2)
-        return old.data == 0 and old.names >= least and new.is_header and new.names >= 1
 
     # the header
 
@@ -263,6 +216,8 @@ class TableFinder:
         """True when a record names groups of columns, and `cells` below it the columns."""
         above = self._records[first].cells
         names = {cell.strip() for cell in cells}
+        if complete_each_other(above, cells, rows):
+            return True
         if not (above[0].strip() and 1 < count_filled(above) < self.width) or "" in names:
             return False
         if len(names) < self.width or not could_be_names(cells) or len(rows) < 2:
@@ -342,7 +297,7 @@ class TableFinder:
         end = last
         while end > data and self._is_footer(self._records[end].cells, models, least):
             end -= 1
-        end = min(end, self._before_notes(data, last), self._before_misfits(data, last, models))
+        end = min(end, self._before_notes(data, last), self._before_misfits(data, last))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
         return end
 
@@ -356,14 +311,16 @@ class TableFinder:
             at -= 1
         return last
 
-    def _before_misfits(self, data: int, last: int, models: Sequence[ColumnModel]) -> int:
+    def _before_misfits(self, data: int, last: int) -> int:
         """Index of the last row before a blank line behind which no record fits the columns."""
-        for at in range(last, max(data, last - _AHEAD), -1):
-            if not is_setting(self._records[at].cells, models):
-                break
-            if self._gaps[at]:
-                return at - 1
-        return last
+        lowest = max(data + 1, last - _AHEAD)
+        gap = next((at for at in range(last, lowest, -1) if self._gaps[at]), None)
+        if gap is None:
+            return last
+        above = [self._records[at].cells for at in range(max(data, gap - _JUDGED), gap)]
+        models = models_of([row for row in above if len(row) == self.width], self.width)
+        below = [self._records[at].cells for at in range(gap, last + 1)]
+        return gap - 1 if all(is_setting(cells, models) for cells in below) else last
 
     def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:
         first = next((cell.strip() for cell in cells if cell.strip()), "")
@@ -376,7 +333,9 @@ class TableFinder:
     def _after(self, table: RawTable, at: int, mender: Mender, others: list[int]) -> None:
         """Tell rows, footnotes and a further table behind the last row of the table's shape."""
         goes_on = not others and not table.footer
-        others += [] if others else self._below(at)
+        if not others:
+            found = table_below(self._records, self._fits, at)
+            others += [] if found is None else [self._line(found)]
         for index in range(at, len(self._records)):
             line = self._line(index)
             if line in table.footer:
@@ -388,16 +347,6 @@ class TableFinder:
                 continue
             goes_on = False
             table.footer.append(line)
-
-    def _below(self, at: int) -> list[int]:
-        """The line in which a table of another width begins behind the last row, if one does."""
-        last = len(self._records) - 1
-        while at <= last:
-            size = max(1, self._block(at, last))
-            if size >= _LEAST_BELOW and not self._fits[at] and self._is_new_table(at, size):
-                return [self._line(at)]
-            at += size
-        return []
 
     def _is_row(self, at: int, mender: Mender) -> bool:
         record = self._records[at]

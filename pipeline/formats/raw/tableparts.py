@@ -21,8 +21,8 @@ durchschnitt mittelwert zwischensumme totale totaal somme moyenne suma promedio 
 _SUMS = frozenset(_SUM_WORDS.split())
 _UNIT = re.compile(r"\([^()]*[^\W\d][^()]*\)|\[[^][]*[^\W\d][^][]*\]")
 _SUM_STARTS = ("grand total", "sub total", "sub-total", "end of ", "record count", "number of r",
-               "total records", "total rows", "row count", "source:", "note:", "notes:",
-               "footnote")  # fmt: skip
+               "total records", "total rows", "total:", "totals:", "row count", "source:",
+               "note:", "notes:", "footnote")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -125,6 +125,24 @@ def _are_units(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
     if len(filled) < 2 or not all(_UNIT.fullmatch(text) for text in filled):
         return False
     return not any(_UNIT.fullmatch(value) for model in models for value in model.values)
+
+
+def complete_each_other(
+    above: Sequence[str], below: Sequence[str], rows: Sequence[Sequence[str]]
+) -> bool:
+    """True for two records of names, each of which leaves blanks that the other one fills.
+
+    Where the lower one has a blank the rows have none.
+    """
+    pairs = [(bool(one.strip()), bool(two.strip())) for one, two in zip(above, below, strict=False)]
+    if (False, False) in pairs or (False, True) not in pairs or len(rows) < 2:
+        return False
+    blanks = [at for at, pair in enumerate(pairs) if pair == (True, False)]
+    return (
+        bool(blanks)
+        and could_be_names([*above, *below])
+        and all(row[at].strip() for row in rows for at in blanks)
+    )
 
 
 def join(rows: Sequence[Sequence[str]], width: int) -> list[str]:
