@@ -123,7 +123,10 @@ def longest(values: pa.StringArray) -> int:
 
 
 def gather(data: Codes, starts: Offsets, length: int) -> Codes:
-    """Copy `length` bytes from each start into the rows of a matrix. There is a start."""
+    """Copy `length` bytes from each start, one at least, into the rows of a matrix.
+
+    The starts ascend, and no two stretches overlap.
+    """
     if starts[-1] - starts[0] == (len(starts) - 1) * length:  # they lie side by side
         return data[starts[0] : starts[0] + len(starts) * length].reshape(-1, length)
     windows: npt.NDArray[np.void] = np.ndarray(
