@@ -28,10 +28,11 @@ from pipeline.standardize.textbytes import (
     rows_with_capitals,
     rows_with_outer_space,
     splice,
+    without,
 )
 
 LETTERS = st.characters(codec="utf-8") | st.sampled_from(
-    ' ,"\n\r\tAZaz09-+()\x00\x1f\x7f\x80\x85\xa0\xad\xc0ÿ\u02ff\u0300\u0301\u200b\ufeff\U0001f600'
+    ' ,"\n\r\tNAZaz09-+()\x00\x1f\x7f\x80\x85\xa0\xad\xc0ÿ\u02ff\u0300\u0301\u200b\ufeff\U0001f600'
 )
 TEXTS = st.lists(st.none() | st.text(LETTERS, max_size=8), max_size=12)
 
@@ -79,6 +80,17 @@ def test_rows_are_found_as_one_text_after_another_would_be(
     assert rows_of_at_most(values, 3).tolist() == [
         row for row, text in enumerate(texts) if len((text or "").encode()) <= 3
     ]
+
+
+@given(columns(), st.data())
+def test_texts_become_null_one_after_another(
+    column: tuple[pa.StringArray, list[str | None]], data: st.DataObject
+) -> None:
+    values, texts = column
+    rows = sorted(data.draw(st.sets(st.integers(0, len(texts) - 1)))) if texts else []
+    found = without(values, np.array(rows, dtype=np.int64)) if texts else values
+    found.validate(full=True)
+    assert found.to_pylist() == [None if row in rows else text for row, text in enumerate(texts)]
 
 
 @given(columns(), TEXTS, st.data())
