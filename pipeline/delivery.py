@@ -28,7 +28,7 @@ from pipeline.outputs.papers import write_papers
 from pipeline.outputs.rejects import Reject, RejectSpool, RejectTally, Source, write_rejects
 from pipeline.outputs.report import Tally, build_report
 from pipeline.outputs.rowwriter import RowWriter, Written
-from pipeline.parallel import in_order
+from pipeline.parallel import at_once, in_order
 from pipeline.plan import Plan
 from pipeline.references import KeyCollector, References
 from pipeline.reshape.reshaped import source_header
@@ -42,6 +42,7 @@ from pipeline.shown import shown_name
 from pipeline.stopwatch import timed
 
 _TOP_REASONS = 10
+_MANY_ROWS = 20_000  # fewer are written before threads are made
 
 KeptOut = dict[int, KeyReject]
 """Records that only the whole file shows to be bad, by record number, ascending."""
@@ -168,16 +169,20 @@ class Delivery:
                 keys=KeyCollector(() if self.task.keys_dir is None else self.key_groups),
                 changes=self._changes_file(staging),
             )
-            written = writer.write(store, resolution)
+            written, pairs, (rejects, rejected) = at_once(
+                lambda: writer.write(store, resolution),
+                lambda: self._possible_duplicates(staging, store, resolution, kept_out),
+                lambda: write_rejects(
+                    staging / "rejects.csv",
+                    spool,
+                    self._key_rejects(kept_out | _records_at(others, refused)),
+                    self._rejected_from,
+                ),
+                workers=1 if store.rows < _MANY_ROWS else None,
+            )
             if self.task.keys_dir is not None:
                 writer.keys.write(Path(self.task.keys_dir))
-            written.outputs += self._possible_duplicates(staging, store, resolution, kept_out)
-            rejects, rejected = write_rejects(
-                staging / "rejects.csv",
-                spool,
-                self._key_rejects(kept_out | _records_at(others, refused)),
-                self._rejected_from,
-            )
+            written.outputs += pairs
         return written, rejects, rejected
 
     @property

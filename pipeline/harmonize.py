@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.allocators import keep_little
 from pipeline.contract.loading import load_contracts
 from pipeline.corrections.correction import correct_file
 from pipeline.corrections.rejectfile import job_in
@@ -42,6 +43,7 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
         TransientError: the disk or the file could not be read or written now; INPUT_CHANGED when
             the file was written to meanwhile.
     """
+    keep_little()
     with storage_trouble(), unchanged(Path(task.source)):
         return _harmonized(task)
 

@@ -13,6 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -76,6 +79,24 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         while (item := future.result()) is not _NOTHING:
             future = pool.submit(next, source, _NOTHING)
             yield item  # type: ignore[misc]
+
+
+def at_once(
+    first: Callable[[], A],
+    second: Callable[[], B],
+    third: Callable[[], C],
+    workers: int | None = None,
+) -> tuple[A, B, C]:
+    """What three calls give that do not depend on each other; the latter two in threads.
+
+    All have ended when this does. What one raises comes out, of the foremost one that does.
+    """
+    if (threads() if workers is None else workers) == 1:
+        return first(), second(), third()
+    with ThreadPoolExecutor(2, thread_name_prefix="beside") as pool:
+        beside, also = pool.submit(second), pool.submit(third)
+        made = first()
+        return made, beside.result(), also.result()
 
 
 class Crew:

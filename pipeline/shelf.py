@@ -121,6 +121,10 @@ class Shelf:
         """Give up the file."""
         self._file.close()
 
+    def __del__(self) -> None:
+        """As `close`: a file that is refused half-way leaves nobody to call it."""
+        self.close()
+
 
 def _places_of(batch: TextBatch) -> dict[str, pa.Array]:
     return {

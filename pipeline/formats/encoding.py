@@ -18,6 +18,7 @@ from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats.raw import codepages
 from pipeline.formats.raw.decoding import wide_codec
 from pipeline.formats.source import chunks, open_source
+from pipeline.formats.utf8 import whole_utf8
 from pipeline.formats.western import WesternEvidence
 
 _SCAN_BYTES = 1 << 20
@@ -281,10 +282,15 @@ def _scan(source: BinaryIO, codec: str, start: int, end: int) -> _Scan:
     offset, seen, nuls = start, False, 0
     try:
         for chunk in chunks(source, start, end, _SCAN_BYTES):
-            nuls += chunk.count(0)
-            if codec != "utf-8" or decoder.getstate()[0] or not chunk.isascii():
-                seen = not decoder.decode(chunk).isascii() or seen
-            offset += len(chunk)
+            nuls += chunk.count(0) if 0 in chunk else 0
+            rest = chunk
+            if codec == "utf-8" and not decoder.getstate()[0]:
+                whole = whole_utf8(chunk)
+                rest, seen = chunk[whole:], seen or not chunk[:whole].isascii()
+                offset += whole
+            if rest:
+                seen = not decoder.decode(rest).isascii() or seen
+            offset += len(rest)
     except UnicodeDecodeError as error:
         return _Scan(max(start, offset + error.start), False, seen, nuls)
     try:

@@ -17,9 +17,10 @@ and codes exactly. What is written is always the row as it was, never its matchi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -27,9 +28,11 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import RowCode
 from pipeline.rows.keyfilter import Comparison, KeyFilter, Positions
+from pipeline.rows.rowstore import RowStore
 
 Survivorship = Literal["first", "last", "most_complete", "merge", "reject"]
 T = TypeVar("T")
@@ -108,7 +111,7 @@ class Resolution:
 
 
 _KEYS_AT_ONCE = 2_000  # as Python's own rows, a few KB each
-_KEYS_PICKED = 20_000  # as Arrow's; more take another look at all rows
+_KEYS_PICKED = 10_000  # as Arrow's; more take another look at all that are in doubt
 
 
 class Deduplicator:
@@ -117,6 +120,7 @@ class Deduplicator:
     def __init__(self, rules: KeyRules, folder: Path | None = None) -> None:
         """`folder` is where the filters put what is too much for memory."""
         self._rules = rules
+        self._folder = folder
         self._comparison = rules.comparison.exactly(rules.key)
         self._rows = 0
         self._filter = KeyFilter(
@@ -164,7 +168,23 @@ class Deduplicator:
         return resolution
 
     def _settle_keys(self, batches: Batches, candidates: Positions, into: Resolution) -> None:
-        keys, contents = self._digests(batches, candidates)
+        with self._aside(batches, candidates) as doubtful:
+            self._settle_doubtful(doubtful, candidates, into)
+
+    @contextmanager
+    def _aside(self, batches: Batches, candidates: Positions) -> Iterator[Batches]:
+        """The candidates alone: whoever looks at them again need not look at all rows."""
+        store = RowStore(None if self._folder is None else self._folder / ".doubtful.arrow")
+        try:
+            for _, chosen in _chosen(batches, candidates):
+                store.add(chosen.select(list(self._rules.fields)))
+            store.close()
+            yield store.batches
+        finally:
+            store.remove()
+
+    def _settle_doubtful(self, doubtful: Batches, candidates: Positions, into: Resolution) -> None:
+        keys, contents = self._digests(doubtful)
         order, starts = _grouped(keys)
         same_as_first = (
             contents[order] == np.repeat(contents[order][starts], _sizes(starts, order), axis=0)
@@ -174,11 +194,11 @@ class Deduplicator:
         repeats[starts] = False
         if self._rules.identical == "drop":
             into.dropped[candidates[order[uniform & repeats]]] = True
-        self._settle_mixed(batches, candidates, order, starts, uniform, into)
+        self._settle_mixed(doubtful, candidates, order, starts, uniform, into)
 
     def _settle_mixed(
         self,
-        batches: Batches,
+        doubtful: Batches,
         candidates: Positions,
         order: Positions,
         starts: Positions,
@@ -190,21 +210,22 @@ class Deduplicator:
             return
         ends = np.append(starts[1:], len(order))
         mixed = np.flatnonzero(~uniform[starts])
-        groups = [candidates[order[starts[at] : ends[at]]] for at in mixed.tolist()]
+        groups = [order[starts[at] : ends[at]] for at in mixed.tolist()]
         for some in _slices(groups, _KEYS_PICKED):
             picked = _Picked(
-                batches, np.sort(np.concatenate(some)), self._rules.fields, self._comparison
+                doubtful, np.sort(np.concatenate(some)), self._rules.fields, self._comparison
             )
             for few in _slices(some, _KEYS_AT_ONCE):
                 rows = picked.at(np.sort(np.concatenate(few)))
-                for positions in few:
-                    group = [(position, *rows[position]) for position in positions.tolist()]
+                for places in few:
+                    group = [(int(candidates[place]), *rows[place]) for place in places.tolist()]
                     _settle_group(group, self._rules, into)
 
-    def _digests(self, batches: Batches, candidates: Positions) -> tuple[Digests, Digests]:
+    def _digests(self, doubtful: Batches) -> tuple[Digests, Digests]:
         keys: list[Digests] = []
         contents: list[Digests] = []
-        for _, _, matched in _picked(batches, candidates, self._rules.fields, self._comparison):
+        for batch in doubtful():
+            matched = _matched(batch, self._rules.fields, self._comparison)
             keys.append(_halves(_digest_rows([matched[name] for name in self._rules.grouping])))
             if self._rules.key:
                 contents.append(_halves(_digest_rows(list(matched.values()))))
@@ -214,7 +235,9 @@ class Deduplicator:
         self, batches: Batches, candidates: Positions, fields: tuple[str, ...], into: Resolution
     ) -> None:
         digests: list[bytes] = []
-        for _, _, matched in _picked(batches, candidates, fields, self._comparison.exactly(fields)):
+        comparison = self._comparison.exactly(fields)
+        for _, chosen in _chosen(batches, candidates):
+            matched = _matched(chosen, fields, comparison)
             digests.extend(_digest_rows(list(matched.values())))
         why = KeyReject(
             code=RowCode.UNIQUE_ERROR,
@@ -270,6 +293,7 @@ def _reject(
     into.rejected.update(dict.fromkeys(positions, why))
 
 
+@lru_cache(maxsize=1_024)
 def conflict_of(
     rows: int,
     rules: KeyRules,
@@ -333,31 +357,42 @@ def _sizes(starts: Positions, order: Positions) -> Positions:
 
 
 def _digest_rows(columns: list[pa.Array]) -> Iterator[bytes]:
-    """16 bytes a row: BLAKE2b over the row as JSON, so that no two rows share their bytes."""
-    for row in zip(*(_plain(column) for column in columns), strict=True):
-        yield blake2b(json.dumps(row).encode(), digest_size=16).digest()
+    """16 bytes a row: BLAKE2b over the row as text that no other row has."""
+    for row in _as_one_text(columns).cast(pa.binary()).to_pylist():
+        yield blake2b(row, digest_size=16).digest()
 
 
-def _plain(column: pa.Array) -> list[Any]:
-    plain = pa.types.is_string(column.type) or pa.types.is_boolean(column.type)
-    values: list[Any] = (column if plain else column.cast(pa.string())).to_pylist()
-    return values
+def _as_one_text(columns: list[pa.Array]) -> pa.StringArray:
+    """Each row as one text: of every cell its length in bytes and itself, a sign where it is null.
+
+    So `a,b` in one cell is not `a` and `b` in two, and null is not an empty text.
+    """
+    texts = [
+        column if pa.types.is_string(column.type) else column.cast(pa.string())
+        for column in columns
+    ]
+    lengths = [pc.binary_length(text).cast(pa.string()) for text in texts]
+    cells = [
+        pc.binary_join_element_wise(length, text, ":").fill_null("-")
+        for length, text in zip(lengths, texts, strict=True)
+    ]
+    joined: pa.StringArray = pc.binary_join_element_wise(*cells, ",")
+    return joined
 
 
-def _picked(
-    batches: Batches, wanted: Positions, fields: Sequence[str], comparison: Comparison
-) -> Iterator[tuple[Positions, pa.RecordBatch, dict[str, pa.Array]]]:
-    """The wanted rows, batch by batch: positions, rows as they are, columns in matching form."""
+def _matched(
+    batch: pa.RecordBatch, fields: Sequence[str], comparison: Comparison
+) -> dict[str, pa.Array]:
+    return {name: comparison.column(batch, name) for name in fields}
+
+
+def _chosen(batches: Batches, wanted: Positions) -> Iterator[tuple[Positions, pa.RecordBatch]]:
+    """The wanted rows, batch by batch, with their positions."""
     start = 0
     for batch in batches():
         low, high = np.searchsorted(wanted, (start, start + batch.num_rows))
         if low < high:
-            chosen = batch.take(pa.array(wanted[low:high] - start))
-            yield (
-                wanted[low:high],
-                chosen,
-                {name: comparison.column(chosen, name) for name in fields},
-            )
+            yield wanted[low:high], batch.take(pa.array(wanted[low:high] - start))
         start += batch.num_rows
 
 
@@ -372,8 +407,9 @@ class _Picked:
     ) -> None:
         self._wanted = wanted
         rows, forms = [], []
-        for _, chosen, matched in _picked(batches, wanted, fields, comparison):
+        for _, chosen in _chosen(batches, wanted):
             rows.append(chosen.select(list(fields)))
+            matched = _matched(chosen, fields, comparison)
             forms.append(pa.RecordBatch.from_arrays(list(matched.values()), list(matched)))
         self._rows = pa.Table.from_batches(rows)
         self._forms = pa.Table.from_batches(forms)

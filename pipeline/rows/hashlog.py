@@ -18,7 +18,7 @@ Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
 
 _IN_MEMORY = 1 << 20  # hashes: 8 MB
-_PART_BITS = 4
+_IN_A_PART = 1 << 19  # hashes: sorted, with their places, they take ten times their 4 MB
 _WORD = np.dtype(np.uint64)
 
 
@@ -84,13 +84,14 @@ class HashLog:
 
     def parts(self) -> Iterator[tuple[Positions, Hashes]]:
         """The same, but all equal hashes together in one part; positions ascend within it."""
-        if self._file is None:
+        bits = (self.rows // _IN_A_PART).bit_length()
+        if not bits:
             yield _joined(list(self.chunks()))
             return
-        for part in range(1 << _PART_BITS):
+        for part in range(1 << bits):
             chosen = []
             for positions, hashes in self.chunks():
-                here = (hashes >> np.uint64(64 - _PART_BITS)) == part
+                here = (hashes >> np.uint64(64 - bits)) == part
                 chosen.append((positions[here], hashes[here]))
             yield _joined(chosen)
 

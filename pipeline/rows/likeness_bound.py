@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 _BINS = 32  # letters that share a bin only make the bound higher
+_AT_ONCE = 16_384  # pairs: 2 MB
 _PREFIX = 4
 _BONUS = 0.1
 _ROUNDING = 1e-9
@@ -34,6 +35,13 @@ class LetterCounts:
 
     def most_alike(self, ones: Places, others: Places) -> npt.NDArray[np.float64]:
         """For each pair of places, a number that its Jaro-Winkler similarity does not exceed."""
+        found = [
+            self._most_alike(ones[start : start + _AT_ONCE], others[start : start + _AT_ONCE])
+            for start in range(0, len(ones), _AT_ONCE)
+        ]
+        return np.concatenate(found) if found else np.empty(0)
+
+    def _most_alike(self, ones: Places, others: Places) -> npt.NDArray[np.float64]:
         common = np.minimum(self._counts[ones], self._counts[others]).sum(axis=1)
         shares = [common / np.maximum(self._lengths[side], 1) for side in (ones, others)]
         jaro = np.minimum((shares[0] + shares[1] + 1.0) / 3.0, 1.0)

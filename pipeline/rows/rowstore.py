@@ -21,7 +21,8 @@ IN_MEMORY_BYTES = 4 << 20
 class RowStore:
     """Append-only rows; positions count from 0 in the order they were added."""
 
-    def __init__(self, path: Path, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+    def __init__(self, path: Path | None, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+        """`path` takes what is too much for memory; without one everything stays there."""
         self._path = path
         self._in_memory_bytes = in_memory_bytes
         self._held: list[pa.RecordBatch] = []
@@ -40,7 +41,7 @@ class RowStore:
             return
         self._held.append(batch)
         self._held_bytes += batch.nbytes
-        if self._held_bytes > self._in_memory_bytes:
+        if self._path is not None and self._held_bytes > self._in_memory_bytes:
             self._writer = pa.ipc.new_file(str(self._path), batch.schema)
             self._fields = batch.schema.names
             for held in self._held:
@@ -71,7 +72,8 @@ class RowStore:
             return
         with suppress(OSError):  # closing writes the footer, and the disk may be full
             self.close()
-        self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
 def among(records: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -28,6 +28,7 @@ from pipeline.standardize.textbytes import (
     rows_of_at_most,
     rows_of_unusual_text,
     rows_with_outer_space,
+    without,
 )
 from pipeline.standardize.textdamage import (
     DAMAGE_HINT,
@@ -83,12 +84,23 @@ def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
     Returns the array and the rows that changed, by reason: "trimmed", "nfc", "zero-width",
     "control-removed". Space, tabs and line breaks inside a cell stay.
     """
-    changed: dict[str, Rows] = {}
     if _are_few_and_plain(values):
-        return values, changed
+        return values, {}
+    touched = both(rows_of_unusual_text(values), rows_with_outer_space(values))
+    if len(touched) * _FEW > len(values):
+        return _clean_all(values)
+    texts, changed = _clean_all(values.take(pa.array(touched)))
+    if not changed:
+        return values, {}
+    return put(values, touched, texts), {reason: touched[rows] for reason, rows in changed.items()}
+
+
+def _clean_all(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
+    """As `clean`, of texts many of which need it."""
+    changed: dict[str, Rows] = {}
     unusual = rows_of_unusual_text(values)
     if len(unusual):
-        values = _clean_special(values, unusual, changed)
+        values = _clean_unusual(values, unusual, changed)
     padded = rows_with_outer_space(values)
     if len(padded):
         _add(changed, "trimmed", padded)
@@ -115,7 +127,7 @@ def text_bytes(values: pa.StringArray) -> int:
     return int(offsets[-1] - offsets[0])
 
 
-def _clean_special(values: pa.StringArray, rows: Rows, changed: dict[str, Rows]) -> pa.StringArray:
+def _clean_unusual(values: pa.StringArray, rows: Rows, changed: dict[str, Rows]) -> pa.StringArray:
     """Clean the rows of unusual text; most need nothing."""
     texts = values.take(pa.array(rows))
     is_suspect = is_true(pc.match_substring_regex(texts, _SUSPECT))
@@ -175,11 +187,9 @@ def nullify(values: pa.StringArray, missing_values: tuple[str, ...]) -> pa.Strin
     short = rows_of_at_most(values, longest)
     if len(short) * _FEW < len(values):
         missing = short[is_true(pc.is_in(values.take(pa.array(short)), value_set=as_array))]
-        return put(values, missing, pa.nulls(len(missing), pa.string())) if len(missing) else values
-    is_missing = pc.is_in(values, value_set=as_array)
-    if is_missing.true_count == 0:
-        return values
-    return pc.if_else(is_missing, pa.scalar(None, pa.string()), values)
+    else:
+        missing = np.flatnonzero(is_true(pc.is_in(values, value_set=as_array)))
+    return without(values, missing) if len(missing) else values
 
 
 @lru_cache(maxsize=1_024)

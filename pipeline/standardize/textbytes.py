@@ -69,6 +69,11 @@ def _rows_with(is_marked: Marks, values: pa.StringArray) -> Rows:
         rows = once(np.searchsorted(offsets, at, side="right") - 1)
     else:
         rows = np.flatnonzero(np.diff(np.searchsorted(at, offsets)))
+    return _present(values, rows)
+
+
+def _present(values: pa.StringArray, rows: Rows) -> Rows:
+    """Those of the rows whose text is present."""
     return rows[is_valid(values)[rows]] if values.null_count else rows
 
 
@@ -85,7 +90,7 @@ def rows_with_outer_space(values: pa.StringArray) -> Rows:
 
 
 def rows_of_at_most(values: pa.StringArray, length: int) -> Rows:
-    """Rows, ascending, of texts that have no more bytes than so many; null has none."""
+    """Rows, ascending, of texts that have no more bytes than so many."""
     _, offsets = bytes_of(values)
     return np.flatnonzero(np.diff(offsets) <= length)
 
@@ -97,7 +102,7 @@ def rows_beginning(values: pa.StringArray, letters: bytes) -> Rows:
     is_letter[list(letters)] = True
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
     rows: Rows = filled[is_letter[data[offsets[filled]]]]
-    return rows[is_valid(values)[rows]] if values.null_count else rows
+    return _present(values, rows)
 
 
 def rows_with_any(values: pa.StringArray, letters: bytes) -> Rows:
@@ -123,7 +128,10 @@ def longest(values: pa.StringArray) -> int:
 
 
 def gather(data: Codes, starts: Offsets, length: int) -> Codes:
-    """Copy `length` bytes from each start into the rows of a matrix. There is a start."""
+    """Copy `length` bytes from each start, one at least, into the rows of a matrix.
+
+    The starts ascend, and no two stretches overlap.
+    """
     if starts[-1] - starts[0] == (len(starts) - 1) * length:  # they lie side by side
         return data[starts[0] : starts[0] + len(starts) * length].reshape(-1, length)
     windows: npt.NDArray[np.void] = np.ndarray(
@@ -146,6 +154,21 @@ def both(one: Rows, other: Rows) -> Rows:
     joined = np.concatenate((one, other))
     joined.sort(kind="stable")  # quick for two runs
     return once(joined)
+
+
+def without(values: pa.StringArray, rows: Rows) -> pa.StringArray:
+    """`values`, null at `rows`. The bytes stay where they are; null, nobody looks at them."""
+    marks = is_valid(values).copy()
+    marks[rows] = False
+    _, offsets, data = values.buffers()
+    first, count = values.offset, len(values)
+    width = np.dtype(np.int32).itemsize
+    return pa.StringArray.from_buffers(
+        count,
+        offsets.slice(first * width, (count + 1) * width),
+        data,
+        pa.py_buffer(np.packbits(marks, bitorder="little")),
+    )
 
 
 def splice(values: pa.StringArray, rows: Rows, replacements: pa.StringArray) -> pa.StringArray:

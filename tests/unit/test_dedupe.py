@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RowCode
-from pipeline.rows.dedupe import Deduplicator, KeyRules, Resolution
+from pipeline.rows.dedupe import Deduplicator, KeyRules, Resolution, _as_one_text
 from pipeline.rows.rowhash import hash_rows
 
 PEOPLE = ("id", "name", "born", "phone")
@@ -248,3 +248,26 @@ def test_a_number_in_a_key_is_the_same_whatever_zeros_end_its_decimals() -> None
     resolution = resolve(rules, [("5", "a"), ("5.0", "b"), ("50", "c")])
 
     assert sorted(resolution.rejected) == [0, 1]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.text("a,:-1", max_size=4),
+            st.none() | st.text("a,:-1", max_size=4),
+            st.none() | st.booleans(),
+            st.none() | st.dates(),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_rows_have_one_text_exactly_when_they_are_one(rows: list[tuple[object, ...]]) -> None:
+    kinds = (pa.string(), pa.string(), pa.bool_(), pa.date32())
+    columns = [
+        pa.array(cells, kind) for cells, kind in zip(zip(*rows, strict=True), kinds, strict=True)
+    ]
+    texts = _as_one_text(columns).to_pylist()
+    assert None not in texts
+    assert len(set(texts)) == len(set(rows))
+    assert len(set(zip(texts, rows, strict=True))) == len(set(rows))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import open_table
+from pipeline.formats.encoding import _scan
+from pipeline.formats.utf8 import whole_utf8
 from pipeline.messages import Limits
 
 TEXT = "id,name,temp\n1,José Müller,37°C 5 µg/L\n2,O’Brien – 5 €,½ £\n3,Ångström,±2\n"
@@ -159,3 +165,48 @@ def test_wide_text_without_its_mark_is_read_when_there_is_enough(
 ) -> None:
     content = "id,name\n" + "".join(f"{at},Zoë {at}\n" for at in range(40))
     assert cells(tmp_path / "t", content.encode(codec))[1][39] == "Zoë 39"
+
+
+@given(
+    st.lists(
+        st.binary(max_size=4)
+        | st.text(max_size=4).map(str.encode)
+        | st.sampled_from(
+            [b"\xed\xa0\x80", b"\xed\xa0", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"]
+        )
+    ).map(b"".join)
+)
+def test_utf8_is_told_without_decoding_as_by_decoding(data: bytes) -> None:
+    whole = whole_utf8(data)
+    data[:whole].decode("utf-8", errors="strict")
+    assert not whole or len(data) - whole < 4
+    broken = [at for at in range(len(data) + 1) if not _begins_utf8(data[:at])]
+    assert whole == len(data) - _unfinished(data) if not broken else whole < broken[0]
+
+
+def _begins_utf8(data: bytes) -> bool:
+    with suppress(UnicodeDecodeError):
+        codecs.getincrementaldecoder("utf-8")("strict").decode(data)
+        return True
+    return False
+
+
+def _unfinished(data: bytes) -> int:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    decoder.decode(data)
+    return len(decoder.getstate()[0])
+
+
+@pytest.mark.parametrize("bad", [b"\xed\xa0", b"\xe2\x28\xa1", b"\xff", b"\xc3"])
+def test_the_place_of_a_byte_that_disobeys_is_told_wherever_pieces_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes
+) -> None:
+    start = "a,b\n1,é\n2,日本\n".encode()
+    notes = set()
+    for piece in range(1, 12):
+        monkeypatch.setattr("pipeline.formats.encoding._SCAN_BYTES", piece)
+        scan = _scan(io.BytesIO(start + bad), "utf-8", 0, len(start + bad))
+        notes.add((scan.failed_at, scan.at_end, scan.multibyte_seen))
+    assert {at for at, _, _ in notes} <= {len(start), len(start) + 1, len(start) + 2}
+    assert all(seen for _, _, seen in notes)
+    assert len({at_end for _, at_end, _ in notes}) == 1

@@ -39,8 +39,12 @@ def test_every_hash_that_counts_comes_back_with_its_position(
         assert not list(tmp_path.iterdir()), "the file has no name, so nothing can be left behind"
 
 
+@pytest.mark.parametrize("in_a_part", [10, 500, 1 << 19])
 @pytest.mark.parametrize("in_memory", [1, 1_000, 1 << 20])
-def test_equal_hashes_stand_in_one_part(tmp_path: Path, in_memory: int) -> None:
+def test_equal_hashes_stand_in_one_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int, in_a_part: int
+) -> None:
+    monkeypatch.setattr("pipeline.rows.hashlog._IN_A_PART", in_a_part)
     with filled(tmp_path, in_memory) as (log, hashes, counts):
         seen: set[int] = set()
         rows: list[int] = []

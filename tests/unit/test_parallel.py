@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from pipeline.parallel import Crew, ahead, in_order
+from pipeline.parallel import Crew, ahead, at_once, in_order
 
 
 def slow_square(number: int) -> int:
@@ -78,3 +78,28 @@ def test_one_item_starts_no_thread_and_no_thread_is_left() -> None:
         for _ in range(3):
             assert crew.each(slow_square, range(5)) == [0, 1, 4, 9, 16]
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_calls_that_do_not_depend_on_each_other_give_what_each_gives_alone(workers: int) -> None:
+    seen: list[str] = []
+
+    def note(name: str) -> str:
+        seen.append(name)
+        return name
+
+    found = at_once(lambda: note("a"), lambda: note("b"), lambda: note("c"), workers)
+    assert found == ("a", "b", "c")
+    assert sorted(seen) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("broken", [{"a"}, {"b"}, {"c"}, {"b", "c"}, {"a", "c"}])
+def test_the_foremost_error_comes_out(workers: int, broken: set[str]) -> None:
+    def note(name: str) -> str:
+        if name in broken:
+            raise ValueError(name)
+        return name
+
+    with pytest.raises(ValueError, match=min(broken)):
+        at_once(lambda: note("a"), lambda: note("b"), lambda: note("c"), workers)

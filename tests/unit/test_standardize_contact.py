@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import re
 
+import numpy as np
 import phonenumbers
 import pyarrow as pa
 import pytest
@@ -188,3 +190,49 @@ def test_no_text_raises_in_any_kind(values: list[str | None]) -> None:
     column = pa.array(values, pa.string())
     for convert in (convert_emails, convert_postal_codes_us, convert_us_states):
         assert len(convert(column).values) == len(values)
+
+
+POSTAL = st.one_of(
+    st.none(),
+    st.from_regex(r"[0-9]{5}( ?[-–‐] ?|  ?|)[0-9]{0,4}(\.0{1,2})?", fullmatch=True),
+    st.text("0123456789-. ", max_size=11),
+)
+
+
+def postal_code_of(text: str) -> str | None:
+    """One postal code, read alone."""
+    hyphened = re.sub(r"^([0-9]{5})(?: ?[-‐‑‒–] ?| )?([0-9]{4})\Z", r"\1-\2", text)
+    repaired = re.sub(r"^([0-9]{5})\.0+\Z", r"\1", hyphened)
+    return repaired if re.fullmatch(r"[0-9]{5}(?:-[0-9]{4})?", repaired) else None
+
+
+@given(st.lists(POSTAL, max_size=20))
+def test_postal_codes_of_a_column_are_read_as_each_alone(column: list[str | None]) -> None:
+    result = convert_postal_codes_us(pa.array(column, pa.string()))
+    read = [text if text is None else postal_code_of(text) for text in column]
+    assert result.values.to_pylist() == read
+    pairs = list(enumerate(zip(column, read, strict=True)))
+    refused = [row for row, (text, code) in pairs if text is not None and code is None]
+    changed = [row for row, (text, code) in pairs if code is not None and code != text]
+    assert result.bad.get(RowCode.PATTERN, np.array([])).tolist() == refused
+    assert result.changed.get("postal-code-reformatted", np.array([])).tolist() == changed
+
+
+MAILS = st.one_of(
+    st.none(),
+    st.from_regex(r"[a-zA-Z.]{1,70}@[a-zA-Z]{1,4}\.[A-Z]?[a-z]{1,200}", fullmatch=True),
+    st.text("aA@.", max_size=9),
+)
+
+
+@given(st.lists(MAILS, max_size=12))
+def test_addresses_of_a_column_are_read_as_each_alone(column: list[str | None]) -> None:
+    result = convert_emails(pa.array(column, pa.string()))
+    alone = [convert_emails(pa.array([text], pa.string())).values[0].as_py() for text in column]
+    assert result.values.to_pylist() == alone
+    for text, address in zip(column, alone, strict=True):
+        if address is not None and text is not None:
+            local, _, domain = text.partition("@")
+            assert address == f"{local}@{domain.lower()}"
+            assert len(local) <= 64
+            assert len(address) <= 254

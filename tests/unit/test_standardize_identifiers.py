@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import FileCode, RowCode
 from pipeline.standardize.identifiers import (
+    _DATE_MADE_OF_ID,
+    _ROUNDED,
     IdentifierDecision,
     IdentifierEvidence,
     convert_identifiers,
@@ -89,3 +93,32 @@ def test_exactly_one_check_digit_is_right_and_a_typing_error_is_seen(digits: str
 @pytest.mark.parametrize("text", ["", "7", "12a4", "١٢٣٤", "12 34", "-18"])
 def test_what_is_not_digits_has_no_check_digit(text: str) -> None:
     assert not luhn_valid(text)
+
+
+SPREADSHEET_IDS = st.one_of(
+    st.none(),
+    st.sampled_from(
+        [
+            "Mar-05", "1-Dec", "MAR-77", "2019-03-01", "3/4/2020", "1.2.2020", "mai 07",
+            "123456789012345000", "1.23457E+19", "PT-00012", "12-345", "0123", "junk", "",
+        ]
+    ),
+    st.text("0123456789-/.JanMEe+", max_size=12),
+)  # fmt: skip
+
+
+@given(st.lists(SPREADSHEET_IDS, max_size=20))
+def test_ids_of_a_column_are_looked_at_as_each_alone(column: list[str | None]) -> None:
+    def counted_of(texts: list[str | None]) -> dict[str, int]:
+        evidence = IdentifierEvidence()
+        evidence.observe(pa.array(texts, pa.string()))
+        return evidence.as_dict()
+
+    made = re.compile(_DATE_MADE_OF_ID)
+    rounded = re.compile(_ROUNDED)
+    present = [text for text in column if text is not None]
+    assert counted_of(column) == {
+        "values": len(present),
+        "dates": sum(made.search(text) is not None for text in present),
+        "precision_lost": sum(rounded.fullmatch(text) is not None for text in present),
+    }
