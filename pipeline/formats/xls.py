@@ -24,6 +24,7 @@ from pipeline.messages import Limits
 
 NAME = "an old Excel workbook (.xls)"
 _MOST_BYTES = 256 << 20
+_MOST_CELLS = 8_000_000
 _NUMBERS = (int, float, datetime, date, time, timedelta)
 
 
@@ -51,11 +52,18 @@ class OldWorkbook:
             )
         self._path = path
         with _plain_errors(path):
+            self._numbers = XlsNumbers(path)
+            if self._numbers.is_locked:
+                raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password")
+            if self._numbers.area() > _MOST_CELLS:  # calamine fills every gap between them, twice
+                raise ContentError(
+                    FileCode.LIMIT_EXCEEDED,
+                    f"its sheets reach over more than {_MOST_CELLS} cells; save it as .xlsx",
+                )
             try:
                 self._book = calamine.CalamineWorkbook.from_path(str(path))
             except calamine.PasswordError:
                 raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password") from None
-            self._numbers = XlsNumbers(path)
         shown = calamine.SheetVisibleEnum.Visible
         listed = self._book.sheets_metadata
         self._order = {one.name: at for at, one in enumerate(listed)}
@@ -89,11 +97,10 @@ class OldWorkbook:
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows that have cells."""
         opened = self._sheet(sheet)
-        top, left = (0, 0) if opened.start is None else opened.start
+        left = 0 if opened.start is None else opened.start[1]
         with _plain_errors(self._path):
             numbers = self._numbers.of_sheet(self._order[sheet])
-            values = opened.to_python(skip_empty_area=True)
-            for at, cells in enumerate(values, top):
+            for at, cells in enumerate(opened.iter_rows()):  # from the sheet's first row on
                 row = GridRow(number=at + 1, cells={})
                 known = numbers.row(at)
                 for column, value in enumerate(cells, left):

@@ -23,9 +23,10 @@ from pipeline.formats.ole import stream_of
 
 _STREAMS = ("Workbook", "Book", "WORKBOOK", "BOOK")
 _BEGIN, _END, _SHEET = 0x0809, 0x000A, 0x0085
-_IS_1904, _FORMAT, _STYLE = 0x0022, 0x041E, 0x00E0
+_IS_1904, _FORMAT, _STYLE, _LOCKED = 0x0022, 0x041E, 0x00E0, 0x002F
 _NUMBER, _RK, _SEVERAL_RK = 0x0203, 0x027E, 0x00BD
 _FORMULAS = (0x0006, 0x0206, 0x0406)
+_CELLS = frozenset({_NUMBER, _RK, _SEVERAL_RK, *_FORMULAS, 0x00FD, 0x0204, 0x00D6, 0x0205})
 _VERSION_8 = 0x0600
 _CELL = struct.Struct("<HHH")
 _DOUBLE = struct.Struct("<d")
@@ -46,13 +47,17 @@ class XlsNumbers:
         self._last: tuple[int, SheetNumbers] | None = None
         own: dict[int, str] = {}
         used: list[int] = []
-        self.is_1904, version = False, 0
+        self.is_1904 = self.is_locked = False
+        version = 0
         for kind, at, length in _records(self._stream, 0):
             data = self._stream[at : at + length]
             if kind == _BEGIN and not version:
                 (version,) = struct.unpack_from("<H", data)
             elif kind == _SHEET:
                 self._starts.append(struct.unpack_from("<I", data)[0])
+            elif kind == _LOCKED:
+                self.is_locked = True
+                break
             elif kind == _IS_1904:
                 self.is_1904 = data[:1] == b"\1"
             elif kind == _FORMAT:
@@ -61,6 +66,20 @@ class XlsNumbers:
                 used.append(struct.unpack_from("<H", data, 2)[0])
         formats = [own.get(number, BUILT_IN.get(number, "General")) for number in used]
         self._texts = NumberTexts(by_number(formats), from_1904=self.is_1904)
+
+    def area(self) -> int:
+        """How many cells all sheets would have with every gap filled."""
+        total = 0
+        for start in self._starts:
+            rows, columns = [0], [0]
+            for kind, at, length in _records(self._stream, start):
+                if kind in _CELLS:
+                    row, column = _HEAD.unpack_from(self._stream, at)
+                    rows.append(row)
+                    several = (length - 6) // 6 - 1 if kind == _SEVERAL_RK else 0
+                    columns.append(column + several)
+            total += (max(rows) + 1) * (max(columns) + 1)
+        return total
 
     def of_sheet(self, number: int) -> SheetNumbers:
         """The numbers of a sheet, 0 for the first."""

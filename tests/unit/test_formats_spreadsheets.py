@@ -107,6 +107,22 @@ def test_an_old_workbook_of_many_sectors_is_read(reader: Reader) -> None:
     assert found.column("v") == [f"{n:05}" for n in range(1100)]
 
 
+def test_an_old_workbook_with_a_password_is_refused(reader: Reader) -> None:
+    whole = as_xls(["id", "v"], [["x", 1.5]])
+    locked = whole.replace(b"\x42\0\x02\0\xb0\x04", b"\x2f\0\x02\0\xb0\x04")
+    error = reader.refusal(locked)
+    assert (error.code, error.note) == (FileCode.UNSUPPORTED, "the workbook has a password")
+
+
+def test_cells_that_stand_without_measure_apart_are_refused_where_gaps_are_filled(
+    reader: Reader,
+) -> None:
+    rows: list[list[Any]] = [["x", 1.0], *[[]] * 65_533, ["y", *[""] * 254, 2.0]]
+    assert reader.code(as_xls(["id", "v"], rows)) is FileCode.LIMIT_EXCEEDED
+    far: list[list[Any]] = [["x", 1.0], *[[]] * 65_533, ["y", 2.0]]
+    assert reader.read(as_xls(["id", "v"], far)).lines == [2, 65_536]
+
+
 @pytest.mark.parametrize("kind", sorted(BINARY))
 def test_merged_cells_and_1904_are_told_and_kept(reader: Reader, kind: str) -> None:
     rows = [["P1", (43_893.0, "yyyy-mm-dd")], ["", (2.0, "yyyy-mm-dd")]]
