@@ -192,6 +192,7 @@ def test_a_chain_of_sectors_that_is_a_ring_is_damage(reader: Reader) -> None:
         ('<Cell ss:StyleID="day"><Data ss:Type="Number">45000</Data></Cell>', "2023-03-15"),
         ('<Cell><Data ss:Type="Number">7</Data></Cell>', "007"),
         ('<Cell><Data ss:Type="String">7</Data></Cell>', "7"),
+        ('<Cell><Data ss:Type="Number">n/a</Data></Cell>', "n/a"),
     ],
 )
 def test_a_number_of_an_excel_2003_document_is_shown_by_its_style(
