@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from daemon.settings import load_settings
 from daemon.statusfile import read_status
 
 SETTLE_S = 0.5
+_AT_REST_S = 10.0  # what a start has to do is done by then
 _DAEMON = ("daemon", "run", "--adopt", "--root")
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
@@ -43,10 +45,11 @@ def small_file(number: int) -> bytes:
 
 
 @contextmanager
-def daemon(root: Path) -> Iterator[psutil.Process]:
-    """A daemon that serves `root`, stopped at the end."""
+def daemon(root: Path, **settings: Any) -> Iterator[psutil.Process]:
+    """A daemon that serves `root` with these settings, stopped at the end."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / "harmonizer.yaml").write_text(f"intake: {{quiet_period_s: {SETTLE_S}}}\n")
+    settings = {"intake": {"quiet_period_s": SETTLE_S}, **settings}
+    (root / "harmonizer.yaml").write_text(json.dumps(settings))  # JSON is YAML, too
     process = subprocess.Popen(
         [sys.executable, "-m", *_DAEMON, str(root)],
         cwd=ROOT,
@@ -65,6 +68,11 @@ def daemon(root: Path) -> Iterator[psutil.Process]:
 def _is_serving(root: Path) -> bool:
     page = read_status(root / "work/state")
     return page is not None and page["phase"] == "running"
+
+
+def _waiting(root: Path) -> int:
+    page = read_status(root / "work/state")
+    return int(page["waiting"]["count"]) if page else 0
 
 
 def _wait(is_so: Any, limit_s: float = 1_800.0, pause_s: float = 0.02) -> None:
@@ -200,9 +208,10 @@ def idle(folder: Path, *, archived: int, held: int, seconds: float) -> dict[str,
         (shelf / "old.csv").write_bytes(b"x")
     (root / "inbox").mkdir()
     for number in range(held):  # a marker is promised and does not come: the files wait
-        (root / "inbox" / f"f{number}.csv.part").write_bytes(small_file(number))
-    with daemon(root) as process:
-        time.sleep(5.0)
+        (root / "inbox" / f"f{number}.csv").write_bytes(small_file(number))
+    with daemon(root, sources=[{"path": ".", "complete": {"marker": "{name}.ok"}}]) as process:
+        _wait(lambda: _waiting(root) == held)
+        time.sleep(_AT_REST_S)
         before_s = _cpu_s(process)
         time.sleep(seconds)
         percent = (_cpu_s(process) - before_s) / seconds * 100

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from loguru import logger
@@ -15,6 +16,7 @@ from daemon import members
 from daemon.db.records import JobRecord, Move
 from daemon.explain import job_document, reason_text
 from daemon.folders.files import FileVanished
+from daemon.folders.syncs import Steps, Syncs, in_step
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
 from daemon.states import FINALIZED, Disposition, JobState
@@ -69,14 +71,12 @@ class Finishing:
         self._clear_again()
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
-        moves = []
-        for job in self._with_keys(self._movable(jobs)):
+        movable = self._with_keys(self._movable(jobs))
+        moves, failed = in_step({job.id: partial(self._moved, job) for job in movable})
+        for job_id, error in failed.items():
             now_s = self._shell.monotonic()
-            try:
-                moves.append(self._moved(job))
-            except OSError as error:
-                self._shell.troubles.note(("finish", job.id), self._why_not(error), now_s)
-        for job in self._shell.store.advance_all(moves) if moves else ():
+            self._shell.troubles.note(("finish", job_id), self._why_not(error), now_s)
+        for job in self._shell.store.advance_all(list(moves.values())) if moves else ():
             for key in ("finish", "stage", "hash"):
                 self._shell.troubles.over((key, job.id))
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
@@ -158,25 +158,28 @@ class Finishing:
         else:
             self._shell.troubles.over(key)
 
-    def _moved(self, job: JobRecord) -> Move:
+    def _moved(self, job: JobRecord, syncs: Syncs) -> Steps[Move]:
         disposition = job.disposition or Disposition.QUARANTINED
         changes: dict[str, Any] = {}
         if job.contract is None:  # it may be an archive
             members.take_all(self._shell, job)
         match disposition:
             case Disposition.DELIVERED if job.contract is None:  # an archive: its members deliver
-                self._retire(job)
+                yield from self._retire(job, syncs)
             case Disposition.DELIVERED:
-                report = self._shell.spool.keep_report(job)
+                report = self._shell.spool.keep_report(job, syncs)
+                yield
                 try:
-                    changes["delivery"] = self._shell.spool.deliver(job)
+                    changes["delivery"] = self._shell.spool.deliver(job, syncs)
                 except FileVanished:  # somebody emptied our folder before the results were out
-                    return self._moved_without_results(job)
-                self._retire(replace(job, delivery=changes["delivery"]), report)
+                    return (yield from self._moved_without_results(job, syncs))
+                yield
+                delivered = replace(job, delivery=changes["delivery"])
+                yield from self._retire(delivered, syncs, report)
             case Disposition.QUARANTINED:
-                self._quarantine(job)
+                yield from self._quarantine(job, syncs)
             case Disposition.DUPLICATE | Disposition.CANCELLED:
-                self._retire(job)
+                yield from self._retire(job, syncs)
             case Disposition.LOST:
                 self._shell.spool.give_back_companions(job)
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
@@ -203,26 +206,27 @@ class Finishing:
                     refused.add(job.id)
         return [job for job in jobs if job.id not in refused]
 
-    def _moved_without_results(self, job: JobRecord) -> Move:
+    def _moved_without_results(self, job: JobRecord, syncs: Syncs) -> Steps[Move]:
         changes: dict[str, Any] = {
             "disposition": Disposition.QUARANTINED,
             "reason_code": FileCode.TAMPERED,
             "reason_note": "its results were removed from the work folder before they were out",
         }
-        self._quarantine(replace(job, **changes))
+        yield from self._quarantine(replace(job, **changes), syncs)
         event = FINALIZED[Disposition.QUARANTINED]
         return Move(job=job, event=event, changes=changes)
 
-    def _retire(self, job: JobRecord, report: dict[str, Any] | None = None) -> None:
+    def _retire(
+        self, job: JobRecord, syncs: Syncs, report: dict[str, Any] | None = None
+    ) -> Steps[None]:
         document = self._document(job)
         if report is not None:  # what it takes to explain a row later, or to correct its rejects
             document["report"] = {name: report[name] for name in _KEPT if name in report}
-        self._shell.spool.retire(job, document)
+        yield from self._shell.spool.retire(job, document, syncs)
 
-    def _quarantine(self, job: JobRecord) -> None:
-        known = self._shell.spool.quarantine(
-            job, lambda beside: reason_text(job, beside), self._document(job)
-        )
+    def _quarantine(self, job: JobRecord, syncs: Syncs) -> Steps[None]:
+        text = partial(reason_text, job)
+        known = yield from self._shell.spool.quarantine(job, text, self._document(job), syncs)
         if known is not None:  # so that the file is recognised when somebody moves it back
             self._shell.store.remember_files([known])
 

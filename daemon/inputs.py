@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from functools import partial
 from typing import NamedTuple
 
 from daemon.db.errors import JobUnknown
 from daemon.db.records import JobRecord, KnownFile, Move
 from daemon.folders.files import FileVanished, Lease
+from daemon.folders.syncs import alone
 from daemon.intake import was_asked_for
 from daemon.shell import Shell
 from daemon.states import Disposition, JobEvent, JobState
@@ -91,7 +93,7 @@ class Inputs:
         if self._shell.troubles.is_pausing(key, self._shell.monotonic()):
             return None
         try:
-            sha256, fingerprint = self._shell.spool.digest(job)
+            sha256, fingerprint = alone(partial(self._shell.spool.digest, job))
             mismatch = self._shell.spool.flaw(job, sha256)
         except FileVanished:
             return self.lost(job)

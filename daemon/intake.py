@@ -10,6 +10,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from loguru import logger
 
@@ -19,6 +20,7 @@ from daemon.db.records import ClaimIntent, Fingerprint, JobRecord, Move
 from daemon.db.store import JobStore
 from daemon.fairness import Rota, Turn
 from daemon.folders.files import FileChanged, FileVanished, Lease
+from daemon.folders.syncs import Steps, Syncs, alone, in_step
 from daemon.inbox.completeness import Along
 from daemon.inbox.fragments import first_part_of
 from daemon.inbox.gate import Answer, Flaw, Gate
@@ -56,6 +58,7 @@ class Intake:
         self._hashing: dict[int, Future[Digest]] = {}
         self.scan = Scan()
         self.looked_at_s = float("-inf")
+        self._said_at_s = float("-inf")
         self.left = 0  # claims that the last turn had no time for
 
     def look(self) -> None:
@@ -96,7 +99,8 @@ class Intake:
         """
         now_s = self._shell.monotonic()
         ready = self._ready(room, large_room, now_s) if room else []
-        if room:  # else nobody was asked
+        if room and self._said_at_s < self.looked_at_s:  # else nobody was asked, or nothing came
+            self._said_at_s = now_s
             self._say_who_waits_long(now_s)
         if not ready:
             return 0
@@ -152,20 +156,20 @@ class Intake:
         self.left = max(0, len(due) - done)
 
     def _confirm(self, jobs: Sequence[JobRecord]) -> None:
+        by_id = {job.id: job for job in jobs}
+        digests, failed = in_step({job.id: partial(self._digest, job) for job in jobs})
         moves = []
-        for job in jobs:
-            try:
-                digest = self._digest(job)
-            except FileVanished:
-                moves.append(self._vanished(job))
-            except FileChanged:
-                self._note(job, "the file changed while it was read; it is read again")
-            except OSError as error:
-                self._note(job, f"a claimed file cannot be read: {error.strerror}")
+        for job_id, error in failed.items():
+            if isinstance(error, FileVanished):
+                moves.append(self._vanished(by_id[job_id]))
+            elif isinstance(error, FileChanged):
+                self._note(by_id[job_id], "the file changed while it was read; it is read again")
             else:
-                if digest is not None:
-                    moves.append(self._confirmed(job, *digest))
-                    self._flaws.pop(job.id, None)
+                self._note(by_id[job_id], f"a claimed file cannot be read: {error.strerror}")
+        for job_id, digest in digests.items():
+            if digest is not None:
+                moves.append(self._confirmed(by_id[job_id], *digest))
+                self._flaws.pop(job_id, None)
         for job in self._shell.store.advance_all(moves) if moves else ():
             self._shell.troubles.over(("confirm", job.id))
             if job.state is JobState.WITHDRAWN:
@@ -305,7 +309,7 @@ class Intake:
         except JobUnknown:
             return False
 
-    def _digest(self, job: JobRecord) -> Digest | None:
+    def _digest(self, job: JobRecord, syncs: Syncs) -> Steps[Digest | None]:
         """Hash, fingerprint and flaw of a claimed input; None while the hash is being computed."""
         known = self._shell.spool.stat_input(job)
         if known is None:
@@ -321,9 +325,9 @@ class Intake:
         if future is None:
             self._finish_taking(job)
         if fingerprint.size_bytes <= _HASHED_AT_ONCE_BYTES:
-            return self._examine(job)
+            return (yield from self._examine(job, syncs))
         if future is None:
-            future = self._hasher.submit(self._examine, job)
+            future = self._hasher.submit(alone, partial(self._examine, job))
             self._hashing[job.id] = future
             future.add_done_callback(lambda _: self._wake())
             return None
@@ -332,8 +336,8 @@ class Intake:
         del self._hashing[job.id]
         return future.result()
 
-    def _examine(self, job: JobRecord) -> Digest:
-        sha256, fingerprint = self._shell.spool.digest(job)
+    def _examine(self, job: JobRecord, syncs: Syncs) -> Steps[Digest]:
+        sha256, fingerprint = yield from self._shell.spool.digest(job, syncs)
         return sha256, fingerprint, self._shell.spool.flaw(job, sha256)
 
     def _flaw(self, job: JobRecord) -> Flaw | None:

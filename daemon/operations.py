@@ -14,24 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from daemon.db.errors import JobUnknown, StateError, StateMissing
+from daemon.db.glance import Figures
 from daemon.db.queries import ReadStore
 from daemon.db.records import CommandRecord, EventRecord, JobRecord, LogRecord
 from daemon.db.store import JobStore
 from daemon.errors import ExitCode, Refused
 from daemon.explain import counts_document, iso_time, job_document, sentence, utc_day
 from daemon.folders.review_folder import REFUSAL
+from daemon.glance import served, status
 from daemon.inbox.names import review_folder
-from daemon.lock import daemon_pid
 from daemon.othertables import about_unread, unread_tables
 from daemon.policy import advice, meaning
 from daemon.settings import Settings
 from daemon.states import JobEvent, JobState
-from daemon.statusfile import read_status
 from pipeline.errors import FileCode
 
 _ANSWER_WAIT_S = 5.0
 _ANSWER_LOOK_S = 0.05
-_STALE_PAGE_S = 30.0  # it is written every second; a very long scan delays it
 
 
 class Operations:
@@ -67,47 +66,27 @@ class Operations:
     @property
     def daemon_pid(self) -> int | None:
         """Process id of the daemon that serves this tree, if one does."""
-        pid = daemon_pid(self.settings.folder("work"))
-        if pid == 0:  # it runs, but its note is gone
-            page = read_status(self.settings.state_path.parent)
-            pid = int(page["pid"]) if page else 0
-        return pid
+        return served(self.settings).pid
 
     @property
     def page(self) -> dict[str, Any] | None:
         """The daemon's own status page, if it stands behind it now."""
-        page = read_status(self.settings.state_path.parent)
-        pid = self.daemon_pid
-        return page if page is not None and pid is not None and page.get("pid") == pid else None
+        return served(self.settings).page
 
     def status(self) -> dict[str, Any]:
         """One screen: is it up, what waits and why, what runs, what went wrong."""
-        page = self.page
+        return status(self.settings, self.figures)
+
+    def figures(self) -> Figures:
+        """What the state database has to say for `status`."""
         with self.reading() as store:
-            jobs = {str(state): count for state, count in store.counts_by_state().items()}
-            paused = store.meta_get("paused")
             delivered = store.jobs(state=JobState.DELIVERED, limit=1)
-            errors = store.error_counts()
-        answer: dict[str, Any] = {
-            "root": str(self.settings.root.resolve()),
-            "daemon": {
-                "pid": self.daemon_pid,
-                "phase": page["phase"] if page else ("starting" if self.daemon_pid else "down"),
-            },
-            "paused": paused,
-            "jobs": jobs,
-            "errors": errors,
-            "last_delivery": iso_time(delivered[0].finished_at_s) if delivered else None,
-            "disk_free_bytes": _free_bytes(self.settings.folder("work")),
-        }
-        for key in ("waiting", "ignored", "watcher", "scan", "workers", "troubles"):
-            answer[key] = page[key] if page else None
-        if page is None:
-            answer |= self._inbox_as_it_lies()
-        elif time.time() - page["at_s"] > _STALE_PAGE_S:
-            what = "the service has stopped telling how it is: it hangs, or its disk is full"
-            answer["troubles"] = [*page["troubles"], {"what": what, "since_s": page["at_s"]}]
-        return answer
+            return Figures(
+                jobs={str(state): count for state, count in store.counts_by_state().items()},
+                errors=store.error_counts(),
+                paused=store.meta_get("paused"),
+                last_delivery_s=delivered[0].finished_at_s if delivered else None,
+            )
 
     def jobs(
         self,
@@ -333,11 +312,6 @@ class Operations:
         said = meaning(job.reason_code or "INTERNAL")
         return f"{said} {sentence(job.reason_note)}" if job.reason_note else said
 
-    def _inbox_as_it_lies(self) -> dict[str, Any]:
-        from daemon.inbox.view import inbox_view  # only a stopped daemon leaves this to us
-
-        return inbox_view(self.settings)
-
 
 def summary(job: JobRecord) -> dict[str, Any]:
     """A job in one line."""
@@ -412,12 +386,3 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-def _free_bytes(path: Path) -> int | None:
-    import shutil
-
-    try:
-        return shutil.disk_usage(path).free
-    except OSError:
-        return None

@@ -13,11 +13,13 @@ from daemon.coordinator import Coordinator
 from daemon.db.errors import StateUnavailable
 from daemon.db.records import shown
 from daemon.executors.base import Executor
+from daemon.inbox.settle import Waiting
 from daemon.inbox.watch import InboxWatcher
 from daemon.shell import Shell
 from daemon.statusfile import write_status
 
 _LEAST_PAUSE_S = 0.5
+_LIST_PAUSE_S = 3.0
 _MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file
 _RECOVERY_STEP_S = 120.0  # far more than the time between two reports of a recovery
 _STALE_SCANS = 3.0  # a scan this many intervals old means the loop is stuck
@@ -47,6 +49,9 @@ class StatusPage:
         self._is_ready = False
         self._phase = "running"
         self._jobs: dict[str, int] = {}
+        self._list: list[Waiting] = []
+        self._listed = (float("-inf"), 0)
+        self._listed_s = float("-inf")
 
     def recovering(self, done: int, total: int) -> None:
         """Progress of the recovery after a start."""
@@ -110,12 +115,21 @@ class StatusPage:
             counts = self._shell.store.counts_by_state()
             self._jobs = {str(state): jobs for state, jobs in counts.items()}
 
+    def _waiting(self, now_s: float) -> list[Waiting]:
+        """Who waits. While nobody comes or goes, a long list is not made anew every second."""
+        intake = self._coordinator.intake
+        as_of = (intake.looked_at_s, intake.candidates)
+        if as_of != self._listed or now_s - self._listed_s >= _LIST_PAUSE_S:
+            self._listed, self._listed_s = as_of, now_s
+            self._list = intake.waiting(_MOST_ENTRIES)
+        return self._list
+
     def _page(self, now_s: float) -> dict[str, Any]:
         clock_s = self._shell.clock()
         coordinator = self._coordinator
         self._ask_the_store()
         to_clock = clock_s - now_s  # settle clocks are monotonic; people want the time of day
-        waiting = coordinator.intake.waiting(_MOST_ENTRIES)
+        waiting = self._waiting(now_s)
         scan = coordinator.intake.scan
         health = self._watcher.health
         return {

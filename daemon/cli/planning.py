@@ -23,9 +23,9 @@ from daemon.cli.common import (
     table,
 )
 from daemon.errors import ExitCode, Refused
-from daemon.settings import Settings
 
 if TYPE_CHECKING:
+    from daemon.settings import Settings
     from pipeline.errors import PipelineError
     from pipeline.plan import Plan
     from pipeline.planmembers import ArchivePlan

@@ -7,7 +7,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,10 @@ from daemon.cli.common import (
 )
 from daemon.errors import ExitCode, Refused
 
+if TYPE_CHECKING:  # `status` is asked all day: it imports what it needs and no more
+    from daemon.db.glance import Figures
+    from daemon.settings import Settings
+
 _FOLLOW_PAUSE_S = 0.5
 MOST_ROWS = 1_000_000
 
@@ -40,13 +44,20 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """One screen: is the service up, what waits and why, what runs, what went wrong."""
-    from daemon.operations import Operations
+    from daemon import glance
 
-    answer = Operations(settings_from(context, root, config)).status()
+    settings = settings_from(context, root, config)
+    answer = glance.status(settings, lambda: _figures(settings))
     if as_json:
         print_json(answer)
         return
     _print_status(answer)
+
+
+def _figures(settings: Settings) -> Figures:
+    from daemon.operations import Operations
+
+    return Operations(settings).figures()
 
 
 def _print_status(answer: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 BUSY_TIMEOUT_S = 5.0  # readers of the CLI hold nothing that long; a stuck process might
+_BUSY_PAUSE_S = 0.02
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024  # a long read lets the log grow; afterwards it shrinks to this
 
 
@@ -25,7 +27,7 @@ def writer_engine(path: Path) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = _connect(path, "mode=rw")
-        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+        _turn_log_on(connection)
         connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # INSERT OR REPLACE is a DELETE too
@@ -90,6 +92,24 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,  # we say BEGIN ourselves
         check_same_thread=False,  # the pool hands a connection to one thread at a time
     )
+
+
+def _turn_log_on(connection: sqlite3.Connection) -> None:
+    """With a write-ahead log, readers never wait for the writer.
+
+    For this statement SQLite itself does not wait: a process that opens or closes the database at
+    the same moment makes it fail at once.
+    """
+    until_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
 
 
 def _reading_mode(path: Path) -> str:

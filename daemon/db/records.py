@@ -182,6 +182,8 @@ class CommandRecord:
 def shown(path: bytes) -> str:
     """A path for people: what would not print, or would act on a terminal, is escaped."""
     text = path.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

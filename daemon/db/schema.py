@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from daemon.db.errors import StateCorrupt, StateError
-
-HEAD = "0001"  # the newest revision in migrations/versions; a test compares
+from daemon.db.version import HEAD
 
 
 def version_of(connection: Connection) -> str | None:

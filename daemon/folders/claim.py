@@ -23,10 +23,10 @@ from daemon.folders.files import (
     FileVanished,
     copy_verified,
     fingerprint_of,
-    fsync_dirs,
     rename_noreplace,
     sha256_of,
 )
+from daemon.folders.syncs import sync_all
 from daemon.inbox.names import SIDECARS, error_folder_of
 
 _CHANGED = "it changed just as it was taken; it must settle again"
@@ -121,7 +121,8 @@ class Claiming:
         """Sync the names in every touched folder."""
         for folder in self._folders.values():
             os.fsync(folder)
-        fsync_dirs(self._touched)
+        for error in sync_all(self._touched).values():
+            raise error
 
     def _open(self, folder_path: bytes) -> int:
         """A descriptor of a folder below the inbox, opened without following any link."""

@@ -12,12 +12,11 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon.db.records import Fingerprint
 from daemon.folders.linux import ignore_lease_signals, read_lease, rename_noreplace
+from daemon.folders.syncs import Steps, Syncs
 from daemon.inbox.settle import Lease
 
 __all__ = [
@@ -28,13 +27,13 @@ __all__ = [
     "copy_verified",
     "fingerprint_of",
     "fsync_dir",
-    "fsync_dirs",
     "fsync_file",
     "ignore_lease_signals",
     "move_into_place",
     "read_lease",
     "remove_tree",
     "rename_noreplace",
+    "sha256_durably",
     "sha256_of",
     "write_atomically",
     "write_durably",
@@ -42,7 +41,6 @@ __all__ = [
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
-_SYNCS_AT_ONCE = 8
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -86,14 +84,6 @@ def fsync_dir(path: Path) -> None:
         os.close(descriptor)
 
 
-def fsync_dirs(paths: Iterable[Path]) -> None:
-    """The same for many: side by side, so that the disk flushes once for several of them."""
-    wanted = sorted(set(paths))
-    with ThreadPoolExecutor(max(1, min(len(wanted), _SYNCS_AT_ONCE))) as threads:
-        for _ in threads.map(fsync_dir, wanted):
-            pass  # raises what a sync raised
-
-
 def fsync_file(path: Path) -> None:
     """Make a file's bytes durable."""
     descriptor = os.open(path, _READ)
@@ -103,17 +93,38 @@ def fsync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def sha256_of(path: Path, *, durable: bool = False) -> tuple[str, Fingerprint]:
+def sha256_of(path: Path) -> tuple[str, Fingerprint]:
     """Hex SHA-256 of a regular file and the fingerprint it had all the while.
 
-    Follows no link and never blocks on a pipe. `durable` also fsyncs what was hashed, since
-    clients rarely do.
+    Follows no link and never blocks on a pipe.
 
     Raises:
         FileVanished: it is not there.
         FileChanged: it was written to meanwhile.
         OSError: it is a link or special file (ELOOP, EINVAL), or cannot be read.
     """
+    digest, seen = _hashed(path)
+    return digest, fingerprint_of(seen)
+
+
+def sha256_durably(path: Path, syncs: Syncs) -> Steps[tuple[str, Fingerprint]]:
+    """The same, with a stop at which the bytes become durable, since clients rarely sync.
+
+    Raises: as `sha256_of`; written to meanwhile means until after that stop.
+    """
+    digest, seen = _hashed(path)
+    syncs.want(path)
+    yield
+    try:
+        now = path.lstat()
+    except FileNotFoundError:
+        raise FileVanished from None
+    if _stamp(now) != _stamp(seen):
+        raise FileChanged
+    return digest, fingerprint_of(seen)
+
+
+def _hashed(path: Path) -> tuple[str, os.stat_result]:
     try:
         descriptor = os.open(path, _READ)
     except FileNotFoundError:
@@ -123,12 +134,10 @@ def sha256_of(path: Path, *, durable: bool = False) -> tuple[str, Fingerprint]:
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if durable:
-            os.fsync(stream.fileno())
         after = os.fstat(stream.fileno())
     if _stamp(before) != _stamp(after):
         raise FileChanged
-    return digest, fingerprint_of(after)
+    return digest, after
 
 
 def _stamp(seen: os.stat_result) -> tuple[int, ...]:
@@ -136,8 +145,18 @@ def _stamp(seen: os.stat_result) -> tuple[int, ...]:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
-def write_durably(path: Path, content: bytes, mode: int = 0o640, group: int | None = None) -> None:
-    """Write a file in a folder that nobody else sees yet; its name is durable with the folder."""
+def write_durably(
+    path: Path,
+    content: bytes,
+    mode: int = 0o640,
+    group: int | None = None,
+    *,
+    syncs: Syncs | None = None,
+) -> None:
+    """Write a file in a folder that nobody else sees yet; its name is durable with the folder.
+
+    With `syncs` it is durable at the caller's next stop, else on return.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
         stream.write(content)
@@ -145,7 +164,10 @@ def write_durably(path: Path, content: bytes, mode: int = 0o640, group: int | No
         if group is not None:
             os.fchown(stream.fileno(), -1, group)
         os.fchmod(stream.fileno(), mode)
-        os.fsync(stream.fileno())
+        if syncs is None:
+            os.fsync(stream.fileno())
+        else:
+            syncs.want(path)
 
 
 def write_atomically(
@@ -158,13 +180,16 @@ def write_atomically(
     fsync_dir(path.parent)
 
 
-def move_into_place(source: Path, target: Path, *, sync_source: bool = True) -> None:
+def move_into_place(
+    source: Path, target: Path, *, sync_source: bool = True, syncs: Syncs | None = None
+) -> None:
     """Move a file or directory so that `target` is either absent or whole. Idempotent, durable.
 
     A repeated call finishes whatever an earlier one left undone: the partial copy is replaced, a
     source that was copied already is removed. Name, mtime and mode are kept. Without `sync_source`
     the source's folder is not fsynced after a rename: fit for private folders, where a name that
-    a power failure brings back is removed by the repeated call.
+    a power failure brings back is removed by the repeated call. With `syncs` the new name is
+    durable at the caller's next stop, else on return.
 
     Raises:
         FileVanished: neither is there.
@@ -186,7 +211,10 @@ def move_into_place(source: Path, target: Path, *, sync_source: bool = True) -> 
             _move_across(source, target)
     elif not os.path.lexists(target):
         raise FileVanished
-    fsync_dir(target.parent)
+    if syncs is None:
+        fsync_dir(target.parent)
+    else:
+        syncs.want(target.parent)
     if sync_source and source.parent.is_dir():
         fsync_dir(source.parent)
 

@@ -25,8 +25,11 @@ from daemon.folders.files import (
     move_into_place,
     write_durably,
 )
+from daemon.folders.syncs import Syncs
 from daemon.inbox.names import SIDECARS
 
+_LAID_OUT_LEVELS = 3
+_ENCODE = json.JSONEncoder(ensure_ascii=True, default=str).encode
 _FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
 
@@ -82,8 +85,10 @@ def make_folders(folder: Path, relative: str, modes: Modes) -> Path:
     return path
 
 
-def publish(ready: Path, folder: Path, relative: str, modes: Modes) -> str:
+def publish(ready: Path, folder: Path, relative: str, modes: Modes, syncs: Syncs) -> str:
     """Move the folder `ready` to `folder / relative` by one rename. Idempotent.
+
+    It is there for good at the caller's next stop.
 
     When the name is taken (by a job of a state database that is no more), `-2`, `-3` ... is
     added. Returns the path relative to `folder`; the same again after it was taken away.
@@ -105,7 +110,7 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes) -> str:
         target = jailed(folder, name)
         _write_note(note, name)
         try:
-            move_into_place(ready, target, sync_source=False)
+            move_into_place(ready, target, sync_source=False, syncs=syncs)
         except TargetTaken:
             continue
         return name
@@ -143,8 +148,8 @@ class Papers:
     companions: Callable[[Path], Sequence[str]] = lambda shelf: ()  # puts them there, by name
 
 
-def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes) -> None:
-    """Put an original and its papers together in `shelf`. Idempotent and durable.
+def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes, syncs: Syncs) -> None:
+    """Put an original and its papers together in `shelf`. Idempotent; durable at the next stop.
 
     The original keeps its name, bytes, times, owner and mode. When somebody removed it from the
     work folder, the papers stand alone and say so.
@@ -156,15 +161,13 @@ def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes) -> None:
         place.parent.chmod(modes.folder)
     if os.path.lexists(original) and not os.path.lexists(place):
         original.rename(place)  # both in the job's private folder, so nobody can be overwritten
-    if place.parent != shelf:
-        fsync_dir(place.parent)
+    syncs.want(place.parent, shelf)
     extra: dict[str, Any] = {} if os.path.lexists(place) else {"original_missing": True}
     companions = papers.companions(shelf)
     if companions:
         extra["companions"] = list(companions)
-    _write_papers(shelf, papers, extra, modes)
+    _write_papers(shelf, papers, extra, modes, syncs)
     shelf.chmod(modes.folder)
-    fsync_dir(shelf)
 
 
 def place_in(folder: Path, name: str) -> Path:
@@ -174,19 +177,42 @@ def place_in(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _write_papers(shelf: Path, papers: Papers, extra: dict[str, Any], modes: Modes) -> None:
+def _write_papers(
+    shelf: Path, papers: Papers, extra: dict[str, Any], modes: Modes, syncs: Syncs
+) -> None:
     beside = [name for name in _FROM_STAGING if _kept(papers.staging, shelf, name, modes)]
     if papers.text is not None:
         words = papers.text(beside).encode("utf-8", "backslashreplace")
-        write_durably(shelf / "REASON.txt", words, modes.file)
+        write_durably(shelf / "REASON.txt", words, modes.file, syncs=syncs)
         beside.append("REASON.txt")
     document = {**papers.document, **extra}
     if beside:  # so that our own papers are known again, and an edited one is left alone
         document["sidecars"] = {
             name: sha256((shelf / name).read_bytes()).hexdigest() for name in beside
         }
-    text = json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n"
-    write_durably(shelf / papers.document_name, text.encode(), modes.file)
+    content = laid_out(document).encode()
+    write_durably(shelf / papers.document_name, content, modes.file, syncs=syncs)
+
+
+def laid_out(document: Mapping[str, Any]) -> str:
+    """JSON for people: a line for each part that has parts itself, or is one of the document's."""
+    return _lines(document, "\n", _LAID_OUT_LEVELS) + "\n"
+
+
+def _lines(value: object, line: str, levels: int) -> str:
+    if not levels or not isinstance(value, (Mapping, list, tuple)):
+        return _ENCODE(value)
+    deeper = line + "  "
+    if isinstance(value, Mapping):
+        parts = [
+            f"{_ENCODE(str(key))}: {_lines(part, deeper, levels - 1)}"
+            for key, part in value.items()
+        ]
+        return f"{{{deeper}{f',{deeper}'.join(parts)}{line}}}" if parts else "{}"
+    if not any(isinstance(part, (Mapping, list, tuple)) for part in value):
+        return _ENCODE(value)
+    parts = [_lines(part, deeper, min(1, levels - 1)) for part in value]
+    return f"[{deeper}{f',{deeper}'.join(parts)}{line}]"
 
 
 def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:

@@ -34,8 +34,9 @@ from daemon.folders.files import (
     move_into_place,
     read_lease,
     remove_tree,
-    sha256_of,
+    sha256_durably,
     write_atomically,
+    write_durably,
 )
 from daemon.folders.filing import (
     Modes,
@@ -63,6 +64,7 @@ from daemon.folders.kept import (
 )
 from daemon.folders.linux import is_pinned, may_take_from
 from daemon.folders.space import lacks_room_for
+from daemon.folders.syncs import Steps, Syncs
 from daemon.inbox.completeness import Along
 from daemon.inbox.names import safe_stem
 from daemon.inbox.scan import Scan, scan_inbox
@@ -314,13 +316,13 @@ class Spool:
         """Whether a marker, checksum or manifest came with the claimed original."""
         return bool(companions.companions_in(self.job_dir(job.id)))
 
-    def digest(self, job: JobRecord) -> tuple[str, Fingerprint]:
+    def digest(self, job: JobRecord, syncs: Syncs) -> Steps[tuple[str, Fingerprint]]:
         """Hash the claimed original and make its bytes durable.
 
         Raises:
-            FileVanished, FileChanged, OSError: as `files.sha256_of`.
+            FileVanished, FileChanged, OSError: as `files.sha256_durably`.
         """
-        return sha256_of(self.input_path(job), durable=True)
+        return (yield from sha256_durably(self.input_path(job), syncs))
 
     def flaw(self, job: JobRecord, sha256: str) -> str | None:
         """In which way the claimed original is not what its checksum file or manifest says.
@@ -360,8 +362,10 @@ class Spool:
 
     # -- out of work ------------------------------------------------------------------------
 
-    def deliver(self, job: JobRecord) -> str:
+    def deliver(self, job: JobRecord, syncs: Syncs) -> str:
         """Publish the winning attempt as outbox/<contract>/<stem>.<job>/, by one rename.
+
+        It is there for good at the caller's next stop.
 
         Returns the delivery's path below the outbox, also when a consumer has taken it away.
 
@@ -375,37 +379,41 @@ class Spool:
             return latest_namesake(self._folders.outbox, f"{contract}/{name}")
         if os.path.lexists(ready):
             set_modes(ready, self._modes)
-        return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes)
+        return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes, syncs)
 
-    def keep_report(self, job: JobRecord) -> dict[str, Any] | None:
+    def keep_report(self, job: JobRecord, syncs: Syncs) -> dict[str, Any] | None:
         """The winning attempt's report; it stays with the job when its results have left.
 
-        To be called before `deliver`. None when the results, and with them the report, are gone.
+        To be called before `deliver`, and a stop must lie between: a copy that a crash has cut
+        short is made again only while the results are here. None when both are gone.
         """
         kept = self.job_dir(job.id) / "report.json"
         fresh = self.staging_dir(job.id, job.attempts) / "report.json"
-        with contextlib.suppress(OSError, ValueError):
-            if not kept.is_file():
-                write_atomically(kept, fresh.read_bytes())
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if fresh.is_file():
+                write_durably(kept, fresh.read_bytes(), syncs=syncs)
+                syncs.want(kept.parent)
             report = json.loads(kept.read_bytes())
             return report if isinstance(report, dict) else None
         return None
 
-    def retire(self, job: JobRecord, document: Mapping[str, Any]) -> str:
+    def retire(self, job: JobRecord, document: Mapping[str, Any], syncs: Syncs) -> Steps[str]:
         """File the original, bit for bit, with job.json as archive/<date>/<job>/.
 
         An original that somebody removed from work/ leaves job.json alone, marked so. Returns the
         folder below the archive.
         """
         papers = Papers(document=document, document_name="job.json")
-        return self._file(job, papers, self._folders.archive, archive_place(job))
+        place = archive_place(job)
+        return (yield from self._file(job, papers, self._folders.archive, place, syncs))
 
     def quarantine(
         self,
         job: JobRecord,
         text: Callable[[Sequence[str]], str],
         document: Mapping[str, Any],
-    ) -> KnownFile | None:
+        syncs: Syncs,
+    ) -> Steps[KnownFile | None]:
         """File the original as error/<date>/<job>__<CODE>/ with REASON.txt and reason.json.
 
         rejects.csv and report.json come along when the last attempt left them; `text` is called
@@ -413,7 +421,8 @@ class Spool:
         """
         staging = self.staging_dir(job.id, job.attempts)
         papers = Papers(document=document, document_name="reason.json", text=text, staging=staging)
-        place = self._file(job, papers, self._folders.error, error_place(job))
+        wanted = error_place(job)
+        place = yield from self._file(job, papers, self._folders.error, wanted, syncs)
         return known_file(self._folders.error / place, job)
 
     def write_error_index(self, jobs: Iterable[JobRecord]) -> None:
@@ -490,7 +499,10 @@ class Spool:
     def _shelf(self, job_id: int) -> Path:
         return self.job_dir(job_id) / "filed"
 
-    def _file(self, job: JobRecord, papers: Papers, folder: Path, target: str) -> str:
+    def _file(
+        self, job: JobRecord, papers: Papers, folder: Path, target: str, syncs: Syncs
+    ) -> Steps[str]:
+        """Put original and papers together, stop, file them, stop."""
         shelf = self._shelf(job.id)
         if not os.path.lexists(self.job_dir(job.id)):  # cleared: the job was all but recorded
             place = latest_namesake(folder, target)
@@ -500,8 +512,11 @@ class Spool:
             job_dir = self.job_dir(job.id)
             job_dir.mkdir(mode=0o700, exist_ok=True)
             papers = replace(papers, companions=lambda shelf: companions.shelve(job_dir, shelf))
-            shelve(self.input_path(job), shelf, papers, self._modes)
-        return publish(shelf, folder, target, self._modes)
+            shelve(self.input_path(job), shelf, papers, self._modes, syncs)
+            yield
+        place = publish(shelf, folder, target, self._modes, syncs)
+        yield
+        return place
 
 
 def _refusal(error: OSError) -> str:

@@ -46,11 +46,13 @@ class FiledOriginals:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._grown: set[int] = set()
+        self._places: dict[int, Path] = {}  # where they were found last: looking is not for free
 
     def look(self) -> None:
         """Compare each with what was harmonized; a sender may have it open still."""
         since_s = self._shell.clock() - _WATCHED_S
         recent = self._shell.store.jobs(since_s=since_s, limit=_MOST_WATCHED)
+        self._places = {job.id: self._places[job.id] for job in recent if job.id in self._places}
         grown = {job.id for job in recent if job.state.is_finished and self._has_grown(job)}
         for job_id in grown:
             what = (
@@ -65,13 +67,20 @@ class FiledOriginals:
     def _has_grown(self, job: JobRecord) -> bool:
         if job.state not in (JobState.DELIVERED, JobState.DUPLICATE, JobState.CANCELLED):
             return False  # in the error folder people may edit
-        path = _place_of(self._shell, job)
+        seen = self._seen(job)
+        known = (job.fingerprint.size_bytes, job.fingerprint.mtime_ns)
+        return seen is not None and (seen.st_size, seen.st_mtime_ns) != known
+
+    def _seen(self, job: JobRecord) -> os.stat_result | None:
+        """The filed original as it is now; None when it is nowhere."""
+        with suppress(OSError, KeyError):
+            return self._places[job.id].lstat()
+        found = _place_of(self._shell, job)
         with suppress(OSError):
-            if path is not None:
-                seen = path.lstat()
-                known = (job.fingerprint.size_bytes, job.fingerprint.mtime_ns)
-                return (seen.st_size, seen.st_mtime_ns) != known
-        return False
+            if found is not None:
+                self._places[job.id] = found
+                return found.lstat()
+        return None
 
 
 def _place_of(shell: Shell, job: JobRecord) -> Path | None:

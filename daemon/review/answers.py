@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from loguru import logger
 
 from daemon.db.records import JobRecord, Move
 from daemon.folders.review_folder import PROPOSAL
+from daemon.folders.syncs import alone
 from daemon.review.mapping_shelf import AnswerRefused, MappingShelf
 from daemon.review.review_desk import ReviewDesk
 from daemon.shell import Shell
@@ -224,7 +226,7 @@ class Answers:
         if known is None or known[0] == job.fingerprint:
             return {}
         try:
-            sha256, fingerprint = self._shell.spool.digest(job)
+            sha256, fingerprint = alone(partial(self._shell.spool.digest, job))
         except OSError:
             return {}
         return {"fingerprint": fingerprint} if sha256 == job.sha256 else {}

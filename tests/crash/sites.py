@@ -249,6 +249,12 @@ def one_file(site: Site) -> None:
     site.drop("good.csv")
 
 
+def many(site: Site) -> None:
+    """So many at once that their folders are synced all together."""
+    for number in range(20):
+        site.drop(f"f{number}.csv", GOOD.replace("P0000001", f"P00001{number:02}"))
+
+
 def mixed(site: Site) -> None:
     """Good, refused, the same bytes twice, two names for one file, a sub-folder, a link."""
     site.drop("good.csv")
@@ -298,6 +304,7 @@ def archive(site: Site) -> None:
 
 DAYS: dict[str, Callable[[Site], None]] = {
     "one": one_file,
+    "many": many,
     "mixed": mixed,
     "returned": returned,
     "held": held,

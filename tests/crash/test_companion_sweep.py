@@ -16,7 +16,7 @@ from daemon.states import JobState
 from tests.crash import test_crash_sweep as days
 from tests.crash import test_spool_sweep as verbs
 from tests.support import GOOD, World
-from tests.unit.test_spool import DAY, dropped
+from tests.unit.test_spool import DAY, dropped, quarantine, retire
 
 fresh = verbs.fresh
 SUM = (hashlib.sha256(verbs.CONTENT).hexdigest() + "  a.csv\n").encode()
@@ -72,7 +72,7 @@ def test_companions_go_to_the_archive(fresh: Callable[[], Spool]) -> None:
         }
 
     def act(spool: Spool, job: JobRecord) -> None:
-        spool.retire(job, {"job": job.label})
+        retire(spool, job, {"job": job.label})
         spool.clear(job.id)
 
     assert verbs.sweep(fresh, claimed_with, act, check, takes_apart=True) >= 6
@@ -96,7 +96,7 @@ def test_companions_go_back_with_their_file(fresh: Callable[[], Spool]) -> None:
 def test_a_retry_brings_companions_along(fresh: Callable[[], Spool]) -> None:
     def prepare(spool: Spool) -> JobRecord:
         job = claimed_with(spool)
-        spool.quarantine(job, lambda beside: "why\n", {"job": job.label})
+        quarantine(spool, job, lambda beside: "why\n", {"job": job.label})
         spool.clear(job.id)
         return job
 

@@ -21,7 +21,18 @@ import pytest
 from daemon.db.records import JobRecord
 from daemon.folders import linux
 from daemon.folders.spool import Spool
-from tests.unit.test_spool import DAY, claimed, dropped, job_for, reason, spool_in, staged
+from tests.unit.test_spool import (
+    DAY,
+    claimed,
+    deliver,
+    dropped,
+    job_for,
+    quarantine,
+    reason,
+    retire,
+    spool_in,
+    staged,
+)
 
 CONTENT = b"id\n1\n"
 CHANGES = {
@@ -179,8 +190,8 @@ def test_a_delivery(fresh: Callable[[], Spool]) -> None:
         ]
 
     def act(spool: Spool, job: JobRecord) -> None:
-        assert spool.deliver(job) == "patients/a.j1"
-        spool.retire(job, {"job": "j1"})
+        assert deliver(spool, job) == "patients/a.j1"
+        retire(spool, job, {"job": "j1"})
         spool.clear(1)
 
     assert sweep(fresh, staged, act, check) >= 16
@@ -188,7 +199,7 @@ def test_a_delivery(fresh: Callable[[], Spool]) -> None:
 
 def test_filing_in_the_archive_and_clearing(fresh: Callable[[], Spool]) -> None:
     def act(spool: Spool, job: JobRecord) -> None:
-        spool.retire(job, {"job": "j1"})
+        retire(spool, job, {"job": "j1"})
         spool.clear(1)
 
     def check(spool: Spool) -> None:
@@ -201,7 +212,7 @@ def test_filing_in_the_archive_and_clearing(fresh: Callable[[], Spool]) -> None:
 
 def test_filing_in_the_error_folder_and_clearing(fresh: Callable[[], Spool]) -> None:
     def act(spool: Spool, job: JobRecord) -> None:
-        spool.quarantine(job, reason, {"job": "j1"})
+        quarantine(spool, job, reason, {"job": "j1"})
         spool.clear(1)
 
     def check(spool: Spool) -> None:
@@ -215,7 +226,7 @@ def test_filing_in_the_error_folder_and_clearing(fresh: Callable[[], Spool]) -> 
 
 def test_taking_back_a_returned_error_folder(fresh: Callable[[], Spool]) -> None:
     def prepare(spool: Spool) -> JobRecord:
-        spool.quarantine(staged(spool), reason, {"job": "j1"})
+        quarantine(spool, staged(spool), reason, {"job": "j1"})
         spool.clear(1)
         folder = spool.folders.inbox / "j1__TRUNCATED"
         shutil.move(spool.folders.error / DAY / "j1__TRUNCATED", folder)
@@ -231,7 +242,7 @@ def test_taking_back_a_returned_error_folder(fresh: Callable[[], Spool]) -> None
 def test_a_retry_from_the_error_folder(fresh: Callable[[], Spool]) -> None:
     def prepare(spool: Spool) -> JobRecord:
         job = staged(spool)
-        spool.quarantine(job, reason, {"job": "j1"})
+        quarantine(spool, job, reason, {"job": "j1"})
         spool.clear(1)
         return job
 
@@ -247,7 +258,7 @@ def test_a_retry_from_the_error_folder(fresh: Callable[[], Spool]) -> None:
 def test_a_retry_from_the_archive(fresh: Callable[[], Spool]) -> None:
     def prepare(spool: Spool) -> JobRecord:
         job = staged(spool)
-        spool.retire(job, {"job": "j1"})
+        retire(spool, job, {"job": "j1"})
         spool.clear(1)
         return job
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.folders.linux import sync_filesystem
 from tests.crash.sites import DAYS, Site
 from tests.crash.sweep import HERE
 from tests.crash.tracing import Zygote, why_not
@@ -35,6 +36,8 @@ class Disk:
         self.volatile: set[str] = set()
         self.commits: list[set[str]] = []  # what was volatile at each, oldest first
         self.landmarks: dict[str, int] = {}  # -> how many commits there were by then
+        self.first: dict[str, str] = {}  # -> what was moved
+        self.filesystems_synced = 0
 
     def replay(self, ops: list[list[str]]) -> None:
         for call, _, *paths in ops:
@@ -48,13 +51,18 @@ class Disk:
             return
         if call in WRITES:
             self.volatile.add(path)
+        elif call == "syncfs":
+            self.filesystems_synced += 1
+            self.volatile.clear()  # no test has it on two filesystems
         elif call in SYNCS | GONE:
             self.volatile.discard(path)
         elif call in NAMES:
             self.volatile.update(str(Path(name).parent) for name in paths)
             if call.startswith("rename"):
                 self._carry(*paths)
-                self.landmarks.setdefault(_landmark(*paths), len(self.commits))
+                landmark = _landmark(*paths)
+                self.landmarks.setdefault(landmark, len(self.commits))
+                self.first.setdefault(landmark, paths[0])
 
     def _carry(self, old: str, new: str) -> None:
         """What was volatile below the old name is so below the new one."""
@@ -151,8 +159,28 @@ def test_members_are_durable_before_they_become_jobs_and_before_their_archive_en
         pytest.skip(missing)
     disk = replayed(Site(tmp_path / "site", DAYS["archive"], **QUIET), tmp_path / "away")
     recorded = disk.commits[disk.landmarks["member"] - 1]
-    assert {one for one in recorded if "/members" in one} == set()
+    members = str(Path(disk.first["member"]).parent)  # another archive may be opened meanwhile
+    assert {one for one in recorded if one.startswith(members)} == set()
     ended = disk.commits[disk.landmarks["into archive/"]]
     own = ("work/j1/", "work/j2/")  # the archives' folders, which go next
     assert {one for one in ended if "/input" in one and not one.startswith(own)} == set()
     assert disk.landmarks["into archive/"] >= disk.landmarks["member"]
+
+
+def test_many_claims_at_once_are_durable_before_they_are_recorded(tmp_path: Path) -> None:
+    missing = why_not()
+    if missing:
+        pytest.skip(missing)
+    disk = replayed(Site(tmp_path / "site", DAYS["many"], **QUIET), tmp_path / "away")
+    claimed, delivered = disk.landmarks["claim"], disk.landmarks["into outbox/"]
+    for volatile in disk.commits[claimed:delivered]:
+        assert {one for one in volatile if one == "inbox" or one.endswith("/input")} == set()
+    for volatile in disk.commits:
+        assert {one for one in volatile if one.startswith(("outbox/", "archive/"))} == set()
+    if is_local(tmp_path):
+        assert disk.filesystems_synced, "so many folders are synced by one call"
+
+
+def is_local(folder: Path) -> bool:
+    """Whether the product would sync this filesystem as a whole, when little is dirty."""
+    return sync_filesystem(folder)

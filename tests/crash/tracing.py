@@ -37,6 +37,7 @@ CHANGES = {
     "fallocate": 285,
     "fsync": 74,
     "fdatasync": 75,
+    "syncfs": 306,
     "truncate": 76,
     "ftruncate": 77,
     "sync_file_range": 277,

@@ -34,6 +34,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     (
         "daemon.folders.linux",
+        "daemon.folders.syncs",
         "daemon.folders.files",
         "daemon.folders.groups",
         "daemon.notify",
@@ -80,6 +81,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("daemon.status",),
     ("daemon.starting",),
     ("daemon.app", "daemon.inbox.view"),
+    ("daemon.glance",),
     (
         "daemon.doctor",
         "daemon.doctor_disk",

@@ -411,7 +411,7 @@ def test_bind_mounts_of_one_filesystem_are_crossed_by_copy(tmp_path: Path) -> No
 def test_a_hash_comes_with_the_fingerprint_of_what_was_hashed(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"abc" * 1_000_000)
-    digest, fingerprint = sha256_of(path, durable=True)
+    digest, fingerprint = sha256_of(path)
     assert digest == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
     seen = path.stat()
     assert fingerprint.size_bytes == seen.st_size

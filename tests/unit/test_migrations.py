@@ -18,6 +18,7 @@ from daemon.db import schema
 from daemon.db.errors import StateError, StateMissing
 from daemon.db.models import metadata
 from daemon.db.store import JobStore
+from daemon.db.version import HEAD
 from daemon.states import JobState
 from tests.unit.stored_jobs import HandClock, deliver
 
@@ -35,8 +36,8 @@ def test_a_new_database_comes_up_at_the_newest_revision(tmp_path: Path) -> None:
 
     JobStore(path, HandClock()).close()
 
-    assert query(path, "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
-    assert ScriptDirectory(str(_MIGRATIONS)).get_heads() == [schema.HEAD]
+    assert query(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+    assert ScriptDirectory(str(_MIGRATIONS)).get_heads() == [HEAD]
 
 
 def test_revisions_are_numbered_so_that_a_newer_one_sorts_last() -> None:
@@ -179,7 +180,7 @@ def test_two_processes_may_create_the_database_at_once(tmp_path: Path) -> None:
         starter.join(60)
 
     assert [starter.exitcode for starter in starters] == [0, 0, 0]
-    assert query(path, "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+    assert query(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def _open_at_once(path: Path, start: Any) -> None:

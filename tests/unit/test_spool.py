@@ -10,17 +10,19 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.db.records import JobRecord, Owner
+from daemon.db.records import Fingerprint, JobRecord, KnownFile, Owner
 from daemon.folders.files import FileVanished, copy_verified, fingerprint_of
 from daemon.folders.spool import OutsideFolder, Spool, SpoolFolders
+from daemon.folders.syncs import Syncs, alone, sync_all
 from daemon.inbox.names import ignored_reason
 from daemon.inbox.settle import Lease
 from daemon.states import JobState
@@ -31,6 +33,30 @@ DAY = "2026-11-21"
 LONG = b"n" * 251 + b".csv"
 HOSTILE = [LONG, b"\xff\xfe.csv", b"a\nb\x1b[2J.csv", b"-rf.csv", b"* ?.csv", b"labs/x y/a.csv"]
 FOLDERS = ("inbox", "outbox", "archive", "error", "review", "work")
+
+
+def deliver(spool: Spool, job: JobRecord) -> str:
+    syncs = Syncs()
+    place = spool.deliver(job, syncs)
+    assert not sync_all(syncs.paths)
+    return place
+
+
+def retire(spool: Spool, job: JobRecord, document: Mapping[str, Any]) -> str:
+    return alone(partial(spool.retire, job, document))
+
+
+def quarantine(
+    spool: Spool,
+    job: JobRecord,
+    text: Callable[[Sequence[str]], str],
+    document: Mapping[str, Any],
+) -> KnownFile | None:
+    return alone(partial(spool.quarantine, job, text, document))
+
+
+def digest_of(spool: Spool, job: JobRecord) -> tuple[str, Fingerprint]:
+    return alone(partial(spool.digest, job))
 
 
 def spool_in(root: Path, **elsewhere: Path) -> Spool:
@@ -119,8 +145,8 @@ def reason(beside: Sequence[str]) -> str:
     return f"It did not work. See {' and '.join(beside)}.\n"
 
 
-def quarantine(spool: Spool, job: JobRecord) -> Path:
-    spool.quarantine(job, reason, {"job": job.label})
+def quarantined(spool: Spool, job: JobRecord) -> Path:
+    quarantine(spool, job, reason, {"job": job.label})
     return spool.folders.error / DAY / f"{job.label}__{job.reason_code}"
 
 
@@ -265,14 +291,14 @@ def test_a_probe_tells_whether_the_scanned_file_is_still_written_to(spool: Spool
 
 def test_the_digest_is_of_what_was_claimed(spool: Spool) -> None:
     job = claimed(spool, content=b"abc")
-    digest, fingerprint = spool.digest(job)
+    digest, fingerprint = digest_of(spool, job)
     assert digest == hashlib.sha256(b"abc").hexdigest()
     assert spool.stat_input(job) == (job.fingerprint, spool.input_path(job).stat().st_mode)
     assert fingerprint == job.fingerprint
     spool.clear(job.id)
     assert spool.stat_input(job) is None
     with pytest.raises(FileVanished):
-        spool.digest(job)
+        digest_of(spool, job)
 
 
 # -- delivering ---------------------------------------------------------------------------------
@@ -282,7 +308,7 @@ def test_a_delivery_appears_whole_under_its_contract_with_the_configured_modes(
     any_spool: Spool,
 ) -> None:
     job = staged(any_spool, b"labs/march.csv", job_id=42)
-    assert any_spool.deliver(job) == "patients/march.j42"
+    assert deliver(any_spool, job) == "patients/march.j42"
     place = any_spool.folders.outbox / "patients" / "march.j42"
     assert sorted(files(place)) == ["patients.csv", "rejects.csv", "report.json"]
     assert place.stat().st_mode & 0o777 == 0o750
@@ -292,12 +318,12 @@ def test_a_delivery_appears_whole_under_its_contract_with_the_configured_modes(
 
 def test_a_repeated_delivery_is_the_same_also_when_a_consumer_took_it(any_spool: Spool) -> None:
     job = staged(any_spool)
-    assert any_spool.deliver(job) == "patients/a.j1"
+    assert deliver(any_spool, job) == "patients/a.j1"
     before = files(any_spool.folders.outbox)
-    assert any_spool.deliver(job) == "patients/a.j1"
+    assert deliver(any_spool, job) == "patients/a.j1"
     assert files(any_spool.folders.outbox) == before
     shutil.rmtree(any_spool.folders.outbox / "patients" / "a.j1")
-    assert any_spool.deliver(job) == "patients/a.j1"
+    assert deliver(any_spool, job) == "patients/a.j1"
     assert files(any_spool.folders.outbox) == {}
 
 
@@ -308,9 +334,9 @@ def test_a_delivery_cut_between_copy_and_removal_is_not_made_twice(
     job = staged(spool)
     staging = spool.staging_dir(1, 1)
     shutil.copytree(staging, tmp_path / "kept")
-    spool.deliver(job)
+    deliver(spool, job)
     shutil.copytree(tmp_path / "kept", staging)  # the copy is there, the source not yet removed
-    assert spool.deliver(job) == "patients/a.j1"
+    assert deliver(spool, job) == "patients/a.j1"
     assert [p.name for p in (spool.folders.outbox / "patients").iterdir()] == ["a.j1"]
 
 
@@ -321,8 +347,8 @@ def test_results_of_another_database_under_the_same_name_are_never_overwritten(
     old.mkdir(parents=True)
     (old / "patients.csv").write_text("old")
     job = staged(any_spool)
-    assert any_spool.deliver(job) == "patients/a.j1-2"
-    assert any_spool.deliver(job) == "patients/a.j1-2"
+    assert deliver(any_spool, job) == "patients/a.j1-2"
+    assert deliver(any_spool, job) == "patients/a.j1-2"
     assert files(old) == {"patients.csv": b"old"}
 
 
@@ -330,7 +356,7 @@ def test_results_of_another_database_under_the_same_name_are_never_overwritten(
 def test_any_name_is_delivered_under_a_name_every_system_can_read(
     spool: Spool, source: bytes
 ) -> None:
-    delivery = spool.deliver(staged(spool, source))
+    delivery = deliver(spool, staged(spool, source))
     assert (spool.folders.outbox / delivery / "patients.csv").exists()
     assert delivery.isprintable()
     assert len(delivery.split("/")[-1].encode()) < 200
@@ -339,7 +365,7 @@ def test_any_name_is_delivered_under_a_name_every_system_can_read(
 def test_results_that_were_never_published_and_are_gone_are_not_a_success(spool: Spool) -> None:
     job = claimed(spool)  # hazard 109
     with pytest.raises(FileVanished):
-        spool.deliver(job)
+        deliver(spool, job)
 
 
 def test_a_link_among_our_folders_is_refused(spool: Spool) -> None:
@@ -347,7 +373,7 @@ def test_a_link_among_our_folders_is_refused(spool: Spool) -> None:
     outside.mkdir()
     (spool.folders.outbox / "patients").symlink_to(outside)
     with pytest.raises(OutsideFolder):
-        spool.deliver(staged(spool))
+        deliver(spool, staged(spool))
     assert files(outside) == {}
 
 
@@ -369,7 +395,7 @@ def test_an_archived_original_keeps_name_bytes_mtime_and_mode(
     inbox_path(any_spool, source).chmod(0o604)
     job = job_for(any_spool, source)
     any_spool.claim_all([job])
-    assert any_spool.retire(job, {"job": "j1"}) == f"{DAY}/j1"
+    assert retire(any_spool, job, {"job": "j1"}) == f"{DAY}/j1"
     place = any_spool.folders.archive / DAY / "j1"
     original = place / os.fsdecode(job.name)
     assert original.read_bytes() == b"bytes"
@@ -384,7 +410,7 @@ def test_a_quarantined_file_lies_beside_its_reason_and_what_the_attempt_found(
     any_spool: Spool,
 ) -> None:
     job = staged(any_spool, job_id=42)
-    known = any_spool.quarantine(job, reason, {"job": "j42"})
+    known = quarantine(any_spool, job, reason, {"job": "j42"})
     place = any_spool.folders.error / DAY / "j42__TRUNCATED"
     assert files(place) == {
         "a.csv": b"id\n1\n",
@@ -406,9 +432,9 @@ def test_filing_may_be_repeated_after_a_crash_anywhere(any_spool: Spool, verb: s
 
     def file(job: JobRecord) -> None:
         if verb == "retire":
-            any_spool.retire(job, {})
+            retire(any_spool, job, {})
         else:
-            any_spool.quarantine(job, reason, {})
+            quarantine(any_spool, job, reason, {})
 
     job = staged(any_spool)
     shelf = any_spool.job_dir(1) / "filed"
@@ -434,9 +460,9 @@ def test_what_a_person_took_away_is_not_made_again(spool: Spool, verb: str) -> N
     folder = spool.folders.archive if verb == "retire" else spool.folders.error
     for _ in range(2):
         if verb == "retire":
-            spool.retire(job, {})
+            retire(spool, job, {})
         else:
-            spool.quarantine(job, reason, {})
+            quarantine(spool, job, reason, {})
         shutil.rmtree(folder / DAY, ignore_errors=True)
     assert files(folder) == {}
 
@@ -444,16 +470,16 @@ def test_what_a_person_took_away_is_not_made_again(spool: Spool, verb: str) -> N
 def test_a_quarantine_without_its_original_still_explains_itself(spool: Spool) -> None:
     job = claimed(spool, reason_code="TAMPERED")  # hazard 109
     spool.input_path(job).unlink()
-    assert spool.quarantine(job, reason, {"job": "j1"}) is None
+    assert quarantine(spool, job, reason, {"job": "j1"}) is None
     place = spool.folders.error / DAY / "j1__TAMPERED"
     assert sorted(files(place)) == ["REASON.txt", "reason.json"]
     assert json.loads((place / "reason.json").read_text())["original_missing"] is True
 
 
 def test_an_error_folder_of_another_database_is_never_overwritten(any_spool: Spool) -> None:
-    first = quarantine(any_spool, claimed(any_spool, content=b"one"))
+    first = quarantined(any_spool, claimed(any_spool, content=b"one"))
     any_spool.clear(1)
-    quarantine(any_spool, claimed(any_spool, content=b"two"))
+    quarantined(any_spool, claimed(any_spool, content=b"two"))
     assert (first / "a.csv").read_bytes() == b"one"
     second = first.with_name(f"{first.name}-2")
     assert (second / "a.csv").read_bytes() == b"two"
@@ -462,7 +488,7 @@ def test_an_error_folder_of_another_database_is_never_overwritten(any_spool: Spo
 @pytest.mark.parametrize("name", [b"rejects.csv", b"REASON.txt", b"reason.json"])
 def test_an_original_named_like_one_of_our_papers_is_not_lost(spool: Spool, name: bytes) -> None:
     job = staged(spool, b"labs/" + name)
-    place = quarantine(spool, job)
+    place = quarantined(spool, job)
     assert (place / "original" / name.decode()).read_bytes() == b"id\n1\n"
     shutil.move(place, spool.folders.inbox / place.name)
     source = f"{place.name}/original/".encode() + name
@@ -478,7 +504,7 @@ def test_what_is_refused_for_its_kind_is_filed_as_it_is(spool: Spool, kind: str)
         os.mkfifo(path)
     job = job_for(spool, b"a.csv", reason_code="SYMLINK")
     spool.claim_all([job])
-    place = quarantine(spool, job)
+    place = quarantined(spool, job)
     assert stat.S_IFMT((place / "a.csv").lstat().st_mode) in (stat.S_IFLNK, stat.S_IFIFO)
     assert (place / "REASON.txt").exists()
 
@@ -496,7 +522,7 @@ def test_clearing_removes_the_jobs_folder_and_follows_no_link(spool: Spool) -> N
 
 
 def test_a_returned_error_folder_gives_its_original_and_disappears(any_spool: Spool) -> None:
-    place = quarantine(any_spool, staged(any_spool))  # hazard 108
+    place = quarantined(any_spool, staged(any_spool))  # hazard 108
     (any_spool.folders.inbox / "back").mkdir()
     shutil.move(place, any_spool.folders.inbox / "back" / place.name)
     found = any_spool.scan()
@@ -510,7 +536,7 @@ def test_a_returned_error_folder_gives_its_original_and_disappears(any_spool: Sp
 def test_a_paper_that_somebody_edited_stays_in_the_inbox_and_is_never_ingested(
     spool: Spool,
 ) -> None:
-    place = quarantine(spool, staged(spool))
+    place = quarantined(spool, staged(spool))
     back = spool.folders.inbox / place.name
     shutil.move(place, back)
     (back / "rejects.csv").write_text("my corrections")
@@ -533,7 +559,7 @@ def test_somebody_elses_folder_of_that_shape_loses_nothing_but_its_file(spool: S
 
 def test_a_retry_takes_a_refused_original_out_of_the_error_folder(any_spool: Spool) -> None:
     parent = staged(any_spool)
-    place = quarantine(any_spool, parent)
+    place = quarantined(any_spool, parent)
     any_spool.clear(1)
     (place / "a.csv").write_bytes(b"corrected in place")
     retry = replace(parent, id=2)
@@ -545,7 +571,7 @@ def test_a_retry_takes_a_refused_original_out_of_the_error_folder(any_spool: Spo
 
 def test_a_retry_of_a_delivered_file_copies_it_from_the_archive(any_spool: Spool) -> None:
     parent = claimed(any_spool)
-    any_spool.retire(parent, {})
+    retire(any_spool, parent, {})
     any_spool.clear(1)
     retry = replace(parent, id=2)
     for _ in range(2):
@@ -618,7 +644,7 @@ def test_pruning_removes_whole_days_and_nothing_else(spool: Spool) -> None:
 
 def test_the_index_lists_refused_files_safely_for_spreadsheets(spool: Spool) -> None:
     job = claimed(spool, b"=cmd|' /C calc'!A0.csv", reason_note="line 3 ends too soon")
-    quarantine(spool, job)
+    quarantined(spool, job)
     gone = replace(job, id=2, source=b"\xff\n.csv")
     spool.write_error_index([job, gone])
     content = (spool.folders.error / "INDEX.csv").read_bytes()

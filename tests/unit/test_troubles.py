@@ -83,10 +83,10 @@ def test_an_input_that_cannot_be_hashed_after_its_attempt_is_dealt_with_later(
         swapped = False
         was_swapped = False
 
-        def digest(self, job: Any) -> Any:
+        def digest(self, job: Any, syncs: Any) -> Any:
             if self.swapped:
                 raise OSError(5, "Input/output error")
-            return super().digest(job)
+            return super().digest(job, syncs)
 
         def prepare_staging(self, job_id: int, attempt: int) -> Path:
             if not self.was_swapped:
