@@ -78,7 +78,7 @@ class XlsGlobals:
             elif kind == STYLE:
                 used.append(struct.unpack_from("<H", data, 2)[0])
             elif kind == TEXTS:
-                self.texts = _shared_texts([data, *more])
+                self.texts = shared_texts([data, *more])
         self.formats = [own.get(number, BUILT_IN.get(number, "General")) for number in used]
 
     def text(self, data: bytes, at: int, *, is_short: bool = False) -> str:
@@ -204,7 +204,7 @@ def _joined(book: XlsGlobals, data: bytes, more: Sequence[bytes]) -> str:
     return _Pieces([data, *more], 3).letters(letters, wide=bool(data[2] & 1))
 
 
-def _shared_texts(chunks: Sequence[bytes]) -> list[str]:
+def shared_texts(chunks: Sequence[bytes]) -> list[str]:
     """The texts that cells refer to; they go on from record to record, also within one."""
     pieces = _Pieces(chunks, 8)
     texts: list[str] = []
@@ -250,7 +250,7 @@ class _Pieces:
 
     def letters(self, count: int, *, wide: bool) -> str:
         """Letters of one byte or two; each further record says anew which."""
-        parts: list[str] = []
+        parts: list[bytes] = []  # all in two bytes: a record may end within a pair of them
         while count > 0:
             if self._at >= len(self._chunks[self._number]):
                 self._number, self._at = self._number + 1, 1
@@ -259,10 +259,10 @@ class _Pieces:
             piece = self._chunks[self._number][self._at : self._at + size * count]
             if len(piece) < size:
                 raise ValueError("a text ends within a letter")
-            parts.append(piece.decode("utf-16-le" if wide else "latin-1", errors="replace"))
+            parts.append(piece if wide else piece.decode("latin-1").encode("utf-16-le"))
             self._at += len(piece)
             count -= len(piece) // size
-        return "".join(parts)
+        return b"".join(parts).decode("utf-16-le", errors="replace")
 
     def _go_on(self) -> None:
         while self._number < len(self._chunks) and self._at >= len(self._chunks[self._number]):

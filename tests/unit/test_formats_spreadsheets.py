@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import python_calamine
 
 from pipeline.errors import FileCode, RowCode
 from pipeline.formats.numberformats import shown
+from pipeline.formats.xlsrecords import shared_texts
 from pipeline.messages import Limits
 from tests.unit.binarybooks import as_xls, as_xlsb
 from tests.unit.harmonizing import Desk
@@ -94,6 +97,39 @@ def test_texts_truth_and_digits_are_kept(reader: Reader, kind: str) -> None:
     assert found.column("v") == ["1234567890123456", "-2.5", "true", "7"]
     assert [(one.record, one.code) for one in found.faults] == [(1, RowCode.PRECISION_LOST)]
     assert found.places[1] == "Data!A3"
+
+
+@pytest.mark.parametrize("name", ["xls", "xlsb", "of xlwt"])
+def test_another_reader_finds_the_same_cells(reader: Reader, name: str) -> None:
+    rows: list[list[Any]] = [["é" * 4000, 2.5], ["x", -7.0], ["", True], ["a\nb", 1e-7]]
+    content = BINARY[name](["id", "v"], rows) if name in BINARY else SAVED_BY_XLWT
+    found = reader.read(content)
+    book = python_calamine.CalamineWorkbook.from_filelike(BytesIO(content))
+    header, *others = book.get_sheet_by_index(0).to_python()
+
+    assert list(found.header) == header
+    for mine, other in zip(found.rows, others, strict=True):
+        for text, value in zip(mine, other, strict=True):
+            if isinstance(value, str):
+                assert text == value
+            elif isinstance(value, bool):
+                assert text == str(value).lower()
+            elif isinstance(value, int | float) and name in BINARY:
+                assert float(text) == value
+
+
+def test_texts_that_go_on_in_further_records_are_whole(reader: Reader) -> None:
+    """Excel parts its list of texts at 8224 bytes, within a letter's text and with a new width."""
+    found = reader.read(SHARED_TEXTS)
+    assert found.column("v") == ["a" * 9_000, "山" * 9_000, "é😀" * 3_000, "short"]
+
+
+@pytest.mark.parametrize("cut", range(5))
+def test_a_text_may_be_parted_at_any_place(cut: int) -> None:
+    letters = "é😀山a".encode("utf-16-le")
+    at = 2 * cut
+    first = bytes(8) + struct.pack("<HB", 5, 1) + letters[:at]
+    assert shared_texts([first, b"\x01" + letters[at:]]) == ["é😀山a"]
 
 
 @pytest.mark.parametrize("kind", sorted(BINARY))
@@ -410,4 +446,23 @@ SAVED_BY_XLWT = unpacked(
     "b-Ub~XN}{fZo#NHtlji8O9c92dK+nv6q}QBBUiONN@eamCJg*1^vzKX2Q}lD{0d)O+R0w~G&pCg;%PRMSD9^a7R)DomT"
     "b5>817@fP^EMTjl7*kX%qp&5HSN$9-`deX`1mA2n?t~1TWpGj_8+l6ud4)A8a4P$&xU~)<EvkXbo{x5Trn)dfXv8UPk1"
     "omN%_G90Y<Ck|>Gyi>VT3Gn^me5k$pIb^l|Ks-m0$Nyv>;"
+)
+
+# Texts of several thousand letters, saved by xlwt 1.3.0.
+SHARED_TEXTS = unpacked(
+    "c-rlpOKcTY9LE3W_TIkin-&GNTw8^L^-+q7+H!f<7q#F6#422%MgnQIHb&iuVwWZ+t~72)*tkKAi7#B>&IJiZ7a9{yt1"
+    "IKmL=zX#@jL&{jg>Tp8b#auzAxWz&Ybzrow+k}lXKEZKR??zaqQitlXijDS(!~GRaQQuFDS**N`q;8lEh|dxmQWhyi!%"
+    "AZe)4RPSu{Ni1#qw?@7zp$?T`1+4stzJ!SnP!$bK?sEvLO#SqV-R}A)+dg^S6pH-7{zjKlE9k2Yvx!!wTb@r-uBJ8%ah"
+    "5l7*)2Db>rp>q2S^V4&e4lT;r^{OGv-lLh_*$5*&Dn<0gT=%D&ke2F8ar;fZ+%0<L!-sR6V|L7c-($X@@Bu3eyOMP^k3"
+    "TkVCw(v&;1p%^uM0TnjNuZuRq}9R%0K(7q?_>b8)PA&hq(ct;Oi!Ja|Ai|5-Jj>*{E?B0>lugb+dqA%qY@2qA<JLI@#*"
+    "7K(Z-pXXfwg#JqLrJ2<o?cwP`j4{R-V~jDz7-Nhv#u#IaF`m!vv1NJw^ocRX7-Nhv#u#IaF~%5Uj4{R-FL?8c0LB<&jP"
+    "V>D|HDjoM|=3udcU^sAcPP?2qA<JLI@#*5W@LFe?@@H03n1BLI@#*5JCtcgb+dqA%qYvboSU2^?}O(A%qY@2qA<J{(Z*"
+    "(Fta9S_RNzbqhr-(R#n+xR^DKzYR^<?)ykDx%UG})@qpEPyHPZ2uu41k_Rn8z+c!|y<2^^z6BU%}GFdUPm*O7Uxz4xbo"
+    "UwM5^LppY{;5}bd#STom0B(zXh|Dek9y53zIC~d)9w1Quwq8LL+$aOwtv_<{zGA<+9&!ZUuZt@RpFSmS(VN{xQ|+A=nQ"
+    "YZ5%p1_v<%kdpZ%?KiF3bmk+U+>ke+*D(_gaQ&RexN8=cc@@#=)MKFm@dygrlG2d^(n>oc>|XS_a})=yvkTv}f?OMRKw"
+    "m#6h*USE;cXJ@I;dVOVDpY{4Gt*y&6+57R}w%-0wwIPHMLI@#rp+Y*wk7LnnI_i%jQXhxLSw=dNyiBR_8HQP$AJqG-Vt"
+    "PE?<RkAm6EJI07Au!4SNP~W&J#>C2D7V_tCdz|nUYtoQQDMt<=QwG@i~Lp3Z+9?>GO{``!MTNZcuJiZc=Vmx|G#Qx3Wg"
+    "LMY&bEO<AkluH2#Asq`qlalEV)($Vq;Wuvl5*{p0)wkmzfUCQ0cJ<7exeabeaU%6iyP_`>Oln0atm4}pvm7U5i<q>7K@"
+    "~ASXJf=LZ>`|tYBss6d<$t9eHX@JdUTm>pEl2J7IXyp%Ef-3k6)tk0_<c+5ojUrc9kP9X9*5@q{Awl`W`3WG-tqK5_Y<"
+    "1y@u%i;p8xXke+MbSgi!"
 )
