@@ -69,6 +69,19 @@ def make(kind: str, path: Path, count: int) -> None:
         for row in rows(count):
             sheet.append([*row[:3], *map(float, row[3:])])
         book.save(path)
+    elif kind in ("xls", "xlsb"):
+        from tests.unit.binarybooks import as_xls, as_xlsb
+
+        binary = as_xls if kind == "xls" else as_xlsb
+        path.write_bytes(binary(COLUMNS, [[*row[:3], *map(float, row[3:])] for row in rows(count)]))
+    elif kind == "ods":
+        from tests.unit import opendocument as made
+
+        lines = "".join(
+            made.row(*map(made.words, row[:3]), *(made.cell("float", v, "N6") for v in row[3:]))
+            for row in rows(count)
+        )
+        path.write_bytes(made.ods(made.content(made.row(*map(made.words, COLUMNS)) + lines)))
     else:
         import pyarrow as pa
         import pyarrow.feather as feather
@@ -109,7 +122,8 @@ def read(path: Path) -> None:
 def main() -> None:
     """Measure every format."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    everything = ["csv", "csv.gz", "jsonl", "json", "xml", "html", "xlsx", "parquet", "feather"]
+    everything = ["csv", "csv.gz", "jsonl", "json", "xml", "html", "xlsx", "xls", "xlsb", "ods"]
+    everything += ["parquet", "feather"]
     kinds = sys.argv[2:] or everything
     print(f"{'format':10}{'rows':>9}{'MB':>8}{'CPU s':>8}{'MB/s':>8}{'rows/s':>10}{'peak MB':>9}")
     with tempfile.TemporaryDirectory() as folder:

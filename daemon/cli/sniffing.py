@@ -136,10 +136,10 @@ def _write(view: RawView, output: Path | None, header: Header) -> int:
 
 
 def _view(path: Path, table: str | None) -> RawView:
-    from pipeline.formats.raw.view import view_file
+    from pipeline.formats.memberview import view_any
     from pipeline.messages import Limits
 
-    return view_file(path, Limits(), table)
+    return view_any(path, Limits(), table)
 
 
 def _tried(path: Path, table: str | None) -> RawView:
@@ -192,6 +192,9 @@ def _warn(described: dict[str, Any]) -> None:
     """Say on standard error how sure the reading is, and what was done to damaged lines."""
     sure = described["confidence"]
     note = f"confidence {sure:.2f}"
+    if described.get("left_out"):
+        places = ", ".join(described["left_out_at"])
+        note += f"; {described['left_out']} records are none of the table, at {places}"
     if sure < _UNSURE:
         note += "; look at the result: " + "; ".join(described["evidence"])
     err.print(plain(note))

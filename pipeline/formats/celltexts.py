@@ -60,6 +60,8 @@ class NumberTexts:
         return known
 
     def _text(self, written: str, style: Any) -> str:
+        if not written.isascii() or "_" in written:
+            raise ValueError("no number")
         code = self._code_of(style)
         kind = kind_of_format(code)
         if kind in ("general", "text") or (kind == "number" and loses_digits(written)):

@@ -12,6 +12,7 @@ from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.numberformats import plain
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
@@ -19,6 +20,9 @@ from pipeline.messages import Limits
 NAME = "an HTML page"
 _CHUNK = 1 << 16
 _MOST_SPAN = 1_000
+_MOST_TAG = 500_000
+_MOST_EXACT = 1e15
+_SHOWN = re.compile(r"-?[0-9]+(?:,[0-9]{3})*(?:\.([0-9]+))?")
 _MOST_BYTES = 512 << 20
 _CHARSET = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?([A-Za-z0-9._-]+)""", re.I)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -102,6 +106,10 @@ class _Tables(HTMLParser):
             end -= 1
         self.feed(self._rest[:end].decode(errors="replace"))
         self._rest = self._rest[end:]
+        if len(self.rawdata) > _MOST_TAG:  # looked through again with every piece
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED, f"the page has a tag of more than {_MOST_TAG} characters"
+            )
 
     def finish(self) -> None:
         """The page has ended; so has whatever was left open."""
@@ -132,7 +140,8 @@ class _Tables(HTMLParser):
                 table.begin_row()
             elif tag in ("td", "th"):
                 named = dict(attrs)
-                table.begin_cell(_span(named.get("colspan")), _span(named.get("rowspan")))
+                exact = named.get("x:num") or named.get("sdval")
+                table.begin_cell(_span(named.get("colspan")), _span(named.get("rowspan")), exact)
             elif tag == "br" and table.text is not None:
                 table.text.append("\n")
 
@@ -171,6 +180,7 @@ class _Table:
         self._rows = 0
         self._at = 0
         self._span = (1, 1)
+        self._exact: str | None = None
         self._covered: dict[int, int] = {}
         self._merges: list[Merge] = []
 
@@ -179,19 +189,21 @@ class _Table:
         self._row = GridRow(number=self._rows, cells={})
         self._at = 0
 
-    def begin_cell(self, columns: int, rows: int) -> None:
+    def begin_cell(self, columns: int, rows: int, exact: str | None = None) -> None:
         if self._row is None:
             self.begin_row()
         self.end_cell()
         while self._covered.get(self._at, 0) >= self._rows:
             self._at += 1
-        self.text, self._span = [], (columns, rows)
+        self.text, self._span, self._exact = [], (columns, rows), exact
 
     def end_cell(self) -> None:
         if self.text is None or self._row is None:
             return
         text = "\n".join(line.strip(" ") for line in "".join(self.text).split("\n")).strip("\n")
         columns, rows = self._span
+        if self._exact is not None:
+            text = exact_text(text, self._exact)
         if text:
             self._row.cells[self._at] = text
         if columns > 1 or rows > 1:
@@ -215,6 +227,20 @@ class _Table:
         found, self._row = (self._row, self._merges), None
         self._merges = []
         return found
+
+
+def exact_text(text: str, exact: str) -> str:
+    """A number whose cell hides digits, as spreadsheets export it: shown 1.23, said 1.234567."""
+    found = _SHOWN.fullmatch(text)
+    try:
+        number = float(exact)
+        if found is None or abs(number) >= _MOST_EXACT:
+            return text
+        decimals, is_near = len(found[1] or ""), abs(number - float(text.replace(",", "")))
+    except ValueError:
+        return text
+    hides = f"{number:.{decimals}f}" != plain(number) and float(text.replace(",", "")) != number
+    return plain(number) if hides and is_near <= 0.51 * 10**-decimals else text
 
 
 def _span(text: str | None) -> int:

@@ -88,7 +88,10 @@ class _Document:
     def items(self, table: str) -> Iterator[Item]:
         """The records of one array."""
         if table in (_ROOT, _MEMBERS) and (single := self._one()) is not None:
-            yield from _members(single) if table == _MEMBERS else [single]
+            if table == _MEMBERS:
+                yield from _members(single)
+            else:
+                yield from _by_column(single) or [single]
             return
         yield from (item for path, item in self._walk() if path == table and item is not None)
 
@@ -192,6 +195,10 @@ class _Document:
         if one is None or not one.tree:
             return {}, ()
         shape = Shape(self._limits)
+        if rows := _by_column(one):
+            for row in rows:
+                shape.observe(row.tree or {})
+            return {_ROOT: shape}, ("its values stand column by column",)
         if not _is_of_members(one.tree):
             shape.observe(one.tree)
             return {_ROOT: shape}, ("the document is one record",)
@@ -205,6 +212,33 @@ class _Document:
             return None
         text = self._open()
         return _item(text, _ROOT, None) if text.peek() == "{" else None
+
+
+def _by_column(whole: Item) -> list[Item]:
+    """The rows of an object whose values are columns: lists, or objects by the number of the row.
+
+    Empty when it is something else.
+    """
+    tree = whole.tree or {}
+    columns = [
+        [*one.values()] if isinstance(one, dict) and _is_numbered(one) else one
+        for one in tree.values()
+    ]
+    lists = [one for one in columns if isinstance(one, list)]
+    lengths = set(map(len, lists))
+    if len(lists) < max(2, len(columns)) or len(lengths) > 1 or lengths.pop() < 2:
+        return []
+    if any(isinstance(cell, dict | list) for one in lists for cell in one):
+        return []
+    rows = [dict(zip(tree, cells, strict=True)) for cells in zip(*lists, strict=True)]
+    return [
+        Item(line=whole.line, raw=as_json(row), where=f"{_ROOT}.*[{number}]", tree=row)
+        for number, row in enumerate(rows)
+    ]
+
+
+def _is_numbered(column: dict[str, Any]) -> bool:
+    return [*column] == [str(number) for number in range(len(column))]
 
 
 def _is_of_members(tree: dict[str, Any]) -> bool:

@@ -74,6 +74,7 @@ _TEXT_KINDS = (
     (re.compile(r'\s*\[\s*([\[{"]|-?\d[\d.eE+-]*\s*[,\]]|(true|false|null)\b|\]\s*$)'), "JSON"),
     (re.compile(r"\x0b?(MSH|FHS|BHS)[|^]"), "an HL7 message"),
     (re.compile(r"ISA\*"), "an X12 message"),
+    (re.compile(r"MIME-Version:", re.I), "a web archive (.mht) or a mail"),
 )
 
 # Control characters that text does not hold: all but tab, line ends, form feed, Ctrl-Z and escape.

@@ -27,6 +27,7 @@ _NAMESPACE = "urn:schemas-microsoft-com:office:spreadsheet"
 _MIDNIGHT = re.compile(r"T00:00:00(\.0*)?$")
 _DAY_ZERO = re.compile(r"^1899-12-31T")
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_WRITTEN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _MOST_ROWS = 1 << 20
 _MOST_COLUMNS = 1 << 14
 _NAMED_FORMATS = {
@@ -158,8 +159,8 @@ class _Parser:
         if tag == "Data" and self._kind is not None:
             written = "".join(self._parts)
             text = _text(written, self._kind)
-            if text and self._kind == "Number":
-                text = self._number(text)
+            if self._kind == "Number" and _WRITTEN.fullmatch(text.strip()):  # sloppy ones are text
+                text = self._number(text.strip())
                 if len(written) > MOST_DIGITS and loses_digits(written.strip()):
                     self._row.faults[self._at] = LOST_DIGITS
             if text:

@@ -150,6 +150,7 @@ class TreeReader:
         self._name = self._chosen()
         self._table = self._known[self._name]
         self._set_columns()
+        self._check_names()
         self._has_faults = source.kind.startswith(("a JSON", "JSON"))
 
     def at(self, table: str) -> TreeReader:
@@ -203,6 +204,13 @@ class TreeReader:
             return self._told.table
         likely = [one.name for one in self.tables if one.likely]
         return max(likely or self._known, key=lambda name: (self._known[name].rows, -len(name)))
+
+    def _check_names(self) -> None:
+        if any(len(label) > self._limits.max_cell_bytes for label in self._header):
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"a name is longer than {self._limits.max_cell_bytes} bytes",
+            )
 
     def _set_columns(self) -> None:
         self._columns = self._table.columns()

@@ -120,12 +120,13 @@ def _copy(name: str, stream: Any, raw: BinaryIO, target: int, limits: Limits, so
         done += len(piece)
         check_unpacked(done, raw.tell(), limits)
         try:
-            _write(target, piece)
+            write_all(target, piece)
         except OSError as error:
             raise TransientError(FileCode.STORAGE, f"no room to unpack: {error.strerror}") from None
 
 
-def _write(target: int, piece: bytes) -> None:
+def write_all(target: int, piece: bytes) -> None:
+    """Write all of a piece to a descriptor."""
     rest = memoryview(piece)
     while rest:
         rest = rest[os.write(target, rest) :]

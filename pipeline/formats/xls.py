@@ -1,30 +1,35 @@
-"""Old Excel workbooks (.xls): texts by python-calamine, numbers by the formats of their cells.
-
-Both hold a sheet in memory; such files are small, and one that is not is refused.
-"""
+"""Old Excel workbooks (.xls). A sheet is held in memory, 15 bytes a cell and its texts once."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 
 from pipeline.ends.binary import is_cut
-from pipeline.errors import ContentError, FileCode, PipelineError
+from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.celltexts import ERROR, ERROR_TEXTS, LOST_DIGITS, place_of_cell
+from pipeline.formats.celltexts import (
+    ERROR,
+    ERROR_TEXTS,
+    LOST_DIGITS,
+    NumberTexts,
+    by_number,
+    place_of_cell,
+    written_of,
+)
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
-from pipeline.formats.ole import MAGIC, NAMED, streams_of
+from pipeline.formats.ole import MAGIC, NAMED, stream_of, streams_of
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.xlsnumbers import XlsNumbers
+from pipeline.formats.xlsrecords import Value, XlsCells, XlsGlobals
 from pipeline.messages import Limits
 
 NAME = "an old Excel workbook (.xls)"
 _MOST_BYTES = 256 << 20
-_NUMBERS = (int, float, datetime, date, time, timedelta)
+_STREAMS = ("Workbook", "Book", "WORKBOOK", "BOOK")
+_DAMAGED = (ValueError, struct.error, IndexError, OverflowError, KeyError)
 
 
 def open_xls(path: Path, limits: Limits, read_as: ReadAs | None = None) -> TableReader:
@@ -42,8 +47,6 @@ class OldWorkbook:
     kind = NAME
 
     def __init__(self, path: Path) -> None:
-        import python_calamine as calamine  # only whoever opens such a file pays for it
-
         if (size := path.stat().st_size) > _MOST_BYTES:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED,
@@ -51,24 +54,21 @@ class OldWorkbook:
             )
         self._path = path
         with _plain_errors(path):
-            try:
-                self._book = calamine.CalamineWorkbook.from_path(str(path))
-            except calamine.PasswordError:
-                raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password") from None
-            self._numbers = XlsNumbers(path)
-        shown = calamine.SheetVisibleEnum.Visible
-        listed = self._book.sheets_metadata
-        self._order = {one.name: at for at, one in enumerate(listed)}
+            stream = stream_of(path, _STREAMS)
+            if stream is None:
+                raise ValueError("no stream of a workbook")
+            self._book = XlsGlobals(stream)
+        if self._book.is_locked:
+            raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password")
+        sheets = [one for one in self._book.sheets if one.is_worksheet]
+        self._starts = {one.name: one.start for one in sheets}
+        self._last: tuple[str, XlsCells] | None = None
+        self._texts = NumberTexts(by_number(self._book.formats), from_1904=self._book.is_1904)
         self.sheets = [
-            Sheet(
-                name=one.name,
-                about="" if one.visible == shown else "hidden",
-                is_hidden=one.visible != shown,
-            )
-            for one in listed
-            if one.typ == calamine.SheetTypeEnum.WorkSheet
+            Sheet(name=one.name, about="hidden" if one.is_hidden else "", is_hidden=one.is_hidden)
+            for one in sheets
         ]
-        self.notes = ("days are counted from 1904",) if self._numbers.is_1904 else ()
+        self.notes = ("days are counted from 1904",) if self._book.is_1904 else ()
 
     def place(self, sheet: str, row: int, column: int | None) -> str:
         """As in any spreadsheet: `Results!C17`."""
@@ -77,59 +77,45 @@ class OldWorkbook:
     def merges(self, sheet: str) -> list[Merge]:
         """Merged cells."""
         return [
-            Merge(
-                first_row=first[0] + 1,
-                last_row=last[0] + 1,
-                first_column=first[1],
-                last_column=last[1],
-            )
-            for first, last in self._sheet(sheet).merged_cell_ranges or ()
+            Merge(first_row=top + 1, last_row=bottom + 1, first_column=left, last_column=right)
+            for top, bottom, left, right in self._cells(sheet).merges
         ]
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows that have cells."""
-        opened = self._sheet(sheet)
-        top, left = (0, 0) if opened.start is None else opened.start
         with _plain_errors(self._path):
-            numbers = self._numbers.of_sheet(self._order[sheet])
-            values = opened.to_python(skip_empty_area=True)
-            for at, cells in enumerate(values, top):
+            for at, cells in self._cells(sheet).rows():
                 row = GridRow(number=at + 1, cells={})
-                known = numbers.row(at)
-                for column, value in enumerate(cells, left):
-                    if value != "":
-                        _put(row, column, value, known)
-                if row.cells:
-                    yield row
+                for column, style, value, is_error in cells:
+                    self._put(row, column, style, value)
+                    if is_error or value in ERROR_TEXTS:
+                        row.faults[column] = ERROR
+                yield row
 
-    def _sheet(self, sheet: str) -> Any:
-        with _plain_errors(self._path):
-            return self._book.get_sheet_by_name(sheet)
+    def _put(self, row: GridRow, at: int, style: int, value: Value) -> None:
+        if isinstance(value, bool):
+            row.cells[at] = "true" if value else "false"
+        elif isinstance(value, str):
+            row.cells[at] = value
+        else:
+            written = written_of(value)
+            row.cells[at] = self._texts.text(written, style)
+            if len(written) > MOST_DIGITS and loses_digits(written):
+                row.faults[at] = LOST_DIGITS
 
-
-def _put(row: GridRow, at: int, value: object, numbers: dict[int, tuple[str, str]]) -> None:
-    if isinstance(value, bool):
-        row.cells[at] = "true" if value else "false"
-    elif isinstance(value, _NUMBERS):
-        if at not in numbers:
-            raise ValueError("a number has no record")
-        written, row.cells[at] = numbers[at]
-        if len(written) > MOST_DIGITS and loses_digits(written):
-            row.faults[at] = LOST_DIGITS
-    elif value is not None:
-        row.cells[at] = str(value)
-        if value in ERROR_TEXTS:
-            row.faults[at] = ERROR
+    def _cells(self, sheet: str) -> XlsCells:
+        if self._last is None or self._last[0] != sheet:
+            with _plain_errors(self._path):
+                self._last = (sheet, XlsCells(self._book, self._starts[sheet]))
+        return self._last[1]
 
 
 @contextmanager
 def _plain_errors(path: Path) -> Iterator[None]:
-    """Turn what calamine raises into our words; where it panics that is not even an Exception."""
+    """Turn what damaged records lead to into our words."""
     try:
         yield
-    except (PipelineError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - see above
+    except _DAMAGED as error:
         if is_cut(path):
             raise ContentError(
                 FileCode.TRUNCATED, "the workbook ends before its end mark"
@@ -144,7 +130,7 @@ def _is_xls(head: Head) -> bool:
         return False
     streams = streams_of(head.path)
     has_no_end = not streams & NAMED and is_cut(head.path)
-    return has_no_end or not streams.isdisjoint({"Workbook", "Book", "WORKBOOK", "BOOK"})
+    return has_no_end or not streams.isdisjoint(_STREAMS)
 
 
 FORMAT = Format(name=NAME, recognises=_is_xls, open=open_xls, extensions=("xls", "xlt"))

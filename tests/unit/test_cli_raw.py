@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import openpyxl
@@ -12,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from daemon.cli.root import app
 from daemon.errors import ExitCode
+from tests.unit.tables import as_zip
 
 POLLUTED = (
     'Report of May\n\nid;name;qty\n1;Ann;2,5\n2;"Lee; Bob";3,5\n3;Cy;4,5\nTotal;;10,5\n'
@@ -171,3 +174,76 @@ def test_a_table_that_is_not_there_is_refused_and_those_that_are_named(
     assert done.exit_code == ExitCode.USAGE
     assert "TABLE_UNCLEAR" in done.stderr
     assert "1 May, 2 June" in " ".join(done.stderr.split())
+
+
+def test_a_file_in_an_archive_is_read_as_itself(polluted: Path, tmp_path: Path) -> None:
+    path = tmp_path / "drop.zip"
+    path.write_bytes(as_zip({"__MACOSX/._x": b"x", "in/report.csv": POLLUTED}))
+    told = json.loads(give("sniff", path, "--json").stdout)
+    plain = json.loads(give("sniff", polluted, "--json").stdout)
+
+    assert {**told, "file": "", "evidence": []} == {**plain, "file": "", "evidence": []}
+    assert told["evidence"][-1] == "taken out of a ZIP archive: in/report.csv"
+    assert give("read", path).stdout == give("read", polluted).stdout
+
+
+def test_one_of_several_files_in_an_archive_is_read_by_its_number_or_name(
+    tmp_path: Path, book: Path
+) -> None:
+    path = tmp_path / "drop.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in {
+            "scan.pdf": b"%PDF-1.7",
+            "report.csv": POLLUTED,
+            "book.xlsx": book.read_bytes(),
+            "../out.csv": POLLUTED,
+        }.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    told = json.loads(give("sniff", path, "--json").stdout)
+    assert [(one["name"], one["read"]) for one in told["tables"]] == [
+        ("scan.pdf", False),
+        ("report.csv", True),
+        ("book.xlsx", False),
+        ("../out.csv", False),
+    ]
+    assert give("read", path, "--table", "2").stdout == give("read", path).stdout
+    names = [one["name"] for one in json.loads(give("sniff", book, "--json").stdout)["tables"]]
+    for name in names:
+        inner = give("read", path, "--table", f"book.xlsx!{name}").stdout
+        assert inner == give("read", book, "--table", name).stdout
+    assert "leads out of the archive" in give("read", path, "--table", "../out.csv").output
+    assert "there are: 1 scan.pdf" in give("read", path, "--table", "nothing").output
+
+
+def test_archives_in_archives_are_followed_and_not_without_end(
+    polluted: Path, tmp_path: Path
+) -> None:
+    content = as_zip({"report.csv": POLLUTED})
+    for _ in range(2):
+        content = as_zip({"inner.zip": content})
+    path = tmp_path / "drop.zip"
+    path.write_bytes(content)
+    assert give("read", path).stdout == give("read", polluted).stdout
+    path.write_bytes(as_zip({"inner.zip": content}))
+    assert "LIMIT_EXCEEDED" in give("read", path).output
+
+
+def test_a_batch_looks_into_archives(tmp_path: Path) -> None:
+    (tmp_path / "good.zip").write_bytes(as_zip({"report.csv": POLLUTED}))
+    (tmp_path / "bad.zip").write_bytes(as_zip({"scan.pdf": b"%PDF-1.7"}))
+    (tmp_path / "none.zip").write_bytes(as_zip({}))
+    done = give("sniff", "--batch", *(tmp_path / f"{n}.zip" for n in ("good", "bad", "none")))
+    good, bad, none = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert good["header"] == ["id", "name", "qty"]
+    assert (bad["error"], none["error"]) == ("UNSUPPORTED", "EMPTY")
+
+
+def test_records_that_are_none_of_the_table_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"id":1}\noops\n{"id":2}\n{"id":3}\n[4]\n')
+    done = give("read", path)
+    assert done.stdout.split() == ["id", "1", "2", "3"]
+    assert "2 records are none of the table, at line 2, line 5" in done.stderr

@@ -327,6 +327,13 @@ def test_damaged_and_cut_workbooks_say_so(reader: Reader) -> None:
     assert reader.code(changed(content, sheet, "<v>1</v>", "<v>x1</v>")) is FileCode.DAMAGED
 
 
+@pytest.mark.parametrize("number", ["0x10", "1_000", "\u0665", "1,5", "one"])
+def test_a_number_that_is_none_is_damage(reader: Reader, number: str) -> None:
+    content = xlsx([["id", "v"], ["x", 5]])
+    changed_cell = changed(content, "xl/worksheets/sheet1.xml", "<v>5</v>", f"<v>{number}</v>")
+    assert reader.code(changed_cell) is FileCode.DAMAGED
+
+
 @pytest.mark.parametrize("number", ["1", "9" * 30, "-5", "x"])
 def test_rows_that_are_numbered_wrongly_are_damage(reader: Reader, number: str) -> None:
     content = xlsx([["id", "v"], [1, 2]])

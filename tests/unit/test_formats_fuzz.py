@@ -5,8 +5,11 @@ Longer by hand: `HARMONIZER_FUZZ_S=600 python -m pytest tests/unit/test_formats_
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +22,8 @@ from pipeline.formats import open_table
 from pipeline.formats.archives import archive_kind
 from pipeline.formats.base import tables_of
 from pipeline.messages import HarmonizeTask, Limits
+from tests.unit.binarybooks import as_xls, as_xlsb
+from tests.unit.opendocument import cell, content, ods, row, words
 from tests.unit.tables import FORMATS, as_zip
 
 HEADER = ["id", "name", "v"]
@@ -27,6 +32,27 @@ SEEDS = {kind: FORMATS[kind](HEADER, ROWS) for kind in FORMATS}
 LIMITS = Limits(max_unpacked_bytes=50_000_000, max_record_bytes=1_000_000)
 LONG_S = float(os.environ.get("HARMONIZER_FUZZ_S", "0"))
 EXAMPLES = 20 if not LONG_S else int(LONG_S * 4)
+NUMBERS: list[list[Any]] = [["x", (123.0, "00000"), True], ["y", (45000.5, "d/m/yy h:mm"), -2.5]]
+WORKBOOKS = {
+    "xlsx": SEEDS["xlsx"],
+    "xlsb": as_xlsb(HEADER, NUMBERS, merges=[(1, 2, 0, 0)]),
+    "ods": ods(
+        content(
+            row(*map(words, HEADER))
+            + row(words("x"), cell("float", "123", "N1"), cell("time", "PT26H30M00S", "T2"))
+            + row(words("y", ' table:number-rows-spanned="2"'), cell("date", "2025-03-04", "D1"))
+        )
+    ),
+}
+SEEDS["xls numbers"] = as_xls(HEADER, NUMBERS, merges=[(1, 2, 0, 0)])
+PARTS = [
+    ("xlsx", "xl/worksheets/sheet1.xml"),
+    ("xlsx", "xl/styles.xml"),
+    ("xlsb", "xl/worksheets/sheet1.bin"),
+    ("xlsb", "xl/styles.bin"),
+    ("xlsb", "xl/workbook.bin"),
+    ("ods", "content.xml"),
+]
 TOKENS = [b"", b"\0", b"\xff" * 4, b'"', b"{", b"[", b"]", b"<", b">", b"&x;", b"PK\x05\x06"]
 TOKENS += [b"PAR1", b"\x1f\x8b", b",", b"\n", b"-1", b"NaN", b"9" * 400, b"</row>", b"<![CDATA["]
 
@@ -93,16 +119,14 @@ def test_no_damage_crashes_a_reader(
     derandomize=not LONG_S,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(changes=edits, part=st.sampled_from(["xl/worksheets/sheet1.xml", "xl/styles.xml"]))
+@given(changes=edits, part=st.sampled_from(PARTS))
 def test_no_damage_inside_a_workbook_crashes_its_reader(
-    tmp_path: Path, changes: list[tuple[float, int, bytes]], part: str
+    tmp_path: Path, changes: list[tuple[float, int, bytes]], part: tuple[str, str]
 ) -> None:
-    import io
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(SEEDS["xlsx"])) as archive:
+    kind, name = part
+    with zipfile.ZipFile(io.BytesIO(WORKBOOKS[kind])) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    parts[part] = edited(parts[part], changes)
+    parts[name] = edited(parts[name], changes)
     path = tmp_path / "table"
     path.write_bytes(as_zip(parts))
     read_all(path)

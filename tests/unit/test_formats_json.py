@@ -290,6 +290,26 @@ def test_bad_lines_may_come_first_and_the_first_line_may_be_long(reader: Reader)
     assert [bad.line for bad in found.bad] == [2]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"id": ["a", "b", "c"], "v": [1.10, null, 3]}',
+        '{"id": {"0": "a", "1": "b", "2": "c"}, "v": {"0": 1.10, "1": null, "2": 3}}',
+    ],
+    ids=["lists", "by number"],
+)
+def test_values_that_stand_column_by_column_are_rows(reader: Reader, content: str) -> None:
+    found = reader.read(content)
+    assert (found.header, found.rows) == (("id", "v"), [("a", "1.10"), ("b", ""), ("c", "3")])
+    assert found.places == ["$.*[0].id", "$.*[1].id", "$.*[2].id"]
+    assert "column by column" in found.told
+
+
+def test_lists_of_different_lengths_are_one_record(reader: Reader) -> None:
+    found = reader.read('{"id": ["a", "b"], "v": [1]}')
+    assert len(found.rows) == 1
+
+
 def test_records_marked_as_a_sequence_are_read(reader: Reader) -> None:
     assert reader.read('\x1e{"id":1}\n\x1e{"id":2}\n').rows == [("1",), ("2",)]
 

@@ -115,6 +115,35 @@ def test_a_page_in_its_declared_encoding(reader: Reader) -> None:
     assert reader.read(page.encode("cp1252")).rows == [("1", "é€")]
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('<td x:num="1.23456789">1.23</td>', "1.23456789"),
+        ("<td x:num>1.23</td>", "1.23"),
+        ('<td x:num="1234.5">1,234.50</td>', "1,234.50"),
+        ('<td sdval="0.123456">0.12</td>', "0.123456"),
+        ('<td x:num="7">00007</td>', "00007"),
+        ('<td x:num="45000">15.03.2023</td>', "15.03.2023"),
+        ('<td x:num="5">9.99</td>', "9.99"),
+        ('<td x:num="x">1.23</td>', "1.23"),
+    ],
+)
+def test_digits_that_a_page_of_a_spreadsheet_hides_are_read(
+    reader: Reader, cell: str, text: str
+) -> None:
+    page = f"<html><table><tr><td>id</td><td>v</td></tr><tr><td>x</td>{cell}</tr></table></html>"
+    assert reader.read(page).column("v") == [text]
+
+
+def test_a_tag_without_end_is_refused(reader: Reader) -> None:
+    assert reader.code("<table " + "a=1 " * 200_000) is FileCode.LIMIT_EXCEEDED
+
+
+def test_a_web_archive_is_named(reader: Reader) -> None:
+    error = reader.refusal("MIME-Version: 1.0\nContent-Type: text/html\n\n<table><tr><td>1\n")
+    assert (error.code, "a web archive" in error.note) == (FileCode.UNSUPPORTED, True)
+
+
 def test_a_page_without_a_table_is_no_table(reader: Reader) -> None:
     error = reader.refusal("<html><body><p>Hello</p></body></html>")
     assert error.code is FileCode.UNSUPPORTED

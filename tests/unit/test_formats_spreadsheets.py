@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import python_calamine
 
 from pipeline.errors import FileCode, RowCode
 from pipeline.formats.numberformats import shown
+from pipeline.formats.xlsrecords import shared_texts
 from pipeline.messages import Limits
 from tests.unit.binarybooks import as_xls, as_xlsb
 from tests.unit.harmonizing import Desk
+from tests.unit.opendocument import KIND, SPACES, cell, content, ods, row, words
 from tests.unit.reading import Reader
 from tests.unit.tables import as_spreadsheetml, as_zip, unpacked
 
@@ -95,6 +99,39 @@ def test_texts_truth_and_digits_are_kept(reader: Reader, kind: str) -> None:
     assert found.places[1] == "Data!A3"
 
 
+@pytest.mark.parametrize("name", ["xls", "xlsb", "of xlwt"])
+def test_another_reader_finds_the_same_cells(reader: Reader, name: str) -> None:
+    rows: list[list[Any]] = [["é" * 4000, 2.5], ["x", -7.0], ["", True], ["a\nb", 1e-7]]
+    content = BINARY[name](["id", "v"], rows) if name in BINARY else SAVED_BY_XLWT
+    found = reader.read(content)
+    book = python_calamine.CalamineWorkbook.from_filelike(BytesIO(content))
+    header, *others = book.get_sheet_by_index(0).to_python()
+
+    assert list(found.header) == header
+    for mine, other in zip(found.rows, others, strict=True):
+        for text, value in zip(mine, other, strict=True):
+            if isinstance(value, str):
+                assert text == value
+            elif isinstance(value, bool):
+                assert text == str(value).lower()
+            elif isinstance(value, int | float) and name in BINARY:
+                assert float(text) == value
+
+
+def test_texts_that_go_on_in_further_records_are_whole(reader: Reader) -> None:
+    """Excel parts its list of texts at 8224 bytes, within a letter's text and with a new width."""
+    found = reader.read(SHARED_TEXTS)
+    assert found.column("v") == ["a" * 9_000, "山" * 9_000, "é😀" * 3_000, "short"]
+
+
+@pytest.mark.parametrize("cut", range(5))
+def test_a_text_may_be_parted_at_any_place(cut: int) -> None:
+    letters = "é😀山a".encode("utf-16-le")
+    at = 2 * cut
+    first = bytes(8) + struct.pack("<HB", 5, 1) + letters[:at]
+    assert shared_texts([first, b"\x01" + letters[at:]]) == ["é😀山a"]
+
+
 @pytest.mark.parametrize("kind", sorted(BINARY))
 def test_a_sheet_without_any_number_is_read(reader: Reader, kind: str) -> None:
     assert reader.read(BINARY[kind](["id", "v"], [["x", "y"]])).rows == [("x", "y")]
@@ -104,6 +141,18 @@ def test_an_old_workbook_of_many_sectors_is_read(reader: Reader) -> None:
     rows: list[list[Any]] = [["n" * 4000, (float(n), "00000")] for n in range(1100)]
     found = reader.read(as_xls(["id", "v"], rows))
     assert found.column("v") == [f"{n:05}" for n in range(1100)]
+
+
+def test_an_old_workbook_with_a_password_is_refused(reader: Reader) -> None:
+    whole = as_xls(["id", "v"], [["x", 1.5]])
+    locked = whole.replace(b"\x42\0\x02\0\xb0\x04", b"\x2f\0\x02\0\xb0\x04")
+    error = reader.refusal(locked)
+    assert (error.code, error.note) == (FileCode.UNSUPPORTED, "the workbook has a password")
+
+
+def test_cells_that_stand_far_apart_cost_no_memory_for_the_gap(reader: Reader) -> None:
+    rows: list[list[Any]] = [["x", 1.0], *[[]] * 65_533, ["y", 2.0, *[""] * 253, "far"]]
+    assert reader.read(as_xls(["id", "v"], rows)).lines == [2]
 
 
 @pytest.mark.parametrize("kind", sorted(BINARY))
@@ -175,6 +224,7 @@ def test_a_chain_of_sectors_that_is_a_ring_is_damage(reader: Reader) -> None:
         ('<Cell ss:StyleID="day"><Data ss:Type="Number">45000</Data></Cell>', "2023-03-15"),
         ('<Cell><Data ss:Type="Number">7</Data></Cell>', "007"),
         ('<Cell><Data ss:Type="String">7</Data></Cell>', "7"),
+        ('<Cell><Data ss:Type="Number">n/a</Data></Cell>', "n/a"),
     ],
 )
 def test_a_number_of_an_excel_2003_document_is_shown_by_its_style(
@@ -203,86 +253,6 @@ def test_lost_digits_of_an_excel_2003_document_are_flagged(reader: Reader) -> No
 
 
 # --- OpenDocument --------------------------------------------------------------------------------
-
-_SPACES = "".join(
-    f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-    for name in ("office", "table", "text", "style", "number", "datastyle")
-).replace("xmlns:number:1.0", "xmlns:datastyle:1.0")
-_SPACES += ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
-_KIND = "application/vnd.oasis.opendocument.spreadsheet"
-STYLES = """
-<number:number-style style:name="N1"><number:number number:min-integer-digits="5"/>
-</number:number-style>
-<number:number-style style:name="N2"><number:number number:min-integer-digits="9">
-<number:embedded-text number:position="4">-</number:embedded-text>
-<number:embedded-text number:position="6">-</number:embedded-text></number:number>
-</number:number-style>
-<number:percentage-style style:name="N3"><number:number number:decimal-places="1"
- number:min-decimal-places="1" number:min-integer-digits="1"/><number:text>%</number:text>
-</number:percentage-style>
-<number:currency-style style:name="N4P0"><number:number number:decimal-places="2"
- number:min-integer-digits="1" number:grouping="true"/><number:text> </number:text>
-<number:currency-symbol>€</number:currency-symbol></number:currency-style>
-<number:currency-style style:name="N4"><number:text>-</number:text>
-<number:number number:decimal-places="2" number:min-integer-digits="1" number:grouping="true"/>
-<style:map style:condition="value()&gt;=0" style:apply-style-name="N4P0"/></number:currency-style>
-<number:number-style style:name="N5"><number:text>P</number:text>
-<number:number number:min-integer-digits="4"/></number:number-style>
-<number:number-style style:name="N6"><number:number number:decimal-places="1"
- number:min-integer-digits="1"/><number:text> mg</number:text></number:number-style>
-<number:date-style style:name="D1"><number:day/><number:text>.</number:text><number:month/>
-<number:text>.</number:text><number:year number:style="long"/></number:date-style>
-<number:date-style style:name="D2"><number:day/><number:month/><number:year/><number:hours/>
-</number:date-style>
-<number:time-style style:name="T1"><number:hours/><number:minutes/></number:time-style>
-<number:time-style style:name="T2" number:truncate-on-overflow="false"><number:hours/>
-<number:minutes/></number:time-style>
-"""
-NAMED = ["N1", "N2", "N3", "N4", "N5", "N6", "D1", "D2", "T1", "T2"]
-
-
-def content(rows: str, before: str = "", sheets: str = "", settings: str = "") -> str:
-    cells = "".join(
-        f'<style:style style:name="c{name}" style:family="table-cell" '
-        f'style:parent-style-name="Default" style:data-style-name="{name}"/>'
-        for name in NAMED
-    )
-    table = f'<table:table table:name="Data">{before}{rows}</table:table>'
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?><office:document-content{_SPACES}>'
-        f"<office:automatic-styles>{STYLES}{cells}"
-        '<style:style style:name="ta" style:family="table">'
-        '<style:table-properties table:display="false"/></style:style></office:automatic-styles>'
-        f"<office:body><office:spreadsheet>{settings}{sheets}{table}</office:spreadsheet>"
-        "</office:body></office:document-content>"
-    )
-
-
-def ods(document: str, **parts: str) -> bytes:
-    return as_zip({"mimetype": _KIND, "content.xml": document, **parts}, zipfile.ZIP_STORED)
-
-
-def row(*cells: str, more: str = "") -> str:
-    return f"<table:table-row{more}>{''.join(cells)}</table:table-row>"
-
-
-def words(text: str, more: str = "") -> str:
-    return (
-        f'<table:table-cell office:value-type="string"{more}><text:p>{text}</text:p>'
-        "</table:table-cell>"
-    )
-
-
-def cell(kind: str, value: str, style: str = "", said: str = "as shown", more: str = "") -> str:
-    name = {"date": "date-value", "time": "time-value", "boolean": "boolean-value"}.get(
-        kind, "value"
-    )
-    own = f' table:style-name="c{style}"' if style else ""
-    return (
-        f'<table:table-cell{own} office:value-type="{kind}" office:{name}="{value}"{more}>'
-        f"<text:p>{said}</text:p></table:table-cell>"
-    )
-
 
 TOP = row(words("id"), words("v"))
 
@@ -317,7 +287,7 @@ def test_a_value_of_an_open_document_is_shown_by_its_style(
 
 def test_styles_of_columns_rows_and_ancestors_count(reader: Reader) -> None:
     beside = (
-        f'<?xml version="1.0"?><office:document-styles{_SPACES}><office:styles>'
+        f'<?xml version="1.0"?><office:document-styles{SPACES}><office:styles>'
         '<number:number-style style:name="S3"><number:number number:min-integer-digits="3"/>'
         '</number:number-style><style:style style:name="three" style:family="table-cell" '
         'style:data-style-name="S3"/></office:styles></office:document-styles>'
@@ -418,7 +388,7 @@ def test_hidden_sheets_merged_cells_and_1904_of_an_open_document(reader: Reader)
 def test_an_open_document_in_one_text_is_read(reader: Reader) -> None:
     document = content(TOP + row(words("x"), cell("float", "123", "N1")))
     flat = document.replace("document-content", "document").replace(
-        "<office:document ", f'<office:document office:mimetype="{_KIND}" ', 1
+        "<office:document ", f'<office:document office:mimetype="{KIND}" ', 1
     )
     found = reader.read(flat)
 
@@ -476,4 +446,23 @@ SAVED_BY_XLWT = unpacked(
     "b-Ub~XN}{fZo#NHtlji8O9c92dK+nv6q}QBBUiONN@eamCJg*1^vzKX2Q}lD{0d)O+R0w~G&pCg;%PRMSD9^a7R)DomT"
     "b5>817@fP^EMTjl7*kX%qp&5HSN$9-`deX`1mA2n?t~1TWpGj_8+l6ud4)A8a4P$&xU~)<EvkXbo{x5Trn)dfXv8UPk1"
     "omN%_G90Y<Ck|>Gyi>VT3Gn^me5k$pIb^l|Ks-m0$Nyv>;"
+)
+
+# Texts of several thousand letters, saved by xlwt 1.3.0.
+SHARED_TEXTS = unpacked(
+    "c-rlpOKcTY9LE3W_TIkin-&GNTw8^L^-+q7+H!f<7q#F6#422%MgnQIHb&iuVwWZ+t~72)*tkKAi7#B>&IJiZ7a9{yt1"
+    "IKmL=zX#@jL&{jg>Tp8b#auzAxWz&Ybzrow+k}lXKEZKR??zaqQitlXijDS(!~GRaQQuFDS**N`q;8lEh|dxmQWhyi!%"
+    "AZe)4RPSu{Ni1#qw?@7zp$?T`1+4stzJ!SnP!$bK?sEvLO#SqV-R}A)+dg^S6pH-7{zjKlE9k2Yvx!!wTb@r-uBJ8%ah"
+    "5l7*)2Db>rp>q2S^V4&e4lT;r^{OGv-lLh_*$5*&Dn<0gT=%D&ke2F8ar;fZ+%0<L!-sR6V|L7c-($X@@Bu3eyOMP^k3"
+    "TkVCw(v&;1p%^uM0TnjNuZuRq}9R%0K(7q?_>b8)PA&hq(ct;Oi!Ja|Ai|5-Jj>*{E?B0>lugb+dqA%qY@2qA<JLI@#*"
+    "7K(Z-pXXfwg#JqLrJ2<o?cwP`j4{R-V~jDz7-Nhv#u#IaF`m!vv1NJw^ocRX7-Nhv#u#IaF~%5Uj4{R-FL?8c0LB<&jP"
+    "V>D|HDjoM|=3udcU^sAcPP?2qA<JLI@#*5W@LFe?@@H03n1BLI@#*5JCtcgb+dqA%qYvboSU2^?}O(A%qY@2qA<J{(Z*"
+    "(Fta9S_RNzbqhr-(R#n+xR^DKzYR^<?)ykDx%UG})@qpEPyHPZ2uu41k_Rn8z+c!|y<2^^z6BU%}GFdUPm*O7Uxz4xbo"
+    "UwM5^LppY{;5}bd#STom0B(zXh|Dek9y53zIC~d)9w1Quwq8LL+$aOwtv_<{zGA<+9&!ZUuZt@RpFSmS(VN{xQ|+A=nQ"
+    "YZ5%p1_v<%kdpZ%?KiF3bmk+U+>ke+*D(_gaQ&RexN8=cc@@#=)MKFm@dygrlG2d^(n>oc>|XS_a})=yvkTv}f?OMRKw"
+    "m#6h*USE;cXJ@I;dVOVDpY{4Gt*y&6+57R}w%-0wwIPHMLI@#rp+Y*wk7LnnI_i%jQXhxLSw=dNyiBR_8HQP$AJqG-Vt"
+    "PE?<RkAm6EJI07Au!4SNP~W&J#>C2D7V_tCdz|nUYtoQQDMt<=QwG@i~Lp3Z+9?>GO{``!MTNZcuJiZc=Vmx|G#Qx3Wg"
+    "LMY&bEO<AkluH2#Asq`qlalEV)($Vq;Wuvl5*{p0)wkmzfUCQ0cJ<7exeabeaU%6iyP_`>Oln0atm4}pvm7U5i<q>7K@"
+    "~ASXJf=LZ>`|tYBss6d<$t9eHX@JdUTm>pEl2J7IXyp%Ef-3k6)tk0_<c+5ojUrc9kP9X9*5@q{Awl`W`3WG-tqK5_Y<"
+    "1y@u%i;p8xXke+MbSgi!"
 )

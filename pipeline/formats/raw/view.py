@@ -24,6 +24,7 @@ from pipeline.formats.unpacked import UnpackedFile
 from pipeline.messages import Limits
 
 _WHOLE_BYTES = 12 << 20
+_MOST_LEFT_OUT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +181,27 @@ def _of_reader(path: Path, limits: Limits, table: str | None) -> RawView:
         "confidence": told.get("confidence", 1.0),
         "evidence": list(told.get("evidence", ())),
     }
-    return RawView(described, header, _Rows(reader))
+    return RawView(described, header, _Rows(reader, described))
 
 
 class _Rows:
-    """The rows of an opened table, read when they are asked for."""
+    """The rows of an opened table, read when they are asked for.
 
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
+    Records that do not have its shape are counted in `left_out`, the first with their place.
+    """
+
+    def __init__(self, reader: Any, described: dict[str, Any]) -> None:
+        self._reader, self._described = reader, described
 
     def __iter__(self) -> Iterator[list[str]]:
+        told = self._described
+        told["left_out"], told["left_out_at"] = 0, []
         for batch in self._reader.batches():
+            for bad in batch.bad:
+                told["left_out"] += 1
+                if told["left_out"] <= _MOST_LEFT_OUT:
+                    place = None if batch.place is None else batch.place(bad.record, bad.line, None)
+                    told["left_out_at"].append(place or f"line {bad.line}")
             columns = [column.to_pylist() for column in batch.columns]
             yield from (
                 ["" if cell is None else cell for cell in row] for row in zip(*columns, strict=True)
