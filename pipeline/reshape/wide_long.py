@@ -20,7 +20,6 @@ from pipeline.contract.model import Contract
 from pipeline.formats.base import TableReader
 from pipeline.mapping.by_name import ColumnMapping, map_columns
 from pipeline.reshape.pivot import pivoted
-from pipeline.reshape.reshaped import ReshapedReader
 from pipeline.reshape.unpivot import unpivoted
 
 _PERIOD = re.compile(r"(?:19|20)\d\d(?:[-/_. ]?(?:0?[1-9]|1[0-2]|[qQ][1-4]))?")
@@ -43,14 +42,11 @@ def reshaped(reader: TableReader, contract: Contract) -> TableReader:
 def map_reshaped(reader: TableReader, contract: Contract) -> ColumnMapping:
     """As `map_columns`; a column that was taken apart is not one that nobody claims."""
     mapping = map_columns(reader.header, contract)
-    if not isinstance(reader, ReshapedReader):
-        return mapping
+    consumed = consumed_by(reader)
     return replace(
         mapping,
-        rescued=tuple(at for at in mapping.rescued if at not in reader.consumed),
-        suggestions={
-            at: one for at, one in mapping.suggestions.items() if at not in reader.consumed
-        },
+        rescued=tuple(at for at in mapping.rescued if at not in consumed),
+        suggestions={at: one for at, one in mapping.suggestions.items() if at not in consumed},
     )
 
 

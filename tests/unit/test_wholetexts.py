@@ -11,7 +11,6 @@ from pipeline.standardize.wholetexts import match_whole
 PATTERNS = {
     "assigned": contact._assigned(),
     "email": contact._EMAIL,
-    "plain-us": contact._PLAIN_US,
     "postal-code": contact._POSTAL_CODE,
     "rounded": identifiers._ROUNDED,
     "spreadsheet-error": text.SPREADSHEET_ERROR,
