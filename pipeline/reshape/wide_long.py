@@ -20,6 +20,7 @@ from pipeline.contract.model import Contract
 from pipeline.formats.base import TableReader
 from pipeline.mapping.by_name import ColumnMapping, map_columns
 from pipeline.reshape.pivot import pivoted
+from pipeline.reshape.reshaped import consumed_by
 from pipeline.reshape.unpivot import unpivoted
 
 _PERIOD = re.compile(r"(?:19|20)\d\d(?:[-/_. ]?(?:0?[1-9]|1[0-2]|[qQ][1-4]))?")
