@@ -12,7 +12,7 @@ from pipeline.formats import open_table
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.mapping.model import Mapping
 from pipeline.messages import HarmonizeTask
-from pipeline.reshape.reshaped import ReshapedReader
+from pipeline.reshape.reshaped import consumed_by
 from pipeline.reshape.wide_long import reshaped
 from pipeline.rows.padding import PaddedReader
 
@@ -84,7 +84,7 @@ def prepared(
     if contract.policy.missing_cell == "null":
         reader = PaddedReader(reader)
     reader = reshaped(reader, contract)
-    consumed = reader.consumed if isinstance(reader, ReshapedReader) else frozenset()
+    consumed = consumed_by(reader)
     if mapping is not None and mapping.constants:
         reader = ConstantsReader(reader, mapping.constants)
     return Prepared(reader=reader, consumed=consumed, footer=dropping)

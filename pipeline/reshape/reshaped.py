@@ -48,6 +48,12 @@ def source_header(reader: TableReader) -> tuple[str, ...]:
     return found
 
 
+def consumed_by(reader: TableReader) -> frozenset[int]:
+    """Positions of the file's columns whose cells went into columns that were added."""
+    found: frozenset[int] = getattr(reader, "consumed", frozenset())
+    return found
+
+
 def sentence_of(about: Mapping[str, Any]) -> str:
     """What was done to the table, from `describe()["reshaped"]`, in words."""
     if about["how"] == "unpivot":
