@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.formats.raw.candidates import dialects, even_marks
@@ -31,9 +32,7 @@ def choose(lines: Lines, declared: str | None = None) -> Choice:
     scores = sorted(
         (score(dialect, lines, rivals) for dialect in dialects(full, declared)), key=_place
     )
-    best = scores[0]
-    if best.dialect.quote is None and not any('"' in text for text in full):
-        best = replace(best, dialect=replace(best.dialect, quote='"'))  # it may come further below
+    best = _ready_for_quotes(scores[0], full)
     rival = next((one for one in scores if _differs(one.dialect, best.dialect)), None)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed
@@ -49,7 +48,14 @@ def likeliest(lines: Lines) -> Score:
     for dialect in others:
         if may_reach(best.total, dialect, lines):
             best = min(best, score(dialect, lines, rivals), key=_place)
-    return best
+    return _ready_for_quotes(best, full)
+
+
+def _ready_for_quotes(best: Score, full: Sequence[str]) -> Score:
+    """Quotes may come further below than the sample goes; where it has none, none are lost."""
+    if best.dialect.quote is not None or any('"' in text for text in full):
+        return best
+    return replace(best, dialect=replace(best.dialect, quote='"'))
 
 
 def _place(one: Score) -> tuple[float, bool, bool]:
