@@ -43,6 +43,7 @@ from pipeline.stopwatch import timed
 
 _TOP_REASONS = 10
 _MANY_ROWS = 20_000  # fewer are written before threads are made
+_TOO_MANY_ROWS = 4_000_000  # of more, what each step needs is too much memory at the same time
 
 KeptOut = dict[int, KeyReject]
 """Records that only the whole file shows to be bad, by record number, ascending."""
@@ -178,7 +179,7 @@ class Delivery:
                     self._key_rejects(kept_out | _records_at(others, refused)),
                     self._rejected_from,
                 ),
-                workers=1 if store.rows < _MANY_ROWS else None,
+                workers=None if _MANY_ROWS <= store.rows < _TOO_MANY_ROWS else 1,
             )
             if self.task.keys_dir is not None:
                 writer.keys.write(Path(self.task.keys_dir))

@@ -23,6 +23,7 @@ from daemon.folders.files import (
     FileVanished,
     copy_verified,
     fingerprint_of,
+    is_there,
     rename_noreplace,
     sha256_of,
 )
@@ -61,11 +62,11 @@ class Claiming:
             folder = self._open(folder_path)
             seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
-            if not os.path.lexists(target):
+            if not is_there(target):
                 raise FileVanished from None
         else:
             is_it = fingerprint_of(seen) == job.fingerprint
-            if not os.path.lexists(target):
+            if not is_there(target):
                 if not is_it:
                     raise FileChanged(_CHANGED)
                 self._take(folder, name, seen, target)
@@ -90,7 +91,7 @@ class Claiming:
         with contextlib.suppress(FileVanished, FileChanged):
             if companion.as_copy:
                 copy_verified(self._path(from_folder, name), target)
-            elif os.path.lexists(target):
+            elif is_there(target):
                 self._finish(from_folder, name, seen, target)
             else:
                 self._take(from_folder, name, seen, target)

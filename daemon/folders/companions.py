@@ -21,6 +21,7 @@ from daemon.folders.files import (
     TargetTaken,
     copy_verified,
     fsync_dir,
+    is_there,
     move_into_place,
     remove_tree,
     write_atomically,
@@ -155,10 +156,10 @@ def shelve(job_dir: Path, shelf: Path) -> list[str]:
         place = place_in(shelf, path.name)
         if place.parent != shelf:
             place.parent.mkdir(mode=0o700, exist_ok=True)
-        if not os.path.lexists(place):
+        if not is_there(place):
             path.rename(place)  # both in the job's private folder
     names = {one.name for one in noted(job_dir)}
-    return sorted(name for name in names if os.path.lexists(place_in(shelf, name)))
+    return sorted(name for name in names if is_there(place_in(shelf, name)))
 
 
 def copy_all(job_dir: Path, folder: Path) -> dict[str, tuple[int, int]]:
@@ -178,14 +179,14 @@ def copy_all(job_dir: Path, folder: Path) -> dict[str, tuple[int, int]]:
 
 def take_back(folder: Path, names: Sequence[str], job_dir: Path, *, as_copy: bool) -> None:
     """Bring the companions of a finished job to the job that tries it again. Idempotent."""
-    here = [name for name in names if _is_plain(name) and os.path.lexists(place_in(folder, name))]
+    here = [name for name in names if _is_plain(name) and is_there(place_in(folder, name))]
     if not here:
         return
     along = folder_in(job_dir)
     along.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in here:
         place, target = place_in(folder, name), along / name
-        if as_copy and not os.path.lexists(target):
+        if as_copy and not is_there(target):
             copy_verified(place, target)
         elif not as_copy:
             with contextlib.suppress(TargetTaken):

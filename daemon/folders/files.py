@@ -15,7 +15,12 @@ import stat
 from pathlib import Path
 
 from daemon.db.records import Fingerprint
-from daemon.folders.linux import ignore_lease_signals, read_lease, rename_noreplace
+from daemon.folders.linux import (
+    ignore_lease_signals,
+    is_there,
+    read_lease,
+    rename_noreplace,
+)
 from daemon.folders.syncs import Steps, Syncs
 from daemon.inbox.settle import Lease
 
@@ -29,6 +34,7 @@ __all__ = [
     "fsync_dir",
     "fsync_file",
     "ignore_lease_signals",
+    "is_there",
     "move_into_place",
     "read_lease",
     "remove_tree",
@@ -196,20 +202,20 @@ def move_into_place(
         TargetTaken: the target exists and is not a copy of the source.
         FileChanged: somebody wrote to the source while it was copied.
     """
-    if os.path.lexists(source):
+    if is_there(source):
         try:
             rename_noreplace(source, target)
         except FileExistsError:
             _finish(source, target)
         except FileNotFoundError:
-            if os.path.lexists(source):
+            if is_there(source):
                 raise  # the target's folder is missing
             raise FileVanished from None
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             _move_across(source, target)
-    elif not os.path.lexists(target):
+    elif not is_there(target):
         raise FileVanished
     if syncs is None:
         fsync_dir(target.parent)
@@ -243,7 +249,7 @@ def copy_verified(source: Path, target: Path) -> None:
 
 
 def _move_across(source: Path, target: Path) -> None:
-    if os.path.lexists(target):
+    if is_there(target):
         _finish(source, target)
         return
     copy_verified(source, target)

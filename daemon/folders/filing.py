@@ -22,6 +22,7 @@ from daemon.folders.files import (
     FileVanished,
     TargetTaken,
     fsync_dir,
+    is_there,
     move_into_place,
     write_durably,
 )
@@ -98,7 +99,7 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes, syncs: Syncs
         OutsideFolder, OSError
     """
     note = _note_of(ready)
-    if not os.path.lexists(ready):
+    if not is_there(ready):
         if not note.is_symlink():
             raise FileVanished("results are gone from the work folder")
         return str(note.readlink())
@@ -119,7 +120,7 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes, syncs: Syncs
 
 def was_published(ready: Path) -> bool:
     """True when `publish` has moved this folder, whatever became of it since."""
-    return _note_of(ready).is_symlink() and not os.path.lexists(ready)
+    return _note_of(ready).is_symlink() and not is_there(ready)
 
 
 def _note_of(ready: Path) -> Path:
@@ -159,10 +160,10 @@ def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes, syncs: Syn
     if place.parent != shelf:
         place.parent.mkdir(mode=0o700, exist_ok=True)
         place.parent.chmod(modes.folder)
-    if os.path.lexists(original) and not os.path.lexists(place):
+    if is_there(original) and not is_there(place):
         original.rename(place)  # both in the job's private folder, so nobody can be overwritten
     syncs.want(place.parent, shelf)
-    extra: dict[str, Any] = {} if os.path.lexists(place) else {"original_missing": True}
+    extra: dict[str, Any] = {} if is_there(place) else {"original_missing": True}
     companions = papers.companions(shelf)
     if companions:
         extra["companions"] = list(companions)

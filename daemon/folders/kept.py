@@ -20,7 +20,7 @@ from pathlib import Path
 
 from daemon.db.records import JobRecord, KnownFile
 from daemon.folders import companions
-from daemon.folders.files import TargetTaken, copy_verified, fsync_dir, move_into_place
+from daemon.folders.files import TargetTaken, copy_verified, fsync_dir, is_there, move_into_place
 from daemon.folders.filing import place_in
 from daemon.inbox.names import SIDECARS
 from daemon.policy import meaning
@@ -92,15 +92,15 @@ def take_back(parent: JobRecord, target: Path, *, error: Path, archive: Path) ->
     for folder in namesakes(error)[:1]:
         companions.take_back(folder, _companions(folder, "reason.json"), job_dir, as_copy=False)
         place = place_in(folder, name)
-        if os.path.lexists(place):
+        if is_there(place):
             with contextlib.suppress(TargetTaken):
                 move_into_place(place, target)
-        if not os.path.lexists(place):
+        if not is_there(place):
             remove_papers(folder)
-    if os.path.lexists(target):
+    if is_there(target):
         return True
     for folder in namesakes(archive):
-        if os.path.lexists(place_in(folder, name)):
+        if is_there(place_in(folder, name)):
             names = _companions(folder, "job.json")
             companions.take_back(folder, names, job_dir, as_copy=True)
             copy_verified(place_in(folder, name), target)

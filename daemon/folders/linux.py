@@ -36,6 +36,22 @@ if _renameat2 is not None:
 PathLike = Path | bytes | str
 
 
+def is_there(path: PathLike) -> bool:
+    """Whether something bears this name, be it a broken link.
+
+    Unlike `os.path.lexists` it takes nothing for absent that only cannot be looked at now: what is
+    taken for absent is left behind, and removed.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def rename_noreplace(source: PathLike, target: PathLike, *, source_dir: int | None = None) -> None:
     """Rename, atomically, and only if nothing has the target's name. Follows no link.
 
@@ -73,7 +89,7 @@ def _rename_without_flag(source: PathLike, target: PathLike, source_dir: int | N
         else:
             os.unlink(source, dir_fd=source_dir)
             return
-    if os.path.lexists(target):
+    if is_there(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(target))
     os.rename(source, target, src_dir_fd=source_dir)
 

@@ -22,6 +22,7 @@ from daemon.folders.files import (
     Lease,
     copy_verified,
     fsync_dir,
+    is_there,
     move_into_place,
     read_lease,
     remove_tree,
@@ -93,7 +94,7 @@ def show(ready: Path, review: Path, name: str, group: int | None = None) -> None
     writers = stat.S_IMODE(review.stat().st_mode) & 0o022
     if writers:
         for path in (ready, ready / PROPOSAL):
-            if os.path.lexists(path):
+            if is_there(path):
                 path.chmod(stat.S_IMODE(path.stat().st_mode) | writers)
     move_into_place(ready, review / name, sync_source=False)
 
@@ -145,7 +146,7 @@ def withdraw(review: Path, name: str, original: tuple[str, Fingerprint] | None) 
 
 
 def _discard(doomed: Path, original: tuple[str, Fingerprint] | None) -> None:
-    if not os.path.lexists(doomed):
+    if not is_there(doomed):
         return
     if not stat.S_ISDIR(doomed.lstat().st_mode):
         doomed.unlink()

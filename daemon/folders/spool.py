@@ -31,6 +31,7 @@ from daemon.folders.files import (
     FileVanished,
     fingerprint_of,
     fsync_dir,
+    is_there,
     move_into_place,
     read_lease,
     remove_tree,
@@ -375,9 +376,9 @@ class Spool:
         ready = self.staging_dir(job.id, job.attempts)
         contract = safe_stem((job.contract or "unknown").encode(), _STEM_BYTES)
         name = f"{safe_stem(job.name, _STEM_BYTES)}.{job.label}"
-        if not os.path.lexists(self.job_dir(job.id)):  # cleared: the job was all but recorded
+        if not is_there(self.job_dir(job.id)):  # cleared: the job was all but recorded
             return latest_namesake(self._folders.outbox, f"{contract}/{name}")
-        if os.path.lexists(ready):
+        if is_there(ready):
             set_modes(ready, self._modes)
         return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes, syncs)
 
@@ -462,7 +463,7 @@ class Spool:
         """
         target = self.input_path(job)
         self.input_dir(job.id).mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.path.lexists(target):
+        if not is_there(target):
             try:
                 move_into_place(member, target)
             except (FileNotFoundError, FileVanished):
@@ -504,11 +505,11 @@ class Spool:
     ) -> Steps[str]:
         """Put original and papers together, stop, file them, stop."""
         shelf = self._shelf(job.id)
-        if not os.path.lexists(self.job_dir(job.id)):  # cleared: the job was all but recorded
+        if not is_there(self.job_dir(job.id)):  # cleared: the job was all but recorded
             place = latest_namesake(folder, target)
-            if os.path.lexists(place_in(folder / place, os.fsdecode(job.name))):
+            if is_there(place_in(folder / place, os.fsdecode(job.name))):
                 return place
-        if os.path.lexists(shelf) or not was_published(shelf):
+        if is_there(shelf) or not was_published(shelf):
             job_dir = self.job_dir(job.id)
             job_dir.mkdir(mode=0o700, exist_ok=True)
             papers = replace(papers, companions=lambda shelf: companions.shelve(job_dir, shelf))

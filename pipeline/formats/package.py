@@ -24,6 +24,13 @@ Relations = dict[str, tuple[str, str]]
 """What a part refers to: kind and target, by id."""
 
 
+def damage(path: Path, error: Exception) -> ContentError:
+    """What to say of a workbook over which reading stumbled: it is cut off, or else damaged."""
+    if is_cut(path):
+        return ContentError(FileCode.TRUNCATED, "the workbook ends before its end mark")
+    return ContentError(FileCode.DAMAGED, f"the workbook is damaged ({type(error).__name__})")
+
+
 class Package:
     """A container, opened anew for each look at it."""
 
@@ -43,13 +50,7 @@ class Package:
                 with ZipFile(source) as archive:
                     yield archive
         except _DAMAGED as error:
-            if is_cut(self._path):
-                raise ContentError(
-                    FileCode.TRUNCATED, "the workbook ends before its end mark"
-                ) from None
-            raise ContentError(
-                FileCode.DAMAGED, f"the workbook is damaged ({type(error).__name__})"
-            ) from None
+            raise damage(self._path, error) from None
 
     @contextmanager
     def part(self, archive: ZipFile, name: str) -> Iterator[BinaryIO]:

@@ -22,6 +22,7 @@ from pipeline.formats.celltexts import (
 from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.ole import MAGIC, NAMED, stream_of, streams_of
+from pipeline.formats.package import damage
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.xlsrecords import Value, XlsCells, XlsGlobals
 from pipeline.messages import Limits
@@ -116,13 +117,7 @@ def _plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        if is_cut(path):
-            raise ContentError(
-                FileCode.TRUNCATED, "the workbook ends before its end mark"
-            ) from None
-        raise ContentError(
-            FileCode.DAMAGED, f"the workbook is damaged ({type(error).__name__})"
-        ) from None
+        raise damage(path, error) from None
 
 
 def _is_xls(head: Head) -> bool:

@@ -53,7 +53,7 @@ def test_a_file_that_hangs_and_large_ones_leave_a_worker_to_all_others(tmp_path:
 def test_a_file_that_kills_its_workers_is_set_aside_also_across_restarts(tmp_path: Path) -> None:
     """Its attempts are counted before they begin, so no restart gives it new ones."""
     with service(tmp_path / "root", HARMONIZER_WORKERS__MAX_ATTEMPTS="3") as daemon:
-        (daemon.inbox / "poison.csv").write_text(LARGE)
+        (daemon.inbox / "poison.csv").write_text(patients(1_400_000))  # seconds, however fast
         for end in ("daemon", "daemon", "worker"):
             daemon.until(lambda: worker_of(daemon.page(), "j1"), "it is begun")
             victim = worker_of(daemon.page(), "j1")

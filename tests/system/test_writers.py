@@ -297,7 +297,7 @@ def test_a_file_that_is_written_to_while_it_is_read_is_read_again(tmp_path: Path
         "HARMONIZER_INTAKE__NO_LEASE_QUIET_PERIOD_S": "1",
     }
     with service(tmp_path / "root", **settings) as daemon:
-        text = patients(60_000)
+        text = patients(900_000)
         path = daemon.inbox / "a.csv"
         path.write_text(text)
         descriptor = os.open(path, os.O_RDWR)

@@ -22,6 +22,7 @@ from daemon.folders.files import (
     TargetTaken,
     copy_verified,
     ignore_lease_signals,
+    is_there,
     move_into_place,
     read_lease,
     rename_noreplace,
@@ -403,6 +404,17 @@ def test_bind_mounts_of_one_filesystem_are_crossed_by_copy(tmp_path: Path) -> No
     finally:
         for folder in (one, two):
             subprocess.run(["umount", str(folder)], check=False)
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_absent(tmp_path: Path) -> None:
+    """Else an original would be left behind, and go with the folder it lies in."""
+    (tmp_path / "broken").symlink_to("nowhere")
+    (tmp_path / "file").write_text("x")
+    assert is_there(tmp_path / "broken")
+    assert not is_there(tmp_path / "missing")
+    assert not is_there(tmp_path / "file" / "below")
+    with pytest.raises(OSError, match="too long"):
+        is_there(tmp_path / ("n" * 300))
 
 
 # -- hashes and writes --------------------------------------------------------------------------

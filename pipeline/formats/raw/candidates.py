@@ -22,6 +22,7 @@ _BAR = re.compile(r"(?:^| )\|(?= |$)")
 _RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
 _BOUNDS = ",;\t|:^~\x14 "
 _QUOTES = "\"'`~þ"
+_ENOUGH_CHARS = 100_000  # of one line: a pattern that goes back needs memory for each
 _AT_EDGE = {
     quote: re.compile(
         rf"(?:^|[{_BOUNDS}]) ?{quote}[^{quote}]*(?:{quote * 2}[^{quote}]*)*{quote} ?"
@@ -131,7 +132,7 @@ def quotes(lines: Sequence[str]) -> list[str | None]:
     """Quote characters that stand at the edges of cells; None always is a candidate."""
     found: list[str | None] = []
     for quote, pattern in _AT_EDGE.items():
-        with_it = [line for line in lines if quote in line]
+        with_it = [line[:_ENOUGH_CHARS] for line in lines if quote in line]
         edged = sum(bool(pattern.search(line)) for line in with_it)
         if (quote == '"' and with_it) or (edged and _edges(with_it, quote) >= 0.6):
             found.append(quote)
