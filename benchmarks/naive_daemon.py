@@ -19,7 +19,7 @@ from benchmarks.engines.in_pandas_naive import main as harmonize
 
 
 class Handler(FileSystemEventHandler):
-    """Harmonizes every file that is closed or moved into the inbox."""
+    """Harmonizes every file that is written and closed in the inbox."""
 
     def __init__(self, root: Path, files: int) -> None:
         self._root, self._left = root, files
@@ -28,10 +28,6 @@ class Handler(FileSystemEventHandler):
     def on_closed(self, event: FileSystemEvent) -> None:
         """A file was written and closed."""
         self._take(Path(str(event.src_path)))
-
-    def on_moved(self, event: FileSystemEvent) -> None:
-        """A file was renamed into the inbox."""
-        self._take(Path(str(event.dest_path)))
 
     def _take(self, path: Path) -> None:
         out = self._root / "outbox" / path.stem

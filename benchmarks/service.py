@@ -129,10 +129,9 @@ def naive_small_files(folder: Path, files: int) -> dict[str, Any]:
     _wait(lambda: (root / "ready").exists())
     watched = psutil.Process(process.pid)
     before_s, started = _cpu_s(watched), time.perf_counter()
-    staged = _fresh(folder / "naive-staged")
     for number in range(files):
-        (staged / f"f{number}.csv").write_bytes(small_file(number))
-        (staged / f"f{number}.csv").rename(root / "inbox" / f"f{number}.csv")
+        # Written in place: a rename from a folder it does not watch would never be told to it.
+        (root / "inbox" / f"f{number}.csv").write_bytes(small_file(number))
     cpu_s = before_s
     while process.poll() is None:
         try:
