@@ -228,6 +228,8 @@ class Daemon:
             elif until_idle and coordinator.intake.looked_at_s > (idle_since_look_s or 0.0):
                 return
             self._pause(coordinator.wait_s())
+            while not self._signals and (company_s := coordinator.attempts.company_s):
+                self._pause(company_s)
 
     def _begin(self, coordinator: Coordinator, watcher: InboxWatcher, page: StatusPage) -> None:
         coordinator.recover(progress=page.recovering)

@@ -23,6 +23,7 @@ from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
 from daemon.members import depth_of, expanded
+from daemon.pace import Pace
 from daemon.policy import Failure, FailureKind, RetryPolicy, Verdict, after_daemon_loss, judge
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.review.answers import Asked
@@ -40,7 +41,6 @@ _MEMBERS_GONE = Failure(
     code=FileCode.STORAGE,
     note="a file that was taken out of the archive was removed from the work folder",
 )
-_SUBMITTED_PER_WORKER = 4  # small files share commits, and no worker waits for one
 
 
 class Attempts:
@@ -55,6 +55,7 @@ class Attempts:
         self._inputs = Inputs(shell)
         self._rota = Rota(lambda turn: shell.profiles.priority(turn))
         self._heavy: set[int] = set()
+        self.pace = Pace(executor.capacity)
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
         self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
@@ -83,7 +84,14 @@ class Attempts:
     @property
     def free(self) -> int:
         """How many more attempts could start now."""
-        return max(0, _SUBMITTED_PER_WORKER * self._executor.capacity - len(self._in_flight))
+        return max(0, self.pace.in_flight(self._shell.monotonic()) - len(self._in_flight))
+
+    @property
+    def company_s(self) -> float:
+        """Seconds the next turn may wait, so that more attempts end before it."""
+        ended = sum(future.done() for future in self._in_flight.values())
+        going_on = len(self._in_flight) - ended
+        return self.pace.company_s(ended, going_on, self._shell.monotonic())
 
     def take_back(self, tell: Callable[[], None] = lambda: None) -> None:
         """Decide about attempts that are recorded as open and are not: the daemon was lost.
@@ -122,21 +130,24 @@ class Attempts:
 
     def start(self) -> None:
         """Give the workers the oldest jobs that are due, a few more than there are workers."""
-        if not self.free:
+        free = self.free
+        if not free:
             return
         now_s = self._shell.clock()
         moves: list[Move] = []
         hashes = self._hashes_under_way()
         starting = 0
-        for turn in self._in_turn(now_s):
-            if starting >= self.free:
+        turns = list(self._in_turn(now_s))
+        twins = self._shell.store.delivered_with({t.thing.sha256 for t in turns if t.thing.sha256})
+        for turn in turns:
+            if starting >= free:
                 break
             job, is_heavy = turn.thing, self._is_heavy(turn.thing)
             if is_heavy and len(self._heavy) >= heavy_slots(self._executor.capacity):
                 continue
             if job.sha256 is not None and job.sha256 in hashes:
                 continue  # its twin is being harmonized; if that succeeds, this is a duplicate
-            move = self._next_move(job, now_s)
+            move = self._next_move(job, now_s, twins.get(job.sha256 or ""))
             if move is None:
                 continue
             moves.append(move)
@@ -155,8 +166,10 @@ class Attempts:
 
     def collect(self) -> None:
         """Record what became of every attempt that has ended."""
+        before = len(self._in_flight)
         self._collect()
         self._heavy &= self._in_flight.keys()
+        self.pace.ended(before - len(self._in_flight), self._shell.monotonic())
 
     def _collect(self) -> None:
         done = {job_id: f for job_id, f in self._in_flight.items() if f.done()}
@@ -215,12 +228,14 @@ class Attempts:
         jobs = store.in_state(JobState.RUNNING, JobState.FINALIZING)  # the latter: as good as done
         return {job.sha256 for job in jobs if job.sha256}
 
-    def _next_move(self, job: JobRecord, now_s: float) -> Move | None:
-        """What to do with a due job: start it, or see that it needs no worker. None: not now."""
+    def _next_move(self, job: JobRecord, now_s: float, twin: int | None) -> Move | None:
+        """What to do with a due job: start it, or see that it needs no worker. None: not now.
+
+        twin: the job that delivered the same bytes, if one did.
+        """
         finding = self._inputs.before(job, now_s)
         if not finding.is_fit:
             return finding.move
-        twin = self._shell.store.delivered_with(job.sha256) if job.sha256 else None
         if twin is not None and not was_asked_for(self._shell.store, job):
             return Move(
                 job=job,

@@ -97,7 +97,7 @@ class Coordinator:
         if not self.draining and not self.is_paused and not self.is_broken:
             has_space = self._has_space()
             if has_space:
-                self.intake.claim(*self._room())
+                self._claim()
             self.intake.confirm()
             if has_space:
                 self.attempts.start()
@@ -255,6 +255,12 @@ class Coordinator:
             self._scan_took_s = self._shell.monotonic() - now_s
         return is_due
 
+    def _claim(self) -> None:
+        room, large_room = self._room()
+        ahead, now_s = self._shell.settings.intake.claim_ahead, self._shell.monotonic()
+        if not room or self.attempts.pace.claims_now(room, ahead, now_s):
+            self.intake.claim(room, large_room)
+
     def _room(self) -> tuple[int, int]:
         """How many files may be claimed now, and how many of them may be large ones.
 
@@ -269,6 +275,7 @@ class Coordinator:
         again = sum(
             job.state is JobState.QUEUED and bool(job.attempts or job.parent_id) for job in jobs
         )
-        capacity = self._executor.capacity
-        room = capacity + self._shell.settings.intake.claim_ahead - (len(jobs) - large - again)
+        capacity, at_least = self._executor.capacity, self._shell.settings.intake.claim_ahead
+        ahead = self.attempts.pace.ahead(at_least, self._shell.monotonic())
+        room = capacity + ahead - (len(jobs) - large - again)
         return min(_MOST_CLAIMED, max(0, room)), max(0, heavy_slots(capacity) + 1 - large)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from daemon.db.records import AttemptRecord, EventRecord, JobRecord, shown
+from daemon.db.records import Dossier, JobRecord, shown
 from daemon.policy import advice, meaning
-from pipeline.messages import OutputFile
 from pipeline.version import program_version
 
 _WIDTH = 78
@@ -90,13 +89,7 @@ def refused_answer(mistakes: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def job_document(
-    job: JobRecord,
-    *,
-    outputs: Sequence[OutputFile],
-    attempts: Sequence[AttemptRecord],
-    story: Sequence[EventRecord],
-) -> dict[str, Any]:
+def job_document(job: JobRecord, dossier: Dossier) -> dict[str, Any]:
     """job.json and reason.json: everything the service knows of one original. No cell values."""
     code = job.reason_code
     return {
@@ -130,7 +123,8 @@ def job_document(
         "rows": counts_document(job),
         "delivery": job.delivery,
         "outputs": [
-            {"name": o.name, "sha256": o.sha256, "size_bytes": o.size_bytes} for o in outputs
+            {"name": one.name, "sha256": one.sha256, "size_bytes": one.size_bytes}
+            for one in dossier.outputs
         ],
         "attempts": [
             {
@@ -141,11 +135,11 @@ def job_document(
                 "code": a.code,
                 "note": a.note,
             }
-            for a in attempts
+            for a in dossier.attempts
         ],
         "events": [
             {"at": iso_time(e.at_s), "event": e.kind, "to": e.to_state, "code": e.code, **e.detail}
-            for e in story
+            for e in dossier.story
         ],
         "version": program_version(),
     }

@@ -13,7 +13,7 @@ from typing import Any
 from loguru import logger
 
 from daemon import members
-from daemon.db.records import JobRecord, Move
+from daemon.db.records import Dossier, JobRecord, Move
 from daemon.explain import job_document, reason_text
 from daemon.folders.files import FileVanished
 from daemon.folders.syncs import Steps, Syncs, in_step
@@ -72,7 +72,10 @@ class Finishing:
 
     def _finish(self, jobs: Sequence[JobRecord]) -> None:
         movable = self._with_keys(self._movable(jobs))
-        moves, failed = in_step({job.id: partial(self._moved, job) for job in movable})
+        dossiers = self._shell.store.dossiers([job.id for job in movable])
+        moves, failed = in_step(
+            {job.id: partial(self._moved, job, dossiers[job.id]) for job in movable}
+        )
         for job_id, error in failed.items():
             now_s = self._shell.monotonic()
             self._shell.troubles.note(("finish", job_id), self._why_not(error), now_s)
@@ -158,28 +161,28 @@ class Finishing:
         else:
             self._shell.troubles.over(key)
 
-    def _moved(self, job: JobRecord, syncs: Syncs) -> Steps[Move]:
+    def _moved(self, job: JobRecord, dossier: Dossier, syncs: Syncs) -> Steps[Move]:
         disposition = job.disposition or Disposition.QUARANTINED
         changes: dict[str, Any] = {}
         if job.contract is None:  # it may be an archive
             members.take_all(self._shell, job)
         match disposition:
             case Disposition.DELIVERED if job.contract is None:  # an archive: its members deliver
-                yield from self._retire(job, syncs)
+                yield from self._retire(job, dossier, syncs)
             case Disposition.DELIVERED:
                 report = self._shell.spool.keep_report(job, syncs)
                 yield
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job, syncs)
                 except FileVanished:  # somebody emptied our folder before the results were out
-                    return (yield from self._moved_without_results(job, syncs))
+                    return (yield from self._moved_without_results(job, dossier, syncs))
                 yield
                 delivered = replace(job, delivery=changes["delivery"])
-                yield from self._retire(delivered, syncs, report)
+                yield from self._retire(delivered, dossier, syncs, report)
             case Disposition.QUARANTINED:
-                yield from self._quarantine(job, syncs)
+                yield from self._quarantine(job, dossier, syncs)
             case Disposition.DUPLICATE | Disposition.CANCELLED:
-                yield from self._retire(job, syncs)
+                yield from self._retire(job, dossier, syncs)
             case Disposition.LOST:
                 self._shell.spool.give_back_companions(job)
         return Move(job=job, event=FINALIZED[disposition], changes=changes)
@@ -206,35 +209,30 @@ class Finishing:
                     refused.add(job.id)
         return [job for job in jobs if job.id not in refused]
 
-    def _moved_without_results(self, job: JobRecord, syncs: Syncs) -> Steps[Move]:
+    def _moved_without_results(self, job: JobRecord, dossier: Dossier, syncs: Syncs) -> Steps[Move]:
         changes: dict[str, Any] = {
             "disposition": Disposition.QUARANTINED,
             "reason_code": FileCode.TAMPERED,
             "reason_note": "its results were removed from the work folder before they were out",
         }
-        yield from self._quarantine(replace(job, **changes), syncs)
+        yield from self._quarantine(replace(job, **changes), dossier, syncs)
         event = FINALIZED[Disposition.QUARANTINED]
         return Move(job=job, event=event, changes=changes)
 
     def _retire(
-        self, job: JobRecord, syncs: Syncs, report: dict[str, Any] | None = None
+        self,
+        job: JobRecord,
+        dossier: Dossier,
+        syncs: Syncs,
+        report: dict[str, Any] | None = None,
     ) -> Steps[None]:
-        document = self._document(job)
+        document = job_document(job, dossier)
         if report is not None:  # what it takes to explain a row later, or to correct its rejects
             document["report"] = {name: report[name] for name in _KEPT if name in report}
         yield from self._shell.spool.retire(job, document, syncs)
 
-    def _quarantine(self, job: JobRecord, syncs: Syncs) -> Steps[None]:
-        text = partial(reason_text, job)
-        known = yield from self._shell.spool.quarantine(job, text, self._document(job), syncs)
+    def _quarantine(self, job: JobRecord, dossier: Dossier, syncs: Syncs) -> Steps[None]:
+        text, document = partial(reason_text, job), job_document(job, dossier)
+        known = yield from self._shell.spool.quarantine(job, text, document, syncs)
         if known is not None:  # so that the file is recognised when somebody moves it back
             self._shell.store.remember_files([known])
-
-    def _document(self, job: JobRecord) -> dict[str, object]:
-        store = self._shell.store
-        return job_document(
-            job,
-            outputs=store.outputs_of(job.id),
-            attempts=store.attempts_of(job.id),
-            story=store.story(job.id),
-        )

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 from loguru import logger
 
@@ -39,6 +40,13 @@ _LARGE = "large files take turns, so that small ones need not wait; others are w
 _LARGE_PAUSE_S = 1.0
 
 Digest = tuple[str | None, Fingerprint, str | None]  # the last: what companions say against it
+
+
+class _Known(NamedTuple):
+    """What the database knows of files that were hashed together."""
+
+    had_namesakes: set[int]  # jobs before which there were others for the same path
+    quarantined: dict[str, int]  # sha256 -> the newest job that was refused with these bytes
 
 
 def was_asked_for(store: JobStore, job: JobRecord) -> bool:
@@ -166,9 +174,10 @@ class Intake:
                 self._note(by_id[job_id], "the file changed while it was read; it is read again")
             else:
                 self._note(by_id[job_id], f"a claimed file cannot be read: {error.strerror}")
+        known = self._known_of([(by_id[n], found) for n, found in digests.items() if found])
         for job_id, digest in digests.items():
             if digest is not None:
-                moves.append(self._confirmed(by_id[job_id], *digest))
+                moves.append(self._confirmed(by_id[job_id], digest, known))
                 self._flaws.pop(job_id, None)
         for job in self._shell.store.advance_all(moves) if moves else ():
             self._shell.troubles.over(("confirm", job.id))
@@ -369,11 +378,19 @@ class Intake:
             return False
         return self._shell.spool.reclaim(job, self._shell.store.get(job.parent_id))
 
-    def _confirmed(
-        self, job: JobRecord, sha256: str | None, fingerprint: Fingerprint, mismatch: str | None
-    ) -> Move:
+    def _known_of(self, found: Sequence[tuple[JobRecord, Digest]]) -> _Known:
+        store = self._shell.store
+        firsts = store.first_of_names({job.source for job, _ in found})
+        return _Known(
+            {job.id for job, _ in found if firsts.get(job.source, job.id) < job.id},
+            store.quarantined_with({sha256 for _, (sha256, *_) in found if sha256}),
+        )
+
+    def _confirmed(self, job: JobRecord, digest: Digest, known: _Known) -> Move:
+        sha256, fingerprint, mismatch = digest
         flaw = Flaw(FileCode.CHECKSUM, mismatch) if mismatch else self._flaw(job)
-        first = first_part_of(self._shell, job) if flaw is None and sha256 else None
+        may_go_on = flaw is None and sha256 and job.id in known.had_namesakes
+        first = first_part_of(self._shell, job) if may_go_on else None
         if first is not None:
             after_s = job.created_at_s - first.created_at_s
             flaw = Flaw(FileCode.SPLIT, f"it continues {first.label}, taken {after_s:.0f} s before")
@@ -381,7 +398,7 @@ class Intake:
         parent_id = first.id if first is not None else job.parent_id
         if parent_id is None and sha256 is not None:
             corrected = corrected_job(self._shell, job)
-            parent_id = corrected.id if corrected else self._shell.store.quarantined_with(sha256)
+            parent_id = corrected.id if corrected else known.quarantined.get(sha256)
         return Move(
             job=job,
             event=JobEvent.CLAIM_CONFIRMED,

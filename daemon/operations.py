@@ -152,12 +152,7 @@ class Operations:
         """Everything known of one job: its timeline, hashes, counts, attempts and outputs."""
         with self.reading() as store:
             job = self._job(store, job_id)
-            document = job_document(
-                job,
-                outputs=store.outputs_of(job_id),
-                attempts=store.attempts_of(job_id),
-                story=store.story(job_id),
-            )
+            document = job_document(job, store.dossiers([job_id])[job_id])
             children = store.children_of(job_id)
         return {
             **document,

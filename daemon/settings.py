@@ -76,7 +76,9 @@ class Intake(_Section):
         description="Tell of files that wait so long for a marker, checksum or manifest.",
     )
     claim_ahead: int = Field(
-        16, ge=0, description="Files claimed beyond the free workers; the rest waits in the inbox."
+        16,
+        ge=0,
+        description="Files claimed beyond the free workers, more of small ones; the rest waits.",
     )
     min_free_mb: float = Field(
         256.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from daemon.db.models import attempt, command, event, job, known_file, log, meta
 from daemon.db.records import (
     AttemptRecord,
     CommandRecord,
+    Dossier,
     EventRecord,
     JobRecord,
     LogRecord,
@@ -52,12 +53,33 @@ _IN_STATE = (
     select(job).where(job.c.state.in_(bindparam("states", expanding=True))).order_by(job.c.id)
 )
 _IN_STATE_AND_DUE = _IN_STATE.where(job.c.not_before_s <= bindparam("due_by_s"))
+_SEVERAL = bindparam("job_ids", type_=Integer, expanding=True)
+_STORIES = select(event).where(event.c.job_id.in_(_SEVERAL)).order_by(event.c.job_id, event.c.seq)
+_ATTEMPTS_OF = (
+    select(attempt).where(attempt.c.job_id.in_(_SEVERAL)).order_by(attempt.c.job_id, attempt.c.id)
+)
+_OUTPUTS_OF = (
+    select(output).where(output.c.job_id.in_(_SEVERAL)).order_by(output.c.job_id, output.c.name)
+)
 _STORY = select(event).where(event.c.job_id == _JOB_ID).order_by(event.c.seq)
 _ATTEMPTS = select(attempt).where(attempt.c.job_id == _JOB_ID).order_by(attempt.c.id)
 _OUTPUTS = select(output).where(output.c.job_id == _JOB_ID).order_by(output.c.name)
-_SHA256 = bindparam("sha256", type_=String)
-_DELIVERED_WITH = select(func.min(job.c.id)).where(job.c.sha256 == _SHA256, _IS_DELIVERED)
-_QUARANTINED_WITH = select(func.max(job.c.id)).where(job.c.sha256 == _SHA256, _IS_QUARANTINED)
+_SHA256S = bindparam("sha256s", type_=String, expanding=True)
+_DELIVERED_WITH_ANY = (
+    select(job.c.sha256, func.min(job.c.id).label("id"))
+    .where(job.c.sha256.in_(_SHA256S), _IS_DELIVERED)
+    .group_by(job.c.sha256)
+)
+_QUARANTINED_WITH_ANY = (
+    select(job.c.sha256, func.max(job.c.id).label("id"))
+    .where(job.c.sha256.in_(_SHA256S), _IS_QUARANTINED)
+    .group_by(job.c.sha256)
+)
+_FIRST_OF_NAME = (
+    select(job.c.source, func.min(job.c.id).label("id"))
+    .where(job.c.source.in_(bindparam("sources", expanding=True)))
+    .group_by(job.c.source)
+)
 _JOB_OF_FILE = select(known_file.c.job_id).where(
     known_file.c.device == bindparam("device", type_=Integer),
     known_file.c.inode == bindparam("inode", type_=Integer),
@@ -165,13 +187,24 @@ class ReadStore:
         """Quarantined jobs, newest first."""
         return self.jobs(state=JobState.QUARANTINED, limit=limit)
 
-    def delivered_with(self, sha256: str) -> int | None:
-        """The oldest delivered job that had these bytes."""
-        return self._one(_DELIVERED_WITH, sha256=sha256)
+    def delivered_with(self, sha256s: Collection[str]) -> dict[str, int]:
+        """For those of these bytes that were delivered: the oldest job that had them."""
+        if not sha256s:
+            return {}
+        return {row.sha256: row.id for row in self._all(_DELIVERED_WITH_ANY, sha256s=list(sha256s))}
 
-    def quarantined_with(self, sha256: str) -> int | None:
-        """The newest quarantined job that had these bytes."""
-        return self._one(_QUARANTINED_WITH, sha256=sha256)
+    def quarantined_with(self, sha256s: Collection[str]) -> dict[str, int]:
+        """For those of these bytes that were quarantined: the newest job that had them."""
+        if not sha256s:
+            return {}
+        found = self._all(_QUARANTINED_WITH_ANY, sha256s=list(sha256s))
+        return {row.sha256: row.id for row in found}
+
+    def first_of_names(self, sources: Collection[bytes]) -> dict[bytes, int]:
+        """The first job there ever was for each of these paths below the inbox, if any."""
+        if not sources:
+            return {}
+        return {row.source: row.id for row in self._all(_FIRST_OF_NAME, sources=list(sources))}
 
     def job_of_file(self, device: int, inode: int) -> int | None:
         """The job that last put this very file somewhere, see `remember_files`."""
@@ -197,10 +230,19 @@ class ReadStore:
 
     def outputs_of(self, job_id: int) -> list[OutputFile]:
         """The files of a job's delivery, by name."""
-        return [
-            OutputFile(name=row.name, sha256=row.sha256, size_bytes=row.size_bytes)
-            for row in self._all(_OUTPUTS, job_id=job_id)
-        ]
+        return [rows.output_file(row) for row in self._all(_OUTPUTS, job_id=job_id)]
+
+    def dossiers(self, job_ids: Sequence[int]) -> dict[int, Dossier]:
+        """What is recorded about each of these jobs, in three questions however many they are."""
+        found = {job_id: Dossier([], [], []) for job_id in job_ids}
+        ids = list(found)
+        for row in self._all(_OUTPUTS_OF, job_ids=ids):
+            found[row.job_id].outputs.append(rows.output_file(row))
+        for row in self._all(_ATTEMPTS_OF, job_ids=ids):
+            found[row.job_id].attempts.append(rows.attempt_record(row))
+        for row in self._all(_STORIES, job_ids=ids):
+            found[row.job_id].story.append(rows.event_record(row))
+        return found
 
     def live_ids(self) -> set[int]:
         """The ids of all jobs that are not finished."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.messages import OutputFile, RowCounts
@@ -131,6 +131,14 @@ class AttemptRecord:
     outcome: str | None
     code: str | None
     note: str | None
+
+
+class Dossier(NamedTuple):
+    """What is recorded about one job besides its row: outputs by name, the others in order."""
+
+    outputs: list[OutputFile]
+    attempts: list[AttemptRecord]
+    story: list[EventRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from daemon.db.records import (
     Owner,
 )
 from daemon.states import Disposition, JobEvent, JobState
-from pipeline.messages import RowCounts
+from pipeline.messages import OutputFile, RowCounts
 
 AnyRow = Row[*tuple[Any, ...]]
 _ENCODE = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode  # made once: it is hot
@@ -185,6 +185,11 @@ def attempt_record(row: AnyRow) -> AttemptRecord:
         code=row.code,
         note=row.note,
     )
+
+
+def output_file(row: AnyRow) -> OutputFile:
+    """The file of one row of `output`."""
+    return OutputFile(name=row.name, sha256=row.sha256, size_bytes=row.size_bytes)
 
 
 def command_record(row: AnyRow) -> CommandRecord:

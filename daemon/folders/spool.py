@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ __all__ = ["OutsideFolder", "Spool", "SpoolFolders", "TakesLong"]
 
 _PINNED = "marked immutable or append-only, so nothing can be moved"
 _JOB_FOLDER = re.compile(r"j([1-9][0-9]{0,17})")
+_MOST_KEPT = 2_048  # paths of jobs under way
 _STEM_BYTES = 120  # leaves room for the job, a counter and a consumer's own suffixes
 
 
@@ -287,15 +289,15 @@ class Spool:
 
     def job_dir(self, job_id: int) -> Path:
         """The job's private folder."""
-        return self._folders.work / f"j{job_id}"
+        return _job_dir(self._folders.work, job_id)
 
     def input_dir(self, job_id: int) -> Path:
         """Where the job's original lies until the job is finished."""
-        return self.job_dir(job_id) / "input"
+        return _input_dir(self._folders.work, job_id)
 
     def input_path(self, job: JobRecord) -> Path:
         """The claimed original, under its own name."""
-        return self.input_dir(job.id) / os.fsdecode(job.name)
+        return _input_path(self._folders.work, job.id, job.name)
 
     def staging_dir(self, job_id: int, attempt: int) -> Path:
         """The only folder that attempt may write. A zombie worker can spoil no other."""
@@ -518,6 +520,25 @@ class Spool:
         place = publish(shelf, folder, target, self._modes, syncs)
         yield
         return place
+
+
+# Asked for dozens of times in the life of each file: putting a path together takes longer than
+# most of what is done with it.
+
+
+@lru_cache(_MOST_KEPT)
+def _job_dir(work: Path, job_id: int) -> Path:
+    return work / f"j{job_id}"
+
+
+@lru_cache(_MOST_KEPT)
+def _input_dir(work: Path, job_id: int) -> Path:
+    return _job_dir(work, job_id) / "input"
+
+
+@lru_cache(_MOST_KEPT)
+def _input_path(work: Path, job_id: int, name: bytes) -> Path:
+    return _input_dir(work, job_id) / os.fsdecode(name)
 
 
 def _refusal(error: OSError) -> str:

@@ -90,7 +90,7 @@ def sync_all(paths: Iterable[Path]) -> dict[Path, OSError]:
     Very many at once are left to the filesystem as a whole, which is ten times cheaper, unless
     other programs have much unwritten: a large upload is not to be waited for.
     """
-    wanted = sorted(set(paths))
+    wanted = sorted(set(paths), key=os.fspath)
     if len(wanted) >= _WORTH_A_FILESYSTEM and _little_is_dirty():
         wanted = _left_by_filesystems(wanted)
     each = map if len(wanted) < _WORTH_THREADS else _threads().map

@@ -34,6 +34,7 @@ _CANARY_INTERVAL_S = 60.0
 _CANARY_DEADLINE_S = 10.0
 _RETRY_S = 60.0  # watch limits are raised by people, not by the minute
 _LONGEST_STOP_S = 10.0
+_PAIRING_S = 0.02  # the kernel tells both halves of a rename at once
 _WATCHED = re.compile(rb"^inotify .*?\bino:([0-9a-f]+)", re.MULTILINE)
 _LIBRARY_LOG = "watchdog.observers.inotify_c"  # the only place that says "overflow"
 
@@ -194,7 +195,11 @@ class InboxWatcher:
 
     def _observe(self) -> None:
         from watchdog.observers.inotify import InotifyObserver  # Linux only; raises elsewhere
+        from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
+        # A file that leaves, as each does that we claim, would hold up all later events for the
+        # half second in which the library waits for the other half of the rename.
+        InotifyMoveEventGrouper.delay = _PAIRING_S
         identity = _identity_of(self._inbox)
         observer = InotifyObserver(generate_full_events=True)  # shows moves from outside as moves
         try:
@@ -242,16 +247,23 @@ class _Handler(FileSystemEventHandler):
 
     def dispatch(self, event: FileSystemEvent) -> None:
         try:
-            self._on_event(*self._meaning(event))
+            if not self._has_left(event):
+                self._on_event(*self._meaning(event))
         except Exception:  # noqa: BLE001 - the border to a thread that must not die
             with contextlib.suppress(Exception):
                 self._on_fault()
+
+    def _has_left(self, event: FileSystemEvent) -> bool:
+        """A file was moved out of the inbox, mostly by us: there is nothing new to look at."""
+        if not isinstance(event, FileMovedEvent):
+            return False
+        return not os.fsencode(event.dest_path or "").startswith(self._prefix)
 
     def _meaning(self, event: FileSystemEvent) -> tuple[bytes | None, bool]:
         renamed = isinstance(event, FileMovedEvent)
         path = os.fsencode((event.dest_path if renamed else event.src_path) or "")
         if isinstance(event, DirMovedEvent) or not path.startswith(self._prefix):
-            return None, False  # a folder came or went, or a file was moved out: look at everything
+            return None, False  # a folder came or went: look at everything
         return path[len(self._prefix) :], renamed
 
 

@@ -487,10 +487,9 @@ def test_the_same_bytes_are_found_again(store: JobStore) -> None:
         store.advance(move(job, JobEvent(f"finalized_{state}")))
     bring_to(store, S.QUEUED, sha256=other)
 
-    assert store.delivered_with(ours) == 2  # the first delivery is the one to point at
-    assert store.quarantined_with(ours) == 3  # the last refusal is the one that was corrected
-    assert store.delivered_with(other) is None
-    assert store.quarantined_with(other) is None
+    assert store.delivered_with({ours, other}) == {ours: 2}  # the first is the one to point at
+    assert store.quarantined_with({ours, other}) == {ours: 3}  # the last is the one corrected
+    assert store.delivered_with({other}) == store.quarantined_with(()) == {}
 
 
 def test_a_file_belongs_to_the_job_that_touched_it_last(store: JobStore, clock: HandClock) -> None:

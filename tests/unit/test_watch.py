@@ -101,6 +101,14 @@ def test_a_temporary_name_is_silent_and_its_final_name_wakes(
     assert wakes.until((b"a.csv", True)) == [(b"a.csv", True)]
 
 
+def test_a_file_that_leaves_is_silent(watcher: InboxWatcher, wakes: Wakes, inbox: Path) -> None:
+    (inbox / "a.csv").write_text("x")
+    watcher.start(0.0)
+    (inbox / "a.csv").rename(inbox.parent / "a.csv")  # as each does that is claimed
+    (inbox / "b.csv").write_text("x")
+    assert wakes.until((b"b.csv", False)) == [(b"b.csv", False)]
+
+
 def test_names_that_are_not_utf_8_arrive_as_they_are(
     watcher: InboxWatcher, wakes: Wakes, inbox: Path
 ) -> None:  # hazard 54
