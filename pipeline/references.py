@@ -81,6 +81,28 @@ def _as_text(column: pa.Array) -> pa.StringArray:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
+def distinct_digests(digests: Digests) -> Digests:
+    """Each of the keys once, in the order of their bytes.
+
+    `numpy.unique` gives the same and takes ten times as long: it compares texts, not numbers.
+    """
+    if len(digests) <= FEW:
+        return np.unique(digests)
+    halves = np.ascontiguousarray(digests).view(">u8").reshape(-1, 2).astype(np.uint64)
+    if not _ascend(halves):
+        order = np.lexsort((halves[:, 1], halves[:, 0]))
+        digests, halves = digests[order], halves[order]
+    is_first = np.ones(len(digests), dtype=bool)
+    is_first[1:] = (halves[1:] != halves[:-1]).any(axis=1)
+    return np.asarray(digests)[is_first]
+
+
+def _ascend(halves: npt.NDArray[np.uint64]) -> bool:
+    high, low = halves[:, 0], halves[:, 1]
+    later = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
+    return bool(later.all())
+
+
 def read_keys(path: Path) -> Digests:
     """The sorted keys of one file, mapped and not read; none when there is no such file.
 
@@ -123,7 +145,7 @@ def write_keys(path: Path, digests: Digests) -> None:
 
 
 def _content(digests: Digests) -> bytes:
-    return _MAGIC + np.unique(digests).tobytes()
+    return _MAGIC + distinct_digests(digests).tobytes()
 
 
 class KnownKeys:
@@ -193,7 +215,8 @@ class KeyCollector:
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in delivered rows; columns are named by field."""
         for fields, found in self._found.items():
-            found.append(np.unique(digests_of([rows.column(name) for name in fields])[0]))
+            digests, _ = digests_of([rows.column(name) for name in fields])
+            found.append(distinct_digests(digests))
 
     def write(self, folder: Path) -> None:
         """Write one file a group into `folder`, which is made and nobody reads from yet."""
@@ -269,12 +292,17 @@ class References:
     def watch(self, rows: pa.RecordBatch) -> None:
         """Take in good rows, for rules that refer to the same table."""
         for rule in self.to_own_table:
-            rule.own.append(np.unique(digests_of([rows.column(name) for name in rule.target])[0]))
+            digests, _ = digests_of([rows.column(name) for name in rule.target])
+            rule.own.append(distinct_digests(digests))
 
     def close(self) -> None:
         """All rows were seen: what stands in the file itself is now known too."""
         for rule in self.to_own_table:
-            own = np.unique(np.concatenate(rule.own)) if rule.own else np.empty(0, dtype=DIGEST)
+            own = (
+                distinct_digests(np.concatenate(rule.own))
+                if rule.own
+                else np.empty(0, dtype=DIGEST)
+            )
             rule.known = (rule.known or KnownKeys(())).with_more(own)
             rule.own = []
 

@@ -39,6 +39,10 @@ _ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
+    # What Arrow's allocators reserve and do not use counts towards the memory limit: the usual one
+    # begins with a gigabyte, and this one keeps what was given back to it, unless it is told.
+    "ARROW_DEFAULT_MEMORY_POOL": "jemalloc",
+    "JE_ARROW_MALLOC_CONF": "retain:false",
 }
 _READ_BYTES = 65_536
 _READ_A_TURN_BYTES = 1024 * 1024  # a worker that talks without end must not keep the others waiting

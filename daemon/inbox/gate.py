@@ -23,6 +23,7 @@ from pipeline.errors import FileCode
 
 _PROBED_AT_ONCE_BYTES = 8 * 1024 * 1024  # larger files are looked at beside the loop
 _LOOK_AGAIN_S = 1.0
+_SOON_S = 0.02
 _MOST_KNOWN = 100_000
 _RELEASED = "manifest {} {} {} {}"  # key in the store: this manifest was complete once
 
@@ -42,6 +43,17 @@ class Answer(NamedTuple):
     flaw: Flaw | None = None
 
 
+class _Looking(NamedTuple):
+    """An end that is being looked at in another thread."""
+
+    found: Future[str | None]
+    since_s: float
+
+    def ask_again_s(self, now_s: float) -> float:
+        """After as long again as it has taken already: soon at first."""
+        return now_s + min(_LOOK_AGAIN_S, max(_SOON_S, now_s - self.since_s))
+
+
 class Gate:
     """One scan's view of what belongs together, and what is known of the ends of files."""
 
@@ -52,7 +64,7 @@ class Gate:
         self._late = Latecomers(shell)
         self._company = Company((), profiles, lambda candidate: None)
         self._contents: dict[tuple[int, ...], bytes | None] = {}
-        self._ends: dict[tuple[int, ...], Future[str | None] | str | None] = {}
+        self._ends: dict[tuple[int, ...], _Looking | str | None] = {}
         self._complete: dict[tuple[int, ...], bool] = {}
         self._known: dict[tuple[int, int], int | None] = {}
         self.wait_for_others: set[bytes] = set()  # and are never given up
@@ -130,9 +142,9 @@ class Gate:
             missing, since_s = found
             left_s = since_s + grace_s - self._shell.clock()
         else:
-            probed = self._end_of(candidate)
-            if isinstance(probed, Future):
-                return Answer("its end is being looked at", now_s + _LOOK_AGAIN_S)
+            probed = self._end_of(candidate, now_s)
+            if isinstance(probed, _Looking):
+                return Answer("its end is being looked at", probed.ask_again_s(now_s))
             if probed is None:
                 return Answer()
             missing = probed
@@ -159,21 +171,21 @@ class Gate:
             return None
         return job.reason_note or "its end is missing", job.updated_at_s
 
-    def _end_of(self, candidate: Candidate) -> Future[str | None] | str | None:
+    def _end_of(self, candidate: Candidate, now_s: float) -> _Looking | str | None:
         stamp = candidate[1:5]
         known = self._ends.get(stamp, "?")
         if known == "?":
-            known = self._ends[stamp] = self._look_at_end(candidate)
-        if isinstance(known, Future) and known.done():
-            known = self._ends[stamp] = known.result()
+            known = self._ends[stamp] = self._look_at_end(candidate, now_s)
+        if isinstance(known, _Looking) and known.found.done():
+            known = self._ends[stamp] = known.found.result()
         return known
 
-    def _look_at_end(self, candidate: Candidate) -> Future[str | None] | str | None:
+    def _look_at_end(self, candidate: Candidate, now_s: float) -> _Looking | str | None:
         spool = self._shell.spool
         if candidate.size_bytes <= _PROBED_AT_ONCE_BYTES:
             with contextlib.suppress(TakesLong):
                 return spool.missing_end(candidate, at_once=True)
-        return self._aside.submit(spool.missing_end, candidate)
+        return _Looking(self._aside.submit(spool.missing_end, candidate), now_s)
 
     def _content(self, candidate: Candidate) -> bytes | None:
         stamp = candidate[1:5]

@@ -11,12 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from loguru import logger
 
+from pipeline.allocators import keep_little
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.messages import HarmonizeResult, HarmonizeTask, RowCounts
 
@@ -193,6 +196,21 @@ def do_tell_umask(_: str) -> HarmonizeResult:
 def do_tell_memory(_: str) -> HarmonizeResult:
     status = Path("/proc/self/status").read_text()
     return result(next(line for line in status.splitlines() if line.startswith("VmData")))
+
+
+def do_use_arrow_and_tell_memory(_: str) -> HarmonizeResult:
+    keep_little()
+    texts = pa.array([f"{number:08}" for number in range(400_000)])
+
+    def use(_: int) -> int:
+        return sum(len(pc.utf8_upper(pc.utf8_reverse(texts))) for _ in range(20))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(use, range(4))) == 4 * 20 * len(texts)
+    table = pa.table({"texts": texts})
+    with pa.ipc.new_stream(pa.BufferOutputStream(), table.schema) as stream:
+        stream.write(table)
+    return do_tell_memory("")
 
 
 def do_list_modules(_: str) -> HarmonizeResult:

@@ -285,6 +285,13 @@ def test_the_smallest_memory_limit_that_can_be_set_leaves_room_to_work(open_pool
     assert used_kb < 128 * 1024
 
 
+def test_what_a_worker_has_let_go_of_does_not_count_against_its_next_file(open_pool: Open) -> None:
+    answer = open_pool(1).submit(task("use_arrow_and_tell_memory"), LONG_S).result(LONG_S)
+
+    left_kb = int(answer.contract_version.split()[1])
+    assert left_kb < 256 * 1024
+
+
 def test_workers_are_replaced_after_their_turns_even_with_a_backlog(open_pool: Open) -> None:
     pool = open_pool(2, tasks_per_worker=3)
 

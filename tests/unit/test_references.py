@@ -11,9 +11,11 @@ import pytest
 from daemon.reference_keys import ReferenceKeys
 from pipeline.errors import ContentError
 from pipeline.references import (
+    DIGEST,
     Digests,
     KnownKeys,
     digests_of,
+    distinct_digests,
     key_file_name,
     read_keys,
     recent_of,
@@ -256,6 +258,19 @@ def test_keys_are_seen_while_they_move_from_file_to_file(tmp_path: Path) -> None
     known = KnownKeys.open(tmp_path, ["id"])
     assert known is not None
     assert known.has(digests_of([pa.array(["new", "older", "old"])])[0]).all()
+
+
+@pytest.mark.parametrize("keys", [0, 1, 5, 150, 5_000])
+def test_keys_are_sorted_and_told_apart_as_numpy_does(keys: int) -> None:
+    random = np.random.default_rng(keys)
+    halves = random.integers(0, 4, size=(keys, 2), dtype=np.uint64) << np.uint64(62)
+    halves |= random.integers(0, 40, size=(keys, 2), dtype=np.uint64)  # many alike, many zero bytes
+    digests = np.frombuffer(halves.astype(">u8").tobytes(), dtype=DIGEST)
+
+    told_apart = distinct_digests(digests)
+
+    assert told_apart.tolist() == np.unique(digests).tolist()
+    assert distinct_digests(told_apart).tolist() == told_apart.tolist()
 
 
 def test_no_value_can_be_read_from_a_file_of_keys(tmp_path: Path) -> None:
