@@ -13,7 +13,6 @@ from daemon.coordinator import Coordinator
 from daemon.db.errors import StateUnavailable
 from daemon.db.records import shown
 from daemon.executors.base import Executor
-from daemon.inbox.settle import Waiting
 from daemon.inbox.watch import InboxWatcher
 from daemon.shell import Shell
 from daemon.statusfile import write_status
@@ -49,7 +48,7 @@ class StatusPage:
         self._is_ready = False
         self._phase = "running"
         self._jobs: dict[str, int] = {}
-        self._list: list[Waiting] = []
+        self._list: dict[str, Any] = {}
         self._listed = (float("-inf"), 0)
         self._listed_s = float("-inf")
 
@@ -115,13 +114,27 @@ class StatusPage:
             counts = self._shell.store.counts_by_state()
             self._jobs = {str(state): jobs for state, jobs in counts.items()}
 
-    def _waiting(self, now_s: float) -> list[Waiting]:
+    def _waiting(self, now_s: float, to_clock: float) -> dict[str, Any]:
         """Who waits. While nobody comes or goes, a long list is not made anew every second."""
         intake = self._coordinator.intake
         as_of = (intake.looked_at_s, intake.candidates)
-        if as_of != self._listed or now_s - self._listed_s >= _LIST_PAUSE_S:
+        is_old = as_of != self._listed or now_s - self._listed_s >= _LIST_PAUSE_S
+        if is_old or not intake.candidates:
             self._listed, self._listed_s = as_of, now_s
-            self._list = intake.waiting(_MOST_ENTRIES)
+            waiting = intake.waiting(_MOST_ENTRIES)
+            self._list = {
+                "count": intake.candidates,
+                "oldest_s": min((w.since_s for w in waiting), default=now_s) + to_clock,
+                "entries": [
+                    {
+                        "source": shown(w.source),
+                        "reason": w.reason,
+                        "since_s": w.since_s + to_clock,
+                        "size_bytes": w.size_bytes,
+                    }
+                    for w in waiting
+                ],
+            }
         return self._list
 
     def _page(self, now_s: float) -> dict[str, Any]:
@@ -129,7 +142,6 @@ class StatusPage:
         coordinator = self._coordinator
         self._ask_the_store()
         to_clock = clock_s - now_s  # settle clocks are monotonic; people want the time of day
-        waiting = self._waiting(now_s)
         scan = coordinator.intake.scan
         health = self._watcher.health
         return {
@@ -167,19 +179,7 @@ class StatusPage:
                 for key in ("state", "system", "space", "workers", "inbox")
                 if (what := self._shell.troubles.why(key))
             ],
-            "waiting": {
-                "count": coordinator.intake.candidates,
-                "oldest_s": min((w.since_s for w in waiting), default=now_s) + to_clock,
-                "entries": [
-                    {
-                        "source": shown(w.source),
-                        "reason": w.reason,
-                        "since_s": w.since_s + to_clock,
-                        "size_bytes": w.size_bytes,
-                    }
-                    for w in waiting
-                ],
-            },
+            "waiting": self._waiting(now_s, to_clock),
             "ignored": {
                 "count": len(scan.ignored),
                 "entries": [

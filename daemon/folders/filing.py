@@ -29,7 +29,7 @@ from daemon.folders.files import (
 from daemon.folders.syncs import Syncs
 from daemon.inbox.names import SIDECARS
 
-_LAID_OUT_LEVELS = 3
+_LAID_OUT_LEVELS = 2
 _ENCODE = json.JSONEncoder(ensure_ascii=True, default=str).encode
 _FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
