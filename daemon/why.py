@@ -10,9 +10,9 @@ from typing import Any
 from daemon.db.records import shown
 from daemon.errors import ExitCode, Refused
 from daemon.explain import sentence
+from daemon.inbox.condition import condition
 from daemon.inbox.names import ignored_reason
 from daemon.inbox.scan import scan_inbox
-from daemon.inbox.view import condition
 from daemon.operations import Operations
 from daemon.settings import Settings
 

@@ -10,8 +10,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daemon.db.engine import connect_to_read
 from daemon.db.errors import StateCorrupt, StateUnavailable, plain_errors
+from daemon.db.opening import connect_to_read
 
 _NAME = re.compile(r"^harmonizer-\d{8}T\d{6}Z\.db$")
 

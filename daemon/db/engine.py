@@ -12,12 +12,12 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-BUSY_TIMEOUT_S = 5.0  # readers of the CLI hold nothing that long; a stuck process might
+from daemon.db.opening import BUSY_TIMEOUT_S, connect, connect_to_read
+
 _BUSY_PAUSE_S = 0.02
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024  # a long read lets the log grow; afterwards it shrinks to this
 
@@ -25,8 +25,8 @@ _WAL_LIMIT_BYTES = 64 * 1024 * 1024  # a long read lets the log grow; afterwards
 def writer_engine(path: Path) -> Engine:
     """An engine whose transactions hold the write lock from their first statement on."""
 
-    def connect() -> sqlite3.Connection:
-        connection = _connect(path, "mode=rw")
+    def open_to_write() -> sqlite3.Connection:
+        connection = connect(path, "mode=rw")
         _turn_log_on(connection)
         connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
         connection.execute("PRAGMA foreign_keys = ON")
@@ -36,7 +36,7 @@ def writer_engine(path: Path) -> Engine:
 
     engine = create_engine(
         "sqlite://",
-        creator=connect,
+        creator=open_to_write,
         poolclass=QueuePool,
         pool_size=1,  # SQLite has one writer; threads queue here, not in the busy timeout
         max_overflow=0,
@@ -62,13 +62,6 @@ def reader_engine(path: Path, *, beside_writer: bool = False) -> Engine:
     )
 
 
-def connect_to_read(path: Path, mode: str | None = None) -> sqlite3.Connection:
-    """A plain connection that cannot write."""
-    connection = _connect(path, mode or _reading_mode(path))
-    connection.execute("PRAGMA query_only = ON")
-    return connection
-
-
 def create_file(path: Path) -> None:
     """Make an empty database file and its directory, for nobody else's eyes (0600, 0700).
 
@@ -82,16 +75,6 @@ def create_file(path: Path) -> None:
     except FileExistsError:  # not opened: closing it would drop every lock this process has on it
         with contextlib.suppress(PermissionError):
             path.chmod(0o600)
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"file:{quote(os.fsencode(path.absolute()))}?{mode}",
-        uri=True,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,  # we say BEGIN ourselves
-        check_same_thread=False,  # the pool hands a connection to one thread at a time
-    )
 
 
 def _turn_log_on(connection: sqlite3.Connection) -> None:
@@ -110,15 +93,6 @@ def _turn_log_on(connection: sqlite3.Connection) -> None:
             time.sleep(_BUSY_PAUSE_S)
         else:
             return
-
-
-def _reading_mode(path: Path) -> str:
-    """Read-write if it may be: a reader of a WAL database has to keep its -shm file in order."""
-    if all(os.access(place, os.W_OK, effective_ids=True) for place in (path, path.parent)):
-        return "mode=rw"
-    if path.with_name(path.name + "-wal").exists():
-        return "mode=ro"
-    return "mode=ro&immutable=1"  # a read-only copy with no log beside it: nobody can change it
 
 
 def _begin_immediate(connection: Connection) -> None:

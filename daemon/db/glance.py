@@ -10,12 +10,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
+from daemon.db.opening import connect_to_read
 from daemon.db.version import HEAD
 from daemon.states import LIVE, JobState
 
-_BUSY_S = 5.0
 _VERSION = "SELECT version_num FROM alembic_version"
 _JOBS = """
     SELECT state, count(*) FROM job WHERE state IN ({}) GROUP BY state
@@ -37,13 +36,10 @@ class Figures(NamedTuple):
 
 def figures(path: Path) -> Figures | None:
     """The figures in the state database at `path`; None when it cannot be read as usual."""
-    if not path.with_name(path.name + "-wal").exists():
-        return None  # no daemon has it open: how to read it then is not decided here
+    if not path.exists():
+        return None
     try:
-        address = f"file:{quote(str(path.absolute()))}?mode=rw"
-        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as state:
-            state.isolation_level = None
-            state.execute("PRAGMA query_only = ON")
+        with closing(connect_to_read(path)) as state:
             return _figures_in(state)
     except (sqlite3.Error, OSError, UnicodeError):
         return None

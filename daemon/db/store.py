@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from daemon.db import backup
-from daemon.db.engine import connect_to_read, create_file, writer_engine
+from daemon.db.engine import create_file, writer_engine
 from daemon.db.errors import (
     JobUnknown,
     StaleJob,
@@ -26,6 +26,7 @@ from daemon.db.errors import (
 )
 from daemon.db.models import command, job, known_file, log, meta
 from daemon.db.moves import SKIPPED_IDS, apply_moves, insert_jobs
+from daemon.db.opening import connect_to_read
 from daemon.db.queries import ReadStore
 from daemon.db.records import ClaimIntent, JobRecord, KnownFile, LogLine, Move
 from daemon.db.rows import plain_text, signed, to_json

@@ -81,7 +81,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("daemon.status",),
     ("daemon.starting",),
-    ("daemon.app", "daemon.inbox.view"),
+    ("daemon.app", "daemon.inbox.condition", "daemon.inbox.view"),
     ("daemon.glance",),
     (
         "daemon.doctor",
