@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import FileCode
-from pipeline.plain import as_dict
+from pipeline.plain import Kept, as_dict
 from pipeline.reshape.reshaped import sentence_of
+from pipeline.same import Same
 from pipeline.standardize.base import Question
 
 SCHEMA = "harmonizer-plan/1"
@@ -116,7 +118,7 @@ class Plan:
         return {
             "schema": SCHEMA,
             **as_dict(self),
-            "columns": [{**as_dict(one), "sentences": list(one.sentences)} for one in self.columns],
+            "columns": [_column_dict(Same(one)) for one in self.columns],
             "unclaimed": [as_dict(one) for one in self.unclaimed],
             "questions": [{**as_dict(one), "code": one.code.value} for one in self.questions],
         }
@@ -134,3 +136,9 @@ class Plan:
             Question(**{**one, "code": FileCode(one["code"])}) for one in document["questions"]
         )
         return cls(**fields)
+
+
+@lru_cache(maxsize=8_192)
+def _column_dict(of: Same[ColumnPlan]) -> Kept:
+    column = of.thing
+    return Kept({**as_dict(column), "sentences": list(column.sentences)})

@@ -6,9 +6,9 @@ not the birth date, whatever stands above it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline.contract.loading import Contract
@@ -19,13 +19,15 @@ from pipeline.formula.evaluate import Moment
 from pipeline.inspect import Evidence, inspect
 from pipeline.inspectors import Setting, Settled
 from pipeline.kinds import kind_of
-from pipeline.mapping.by_name import ColumnMapping
+from pipeline.mapping.by_name import ColumnMapping, Match
 from pipeline.mapping.layout import labels_fingerprint, layout_fingerprint, seen_in
 from pipeline.mapping.model import Seen
 from pipeline.measures import measures_of
+from pipeline.plain import Kept, kept
 from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn
 from pipeline.reshape.reshaped import source_header
 from pipeline.review.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
+from pipeline.same import Same
 from pipeline.standardize.base import Question
 from pipeline.standardize.unit_evidence import UNKNOWN_CODE
 from pipeline.standardize.unit_spellings import SPELLINGS
@@ -40,7 +42,6 @@ _PARSE_SHARE = 0.95
 """Of each column at least so many values must be what the field takes."""
 _UNKNOWN_CODES = "1%"
 """More values that are no code are asked about, unless the contract says how many may be."""
-_SCALARS = (str, int, float, bool, type(None))  # what JSON gives back as it is
 _CODED = frozenset({"code", "category", "boolean", "ucum-unit"})
 
 
@@ -126,8 +127,10 @@ def label_of(header: tuple[str, ...], position: int) -> str:
     return key_of_column(header[position], position + 1, header)
 
 
-def _shape_of(seen: Seen) -> dict[str, Any]:
+@lru_cache(maxsize=8_192)
+def _shape_of(of: Same[Seen]) -> dict[str, Any]:
     """What was seen, for the plan: of units only the known ones, for the others may be anything."""
+    seen = of.thing
     shape: dict[str, Any] = seen.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     units = {
         code: [unit for unit in several if unit in SPELLINGS]
@@ -147,9 +150,20 @@ def _seen(contract: Contract, evidence: Evidence) -> dict[str, Seen]:
             owner = one.unit_field if one.unit_field in evidence.columns else one.source
             units[owner] = evidence.seen_units[one.field]
     return {
-        name: seen_in(kind_of(contract.field(name)), settled.evidence, units.get(name, {}))
+        name: _seen_once(kind_of(contract.field(name)), settled.evidence, units.get(name, {}))
         for name, settled in evidence.columns.items()
     }
+
+
+def _seen_once(
+    kind: str, evidence: Mapping[str, Any], units: Mapping[str, tuple[str, ...]]
+) -> Seen:
+    return _seen_in(kind, Same(kept(evidence)), tuple(units.items()))
+
+
+@lru_cache(maxsize=8_192)
+def _seen_in(kind: str, evidence: Same[Kept], units: tuple[tuple[str, tuple[str, ...]], ...]) -> Seen:
+    return seen_in(kind, evidence.thing, dict(units))
 
 
 def _column(
@@ -167,37 +181,53 @@ def _column(
         if one.source == name and one.field in evidence.units
     ]
     about_units = [sentence for field in measured for sentence in evidence.units[field].sentences]
-    return ColumnPlan(
-        label=header[match.position],
-        position=match.position,
-        field=name,
-        matched=match.how,
-        confidence=match.confidence,
-        margin=match.margin,
-        kind=kind_of(contract.field(name)),
-        decision=_plain(settled.decision),
-        evidence=_plain(settled.evidence),
-        sentences=(*settled.sentences, *about_units),
-        scales={
-            field: dict(evidence.units[field].scales)
-            for field in measured
-            if evidence.units[field].scales
-        },
-        words=match.words.to_dict(),
-        seen=_shape_of(seen),
+    scales = {
+        field: dict(evidence.units[field].scales)
+        for field in measured
+        if evidence.units[field].scales
+    }
+    return _column_once(
+        name,
+        header[match.position],
+        kind_of(contract.field(name)),
+        Same(match),
+        Same(kept(settled.decision)),
+        Same(kept(settled.evidence)),
+        (*settled.sentences, *about_units),
+        Same(kept(scales)),
+        Same(seen),
     )
 
 
-def _plain(value: Any) -> Any:
-    """The same as JSON would give it back, so that a stored plan equals the one just made."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if kind is dict and all(type(name) is str for name in value):
-        return {name: _plain(one) for name, one in value.items()}
-    if kind is list or kind is tuple:
-        return [_plain(one) for one in value]
-    return json.loads(json.dumps(value))
+@lru_cache(maxsize=8_192)
+def _column_once(
+    name: str,
+    label: str,
+    kind: str,
+    match: Same[Match],
+    decision: Same[Kept],
+    evidence: Same[Kept],
+    sentences: tuple[str, ...],
+    scales: Same[Kept],
+    seen: Same[Seen],
+) -> ColumnPlan:
+    """The plan of a column; of the next file of the source with the same evidence it is the same."""
+    found = match.thing
+    return ColumnPlan(
+        label=label,
+        position=found.position,
+        field=name,
+        matched=found.how,
+        confidence=found.confidence,
+        margin=found.margin,
+        kind=kind,
+        decision=decision.thing,
+        evidence=evidence.thing,
+        sentences=sentences,
+        scales=scales.thing,
+        words=found.words.to_dict(),
+        seen=_shape_of(seen),
+    )
 
 
 def _unclaimed(
