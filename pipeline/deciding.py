@@ -71,15 +71,17 @@ class _Case:
         return Moment.at(self.task.now_s, timezone)
 
 
-def decide(task: HarmonizeTask) -> Decision:
+def decide(task: HarmonizeTask, contracts: dict[str, Contract] | None = None) -> Decision:
     """Decide about a file. What is read of it is kept for applying the plan, by its reader.
+
+    contracts: those of the task, where they were read already.
 
     Raises:
         ContentError: the file cannot be read as a table, fits no contract, or a contract or
             mapping has a mistake.
         TransientError: the disk or the file could not be read now.
     """
-    contracts = load_contracts(Path(task.contracts_dir))
+    contracts = load_contracts(Path(task.contracts_dir)) if contracts is None else contracts
     if task.answer is not None:
         answer = load_mapping(Path(task.answer), contracts)
         told = reading_of(answer)

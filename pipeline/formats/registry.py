@@ -37,7 +37,7 @@ from pipeline.formats.encoding import marked_codec
 from pipeline.formats.guarded import GuardedReader, plain_errors
 from pipeline.formats.opening import open_delimited
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.source import open_source
+from pipeline.formats.source import noted_of, open_source
 from pipeline.formats.unpacked import UnpackedFile
 from pipeline.messages import Limits
 
@@ -120,6 +120,14 @@ def recognised(path: Path) -> Recognised:
         ContentError: EMPTY when there is none.
         TransientError: the file cannot be read now.
     """
+    noted = noted_of(path)
+    found: Recognised | None = noted.get("recognised")
+    if found is None:
+        noted["recognised"] = found = _recognised(path)
+    return found
+
+
+def _recognised(path: Path) -> Recognised:
     with open_source(path) as source:
         data = source.read(signatures.HEAD_BYTES)
     if not data:

@@ -7,6 +7,7 @@ types. Values are text here: numbers with their digits as reported, dates and ti
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,7 @@ class HashingFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: BinaryIO = path.open("xb")
+        self._file: BinaryIO = io.BufferedWriter(io.FileIO(path, "xb"))
         self._hash = hashlib.sha256()
         self._size_bytes = 0
         self.closed = False  # asked by pa.PythonFile

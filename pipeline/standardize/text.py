@@ -37,7 +37,7 @@ from pipeline.standardize.textdamage import (
     is_mixed_script,
     repaired,
 )
-from pipeline.standardize.wholetexts import FEW, match_pattern, match_whole
+from pipeline.standardize.wholetexts import FEW, few_whole, match_pattern, match_whole
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
 # they are as invisible and meaningless as the others.
@@ -330,9 +330,12 @@ def convert_string(
 
 def _without_errors(values: pa.StringArray) -> Converted:
     """Refuse what a spreadsheet writes where it has no value: #N/A, #REF!."""
-    if not (bytes_of(values)[0] == ord("#")).any():
+    if len(values) <= FEW:
+        broken = few_whole(values, SPREADSHEET_ERROR)
+    elif not (bytes_of(values)[0] == ord("#")).any():
         return Converted(values=values)
-    broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
+    else:
+        broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
     if not len(broken):
         return Converted(values=values)
     return Converted(
