@@ -5,6 +5,7 @@ The filter may only err by naming too many: equal keys always have equal hashes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +19,12 @@ from pipeline.rows.hashlog import HashLog
 from pipeline.rows.rowhash import hash_rows
 from pipeline.standardize.distinct import put
 from pipeline.standardize.textbytes import rows_beyond_ascii
+from pipeline.standardize.wholetexts import FEW
 
 Positions = npt.NDArray[np.int64]
 
+_UNEVEN = re.compile(r"[\t\n\f\r ]{2}|[\t\n]")
+_SPACES = re.compile(r"[\t\n\f\r ]+")  # what RE2 calls space
 _ENDING_ZEROS = r"(\.\d*[1-9])0+$|\.0*$"
 
 
@@ -112,6 +116,8 @@ class KeyFilter:
         """The hashes that occur more than once, ascending."""
         found = [np.empty(0, dtype=np.uint64)]
         for _, hashes in self._log.parts():
+            if len(hashes) <= FEW and len(set(hashes.tolist())) == len(hashes):
+                continue
             ordered = np.sort(hashes)
             found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
         return np.sort(np.concatenate(found))
@@ -126,6 +132,8 @@ def _all_stated(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:
 
 def matching_form(values: pa.StringArray) -> pa.StringArray:
     """Text as duplicates are compared: casefolded, plain apostrophes, single spaces."""
+    if len(values) <= FEW:
+        return _few_matching(values)
     folded = pc.ascii_lower(values)
     rows = rows_beyond_ascii(values)
     if len(rows):
@@ -134,6 +142,13 @@ def matching_form(values: pa.StringArray) -> pa.StringArray:
     if pc.any(pc.match_substring_regex(folded, r"\s\s|[\t\n]")).as_py():
         folded = pc.replace_substring_regex(folded, r"\s+", " ")
     return folded
+
+
+def _few_matching(values: pa.StringArray) -> pa.StringArray:
+    folded = [None if text is None else _casefolded(text) for text in values.to_pylist()]
+    if any(text is not None and _UNEVEN.search(text) for text in folded):
+        folded = [None if text is None else _SPACES.sub(" ", text) for text in folded]
+    return pa.array(folded, pa.string())
 
 
 def _casefolded(text: str) -> str:

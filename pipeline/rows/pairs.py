@@ -12,8 +12,9 @@ so many pairs the rest is left out. Both are counted and told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from pipeline.rows.keyfilter import matching_form
 from pipeline.rows.likeness import similarity
 from pipeline.rows.likeness_bound import LetterCounts
 from pipeline.rows.rowhash import hash_rows
+from pipeline.standardize.wholetexts import FEW
 
 FILE_NAME = "possible-duplicates.csv"
 HEADER = (
@@ -133,6 +135,8 @@ class PairSearch:
         firsts, hashes, sizes = [_NOWHERE], [np.empty(0, dtype=np.uint64)], [_NOWHERE]
         several = 0
         for positions, hashed in log.parts():
+            if len(hashed) <= FEW and len(set(hashed.tolist())) == len(hashed):
+                continue  # every row is alone in its block
             found, first, size = np.unique(hashed, return_index=True, return_counts=True)
             large = size > MOST_ROWS_IN_A_BLOCK
             self.tally.large_blocks += int(large.sum())
@@ -144,6 +148,8 @@ class PairSearch:
             firsts.append(positions[first[soonest]])
             hashes.append(found[soonest])
             sizes.append(size[soonest])
+        if len(firsts) == 1:
+            return _NOWHERE
         order = np.argsort(np.concatenate(firsts))
         size = np.concatenate(sizes)[order]
         reached = np.cumsum(size * (size - 1) // 2) <= MOST_PAIRS_COMPARED
@@ -272,12 +278,23 @@ def _block_form(column: pa.Array) -> pa.Array:
         return matching_form(column)
     if not pa.types.is_date32(column.type):
         return column
+    if len(column) <= FEW:
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            return pa.array(map(_either_way, column.to_pylist()), pa.int64())
     days, months = pc.day(column), pc.month(column)
     can_swap = pc.less_equal(days, 12)
     low = pc.if_else(can_swap, pc.min_element_wise(days, months), months)
     high = pc.if_else(can_swap, pc.max_element_wise(days, months), days)
     years = pc.multiply(pc.year(column), 10_000)
     return pc.add(years, pc.add(pc.multiply(low, 100), high))
+
+
+def _either_way(day: date | None) -> int | None:
+    """A date as a number that is the same with day and month swapped, where they can be."""
+    if day is None:
+        return None
+    low, high = sorted((day.day, day.month)) if day.day <= 12 else (day.month, day.day)
+    return day.year * 10_000 + low * 100 + high
 
 
 def _compared_form(column: pa.Array) -> pa.StringArray:

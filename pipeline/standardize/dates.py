@@ -185,7 +185,7 @@ def _as_dates(
     _refuse(states, (parsed.micros != NO_TIME) & (parsed.micros != 0), RowCode.TYPE_ERROR)
     good = states == _GOOD
     return Converted(
-        values=pa.array(days, pa.int32(), mask=~good).cast(pa.date32()),
+        values=pa.array(days, pa.int32(), mask=~good).view(pa.date32()),
         bad=_bad_rows(states),
         marked=_lone_serials(parsed, decision, good),
         changed=where(
@@ -198,13 +198,13 @@ def _as_dates(
 def _as_datetimes(
     values: pa.StringArray, parsed: Parsed, decision: DateDecision, days: Ints, states: States
 ) -> Converted:
-    bare = parsed.micros == NO_TIME
+    bare, micros = parsed.micros == NO_TIME, parsed.micros
     if decision.start_of_day:
-        parsed.micros[bare] = 0
+        micros = np.where(bare, 0, micros)
     else:
         _refuse(states, bare, RowCode.PARTIAL_DATE)
-    _refuse(states, parsed.micros == BAD_TIME, RowCode.TYPE_ERROR)
-    local = days.astype(np.int64) * _DAY + parsed.micros
+    _refuse(states, micros == BAD_TIME, RowCode.TYPE_ERROR)
+    local = days.astype(np.int64) * _DAY + micros
     offset, zone_added = _offsets(local, parsed, decision, states)
     good = states == _GOOD
     instants = pa.array(local - offset.astype(np.int64) * _MINUTE, pa.int64(), mask=~good)

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.same import Same
 from pipeline.standardize.civil import Ints, Longs
 from pipeline.standardize.datelayout import Layout, Shape, layout_of
 from pipeline.standardize.datereader import NO_OFFSET, read_parts
 from pipeline.standardize.datewords import rewrite
 from pipeline.standardize.textbytes import bytes_of, gather
+from pipeline.standardize.wholetexts import FEW
 
 Matrix = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -127,7 +130,12 @@ def _index_in(known: list[Any], item: object) -> int:
 
 
 def parse(values: pa.StringArray) -> Parsed:
-    """Take cleaned texts apart. Never fails; what is no date is UNREADABLE."""
+    """Take cleaned texts apart. Never fails; what is no date is UNREADABLE.
+
+    Nobody changes what is given: the few texts of a small file are taken apart once.
+    """
+    if len(values) <= FEW:
+        return _parse_few(Same(values))
     if len(values) > _SAMPLE:
         sample = values.slice(0, _SAMPLE)
         if len(sample.unique()) < _REPEATS_BELOW * _SAMPLE:
@@ -135,6 +143,11 @@ def parse(values: pa.StringArray) -> Parsed:
             slots = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
             return _parse_each(encoded.dictionary).take(slots.astype(np.int64))
     return _parse_each(values)
+
+
+@lru_cache(maxsize=64)
+def _parse_few(of: Same[pa.StringArray]) -> Parsed:
+    return _parse_each(of.thing)
 
 
 def _parse_each(values: pa.StringArray) -> Parsed:
