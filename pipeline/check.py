@@ -6,7 +6,9 @@ look across batches (unique, primaryKey, conflict) are dedupe's.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -26,7 +28,7 @@ from pipeline.same import Same
 from pipeline.standardize.base import Rows
 from pipeline.standardize.distinct import is_true
 from pipeline.standardize.text import text_bytes
-from pipeline.standardize.wholetexts import match_pattern
+from pipeline.standardize.wholetexts import FEW, match_pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,9 +216,23 @@ def _broken(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str,
     for rule, compare, words in _BOUNDS:
         bound = getattr(rules, rule)
         if bound is not None:
-            broken = compare(values, pa.scalar(typed_bound(bound, kind), ARROW_TYPES[kind]))
             sentence = f"must {words[kind in (Kind.DATE, Kind.TIME)]} {_written(bound)}"
-            yield rule, RowCode.CONSTRAINT_ERROR, sentence, _mask(broken)
+            broken = _beyond(values, kind, compare, typed_bound(bound, kind))
+            yield rule, RowCode.CONSTRAINT_ERROR, sentence, broken
+
+
+def _beyond(values: pa.Array, kind: Kind, compare: str, bound: Any) -> Any:
+    """Mask of the values that compare so with the bound; null never does."""
+    if len(values) <= FEW and kind in (Kind.DATE, Kind.NUMBER):
+        is_so = getattr(operator, _OPERATORS[compare])
+        limit = bound if kind is Kind.DATE else float(bound)
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            few = [one is not None and is_so(one, limit) for one in values.to_pylist()]
+            return np.array(few, dtype=np.bool_)
+    return _mask(getattr(pc, compare)(values, pa.scalar(bound, ARROW_TYPES[kind])))
+
+
+_OPERATORS = {"less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge"}
 
 
 def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str, Any]]:
@@ -225,7 +241,7 @@ def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode,
         matches = match_pattern(values, rules.pattern)
         sentence = f"must have the form {rules.pattern}"
         yield "pattern", RowCode.PATTERN, sentence, _mask(pc.invert(matches))
-    if rules.min_length is not None:
+    if rules.min_length is not None and not _are_all_as_long(values, rules.min_length):
         short = pc.less(pc.utf8_length(values), rules.min_length)
         sentence = f"must have at least {rules.min_length} characters"
         yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(short)
@@ -235,11 +251,17 @@ def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode,
         yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(long)
 
 
+def _are_all_as_long(values: pa.StringArray, length: int) -> bool:
+    """True when each of a few texts has so many characters at least."""
+    few = values.to_pylist() if len(values) <= FEW else [""]
+    return all(text is None or len(text) >= length for text in few)
+
+
 _BOUNDS = (
-    ("minimum", pc.less, ("not be less than", "not be before")),
-    ("maximum", pc.greater, ("not be greater than", "not be after")),
-    ("exclusive_minimum", pc.less_equal, ("be greater than", "be after")),
-    ("exclusive_maximum", pc.greater_equal, ("be less than", "be before")),
+    ("minimum", "less", ("not be less than", "not be before")),
+    ("maximum", "greater", ("not be greater than", "not be after")),
+    ("exclusive_minimum", "less_equal", ("be greater than", "be after")),
+    ("exclusive_maximum", "greater_equal", ("be less than", "be before")),
 )
 """Constraint, what breaks it, and how to say it for numbers and for dates."""
 

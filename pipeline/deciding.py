@@ -57,14 +57,18 @@ class _Case:
     contract: str | None = None
     read_as: ReadAs = field(default_factory=ReadAs)
     questions: list[Question] = field(default_factory=list)
+    _folder: Path | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = Path(self.task.staging_dir) if self.task.staging_dir else None
 
     def prepared(
         self, contract: Contract, mapping: Mapping | None = None, footer: int = 0
     ) -> Prepared:
         """The table as a contract wants it, by a reader that keeps what it reads."""
         ready = prepared(self.raw, contract, mapping, footer)
-        folder = Path(self.task.staging_dir) if self.task.staging_dir else None
-        return replace(ready, reader=KeepingReader(ready.reader, folder))
+        keeping = KeepingReader(ready.reader, self._folder)
+        return Prepared(reader=keeping, consumed=ready.consumed, footer=ready.footer)
 
     def moment(self, contract: Contract) -> Moment:
         timezone = next((one.timezone for one in contract.fields if one.timezone), None)

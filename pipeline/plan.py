@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import FileCode
-from pipeline.plain import Kept, as_dict
+from pipeline.plain import Kept, as_dict, kept
 from pipeline.reshape.reshaped import sentence_of
-from pipeline.same import Same
+from pipeline.same import remembered
 from pipeline.standardize.base import Question
 
 SCHEMA = "harmonizer-plan/1"
@@ -118,7 +117,8 @@ class Plan:
         return {
             "schema": SCHEMA,
             **as_dict(self),
-            "columns": [_column_dict(Same(one)) for one in self.columns],
+            "reading": kept(self.reading),
+            "columns": [_column_dict(one) for one in self.columns],
             "unclaimed": [as_dict(one) for one in self.unclaimed],
             "questions": [{**as_dict(one), "code": one.code.value} for one in self.questions],
         }
@@ -138,7 +138,6 @@ class Plan:
         return cls(**fields)
 
 
-@lru_cache(maxsize=8_192)
-def _column_dict(of: Same[ColumnPlan]) -> Kept:
-    column = of.thing
+@remembered(8_192)
+def _column_dict(column: ColumnPlan) -> Kept:
     return Kept({**as_dict(column), "sentences": list(column.sentences)})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from pipeline.contract.loading import Contract
@@ -27,7 +26,7 @@ from pipeline.plain import Kept, kept
 from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn
 from pipeline.reshape.reshaped import source_header
 from pipeline.review.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
-from pipeline.same import Same
+from pipeline.same import remembered
 from pipeline.standardize.base import Question
 from pipeline.standardize.unit_evidence import UNKNOWN_CODE
 from pipeline.standardize.unit_spellings import SPELLINGS
@@ -127,10 +126,8 @@ def label_of(header: tuple[str, ...], position: int) -> str:
     return key_of_column(header[position], position + 1, header)
 
 
-@lru_cache(maxsize=8_192)
-def _shape_of(of: Same[Seen]) -> dict[str, Any]:
+def _shape_of(seen: Seen) -> dict[str, Any]:
     """What was seen, for the plan: of units only the known ones, for the others may be anything."""
-    seen = of.thing
     shape: dict[str, Any] = seen.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     units = {
         code: [unit for unit in several if unit in SPELLINGS]
@@ -158,12 +155,12 @@ def _seen(contract: Contract, evidence: Evidence) -> dict[str, Seen]:
 def _seen_once(
     kind: str, evidence: Mapping[str, Any], units: Mapping[str, tuple[str, ...]]
 ) -> Seen:
-    return _seen_in(kind, Same(kept(evidence)), tuple(units.items()))
+    return _seen_in(kind, kept(evidence), kept(units))
 
 
-@lru_cache(maxsize=8_192)
-def _seen_in(kind: str, evidence: Same[Kept], units: tuple[tuple[str, tuple[str, ...]], ...]) -> Seen:
-    return seen_in(kind, evidence.thing, dict(units))
+@remembered(8_192)
+def _seen_in(kind: str, evidence: Kept, units: Kept) -> Seen:
+    return seen_in(kind, evidence, units)
 
 
 def _column(
@@ -190,42 +187,41 @@ def _column(
         name,
         header[match.position],
         kind_of(contract.field(name)),
-        Same(match),
-        Same(kept(settled.decision)),
-        Same(kept(settled.evidence)),
-        (*settled.sentences, *about_units),
-        Same(kept(scales)),
-        Same(seen),
+        match,
+        kept(settled.decision),
+        kept(settled.evidence),
+        kept({"sentences": (*settled.sentences, *about_units)}),
+        kept(scales),
+        seen,
     )
 
 
-@lru_cache(maxsize=8_192)
+@remembered(8_192)
 def _column_once(
     name: str,
     label: str,
     kind: str,
-    match: Same[Match],
-    decision: Same[Kept],
-    evidence: Same[Kept],
-    sentences: tuple[str, ...],
-    scales: Same[Kept],
-    seen: Same[Seen],
+    match: Match,
+    decision: Kept,
+    evidence: Kept,
+    sentences: Kept,
+    scales: Kept,
+    seen: Seen,
 ) -> ColumnPlan:
     """The plan of a column; of the next file of the source with the same evidence it is the same."""
-    found = match.thing
     return ColumnPlan(
         label=label,
-        position=found.position,
+        position=match.position,
         field=name,
-        matched=found.how,
-        confidence=found.confidence,
-        margin=found.margin,
+        matched=match.how,
+        confidence=match.confidence,
+        margin=match.margin,
         kind=kind,
-        decision=decision.thing,
-        evidence=evidence.thing,
-        sentences=sentences,
-        scales=scales.thing,
-        words=found.words.to_dict(),
+        decision=decision,
+        evidence=evidence,
+        sentences=tuple(sentences["sentences"]),
+        scales=scales,
+        words=match.words.to_dict(),
         seen=_shape_of(seen),
     )
 

@@ -20,7 +20,7 @@ from pipeline.formats.dialect import name as name_of_delimiter
 from pipeline.mapping.dateformats import FormatError, orders_of
 from pipeline.mapping.model import MappedField, Mapping, Seen
 from pipeline.mapping.rules import FRACTION
-from pipeline.same import Same
+from pipeline.same import remembered
 from pipeline.standardize.datedecision import ORDER_NAMES
 
 ANY_CODE = "*"
@@ -45,14 +45,14 @@ def layout_fingerprint(
     labels: Iterable[str], seen: Iterable[tuple[str, Seen]], delimiter: str | None
 ) -> str:
     """Fingerprint of labels and what the values below some of them look like."""
-    shapes = ",".join(text for _, text in sorted(_shape_below(of, Same(one)) for of, one in seen))
+    shapes = ",".join(text for _, text in sorted(_shape_below(of, one) for of, one in seen))
     return _digest(f"[{_written_labels(tuple(labels))},[{shapes}],{_written(delimiter)}]")
 
 
-@lru_cache(maxsize=8_192)
-def _shape_below(label: str, of: Same[Seen]) -> tuple[str, str]:
+@remembered(8_192)
+def _shape_below(label: str, seen: Seen) -> tuple[str, str]:
     """What its place among the others goes by, and what of it goes into the fingerprint."""
-    both = [label_key(label), _shape(of.thing)]
+    both = [label_key(label), _shape(seen)]
     return json.dumps(both), _written(both)
 
 

@@ -191,11 +191,14 @@ def csv_line(cells: Iterable[object]) -> bytes:
     texts = ["" if cell is None else str(cell) for cell in cells]
     if texts == [""]:
         return b'""\n'  # a blank line would not be a record
-    return (",".join(_quoted_text(text) for text in texts) + "\n").encode(errors="replace")
+    line = ",".join(texts)
+    if line.count(",") >= len(texts) or '"' in line or "\n" in line or "\r" in line:
+        line = ",".join(map(_quoted_text, texts))
+    return (line + "\n").encode(errors="replace")
 
 
 def _quoted_text(text: str) -> str:
-    if any(sign in text for sign in ',"\n\r'):
+    if "," in text or '"' in text or "\n" in text or "\r" in text:
         return '"' + text.replace('"', '""') + '"'
     return text
 
@@ -203,7 +206,7 @@ def _quoted_text(text: str) -> str:
 def csv_rows(columns: Sequence[pa.Array]) -> bytes:
     """Rows as CSV bytes, built column by column; a few of them row by row."""
     if len(columns[0]) <= FEW:
-        cells = (_as_text(column).to_pylist() for column in columns)
+        cells = (_few_texts(column) for column in columns)
         return b"".join(map(csv_line, zip(*cells, strict=True)))
     texts = [_csv_texts(column) for column in columns]
     if len(texts) == 1:
@@ -231,6 +234,14 @@ def _csv_texts(column: pa.Array) -> pa.Array:
         return texts
     doubled = pc.replace_substring(texts.take(pa.array(rows)), '"', '""')
     return put(texts, rows, pc.binary_join_element_wise('"', doubled, '"', ""))
+
+
+def _few_texts(column: pa.Array) -> list[Any]:
+    """The cells as `csv_line` takes them; it writes a date as Arrow does."""
+    if isinstance(column, pa.Date32Array):
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            return column.to_pylist()
+    return _as_text(column).to_pylist()
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:

@@ -101,12 +101,7 @@ def build_report(
         ),
         "warnings": _sorted(tally.warnings),
         "checks": [
-            {
-                "id": check.id,
-                "formula": check.formula,
-                "severity": check.severity,
-                "rows": tally.checks[check.id],
-            }
+            _check(check.id, check.formula, check.severity, tally.checks[check.id])
             for check in contract.checks
         ],
         "columns": _columns(contract, plan, tally, rejects_by_field),
@@ -149,6 +144,11 @@ def _counts(counts: RowCounts, tally: Tally) -> dict[str, Any]:
         "rows_skipped": counts.skipped,
         "skipped_because": _sorted(tally.skipped),
     }
+
+
+@lru_cache(maxsize=1_024)
+def _check(name: str, formula: str, severity: str, rows: int) -> Kept:
+    return Kept({"id": name, "formula": formula, "severity": severity, "rows": rows})
 
 
 def _columns(

@@ -7,7 +7,6 @@ kept out. It holds no clock and no timings, so the same delivery gives the same 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
@@ -18,7 +17,7 @@ from pipeline.outputs.changes import reason_of
 from pipeline.outputs.rejects import Reject
 from pipeline.pages.render import counted, grouped, part, render, share
 from pipeline.plain import Kept
-from pipeline.same import Same
+from pipeline.same import remembered
 
 COLOURS = {"good": "#1f7a4d", "bad": "#b3261e", "dup": "#5b6fb5", "none": "#c3cbd6"}
 _MOST_REASONS = 12
@@ -298,17 +297,12 @@ def _reading(reading: Mapping[str, Any]) -> str:
 
 
 def _rows(rows: Iterable[Markup]) -> Markup:
-    return Markup().join(rows)
+    return Markup("".join(rows))  # noqa: S704 - they are escaped already
 
 
+@remembered(4_096)
 def _decided(column: Kept) -> Markup:
-    return _decided_row(Same(column))
-
-
-@lru_cache(maxsize=4_096)
-def _decided_row(of: Same[Kept]) -> Markup:
     """What was decided about a column, as a row of the page."""
-    column = of.thing
     told = {
         "label": column["label"],
         "field": column["field"],
@@ -335,14 +329,9 @@ def _is_there(column: Mapping[str, Any]) -> bool:
     return column["label"] is not None or column["valid"] > 0 or bool(column["rejected"])
 
 
+@remembered(4_096)
 def _quality(column: Kept) -> Markup:
-    return _quality_row(Same(column))
-
-
-@lru_cache(maxsize=4_096)
-def _quality_row(of: Same[Kept]) -> Markup:
     """How well a column is filled, as a row of the page."""
-    column = of.thing
     valid, null, bad = column["valid"], column["null"], sum(column["rejected"].values())
     told = {
         "field": column["field"],

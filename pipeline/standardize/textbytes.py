@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.standardize.base import Rows
-from pipeline.standardize.wholetexts import FEW, few_rows
+from pipeline.standardize.wholetexts import FEW, few_joined, few_rows
 
 Codes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int32]
@@ -45,6 +45,9 @@ def is_valid(values: pa.Array) -> Marks:
 def rows_beyond_ascii(values: pa.StringArray) -> Rows:
     """Rows, ascending, with a character that is not a printable one of ASCII."""
     if len(values) <= FEW:
+        joined = few_joined(values)
+        if not _is_beyond_ascii(joined):
+            return np.zeros(0, dtype=np.int64)
         return few_rows(values, _is_beyond_ascii)
     data, offsets = bytes_of(values)
     used = data[offsets[0] : offsets[-1]]

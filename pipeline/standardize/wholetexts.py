@@ -25,6 +25,12 @@ _ALIKE = re.compile(
 """What of a pattern RE2 and Python's `re` are sure to read alike."""
 
 
+def few_joined(values: pa.StringArray) -> str:
+    """A few texts one behind the other, for a look at all of their characters at once."""
+    texts = values.to_pylist()
+    return "".join(filter(None, texts) if values.null_count else texts)
+
+
 def few_rows(values: pa.StringArray, is_so: Callable[[str], object]) -> Rows:
     """Rows, ascending, of the present ones of a few texts of which `is_so` is true."""
     found = [row for row, text in enumerate(values.to_pylist()) if text is not None and is_so(text)]
