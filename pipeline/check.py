@@ -28,7 +28,7 @@ from pipeline.same import Same
 from pipeline.standardize.base import Rows
 from pipeline.standardize.distinct import is_true
 from pipeline.standardize.text import text_bytes
-from pipeline.standardize.wholetexts import FEW, match_pattern
+from pipeline.standardize.wholetexts import FEW, is_read_alike, match_pattern, matches_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,11 +237,14 @@ _OPERATORS = {"less": "lt", "less_equal": "le", "greater": "gt", "greater_equal"
 
 def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str, Any]]:
     rules = field.constraints
+    if len(values) <= FEW and (rules.pattern is None or is_read_alike(rules.pattern)):
+        yield from _broken_by_few(field, values)
+        return
     if rules.pattern is not None:
         matches = match_pattern(values, rules.pattern)
         sentence = f"must have the form {rules.pattern}"
         yield "pattern", RowCode.PATTERN, sentence, _mask(pc.invert(matches))
-    if rules.min_length is not None and not _are_all_as_long(values, rules.min_length):
+    if rules.min_length is not None:
         short = pc.less(pc.utf8_length(values), rules.min_length)
         sentence = f"must have at least {rules.min_length} characters"
         yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(short)
@@ -251,10 +254,23 @@ def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode,
         yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(long)
 
 
-def _are_all_as_long(values: pa.StringArray, length: int) -> bool:
-    """True when each of a few texts has so many characters at least."""
-    few = values.to_pylist() if len(values) <= FEW else [""]
-    return all(text is None or len(text) >= length for text in few)
+def _broken_by_few(
+    field: Field, values: pa.StringArray
+) -> Iterator[tuple[str, RowCode, str, Any]]:
+    """The same for a few texts, of which most break nothing."""
+    rules, texts = field.constraints, values.to_pylist()
+    pattern, least, most = rules.pattern, rules.min_length, rules.max_length
+    if pattern is not None:
+        bad = [text is not None and not matches_whole(text, pattern) for text in texts]
+        yield "pattern", RowCode.PATTERN, f"must have the form {pattern}", np.array(bad)
+    if least is not None:
+        bad = [text is not None and len(text) < least for text in texts]
+        sentence = f"must have at least {least} characters"
+        yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, np.array(bad)
+    if most is not None:
+        bad = [text is not None and len(text) > most for text in texts]
+        sentence = f"must have at most {most} characters"
+        yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, np.array(bad)
 
 
 _BOUNDS = (

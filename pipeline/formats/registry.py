@@ -139,7 +139,8 @@ def _recognised(path: Path) -> Recognised:
     for one in (*OURS, *_others()):
         if one.recognises(head):
             return Recognised(kind=one.name, format=one)
-    kind = ole.name_of(path) or binary or signatures.name_text(text)
+    container = ole.name_of(path) if data.startswith(ole.MAGIC) else None
+    kind = container or binary or signatures.name_text(text)
     is_delimited = binary is None and kind == signatures.DELIMITED_TEXT
     return Recognised(kind=kind, format=DELIMITED if is_delimited else None)
 

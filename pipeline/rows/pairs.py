@@ -127,16 +127,30 @@ class PairSearch:
 
     def _wanted(self, batches: Batches, kept: _Mask) -> npt.NDArray[np.int64]:
         """Positions of rows in blocks of several that are small enough, ascending."""
+        if len(kept) <= FEW and self._are_alone(batches, kept):
+            return _NOWHERE
         with closing(self._hashed(batches, kept)) as log:
             return self._reached(log)
+
+    def _are_alone(self, batches: Batches, kept: _Mask) -> bool:
+        """True when no two of a few rows are in one block."""
+        blocks: list[tuple[Any, ...]] = []
+        for batch in batches():
+            columns = [batch.column(name) for name in self._rules.block]
+            if not all(isinstance(one, (pa.StringArray, pa.Date32Array)) for one in columns):
+                return False
+            blocks += zip(*(_block_form(one).to_pylist() for one in columns), strict=True)
+        usable = [
+            block for block, is_kept in zip(blocks, kept.tolist(), strict=True)
+            if is_kept and None not in block
+        ]  # fmt: skip
+        return len(set(usable)) == len(usable)
 
     def _reached(self, log: HashLog) -> npt.NDArray[np.int64]:
         """Positions of the rows of those blocks that are compared."""
         firsts, hashes, sizes = [_NOWHERE], [np.empty(0, dtype=np.uint64)], [_NOWHERE]
         several = 0
         for positions, hashed in log.parts():
-            if len(hashed) <= FEW and len(set(hashed.tolist())) == len(hashed):
-                continue  # every row is alone in its block
             found, first, size = np.unique(hashed, return_index=True, return_counts=True)
             large = size > MOST_ROWS_IN_A_BLOCK
             self.tally.large_blocks += int(large.sum())
@@ -148,8 +162,6 @@ class PairSearch:
             firsts.append(positions[first[soonest]])
             hashes.append(found[soonest])
             sizes.append(size[soonest])
-        if len(firsts) == 1:
-            return _NOWHERE
         order = np.argsort(np.concatenate(firsts))
         size = np.concatenate(sizes)[order]
         reached = np.cumsum(size * (size - 1) // 2) <= MOST_PAIRS_COMPARED

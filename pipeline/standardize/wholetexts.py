@@ -68,7 +68,7 @@ def match_pattern(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
     Raises:
         pa.ArrowInvalid: RE2 cannot read the pattern.
     """
-    if _is_read_alike(pattern):
+    if is_read_alike(pattern):
         return match_whole(values, pattern)
     return pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
 
@@ -89,7 +89,8 @@ def replace_whole(values: pa.StringArray, pattern: str, template: str) -> pa.Str
 
 
 @cache
-def _is_read_alike(pattern: str) -> bool:
+def is_read_alike(pattern: str) -> bool:
+    """True for a pattern that is as `match_whole` wants it, whoever wrote it."""
     return _ALIKE.fullmatch(pattern) is not None
 
 
