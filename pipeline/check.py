@@ -254,9 +254,7 @@ def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode,
         yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(long)
 
 
-def _broken_by_few(
-    field: Field, values: pa.StringArray
-) -> Iterator[tuple[str, RowCode, str, Any]]:
+def _broken_by_few(field: Field, values: pa.StringArray) -> Iterator[tuple[str, RowCode, str, Any]]:
     """The same for a few texts, of which most break nothing."""
     rules, texts = field.constraints, values.to_pylist()
     pattern, least, most = rules.pattern, rules.min_length, rules.max_length

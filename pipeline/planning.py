@@ -208,7 +208,7 @@ def _column_once(
     scales: Kept,
     seen: Seen,
 ) -> ColumnPlan:
-    """The plan of a column; of the next file of the source with the same evidence it is the same."""
+    """The plan of a column; of the next file with the same evidence it is the same."""
     return ColumnPlan(
         label=label,
         position=match.position,

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class Same(Generic[T]):
-    """A key for `lru_cache`: equal to another one of the very same `thing`, which it keeps alive."""
+    """A key for `lru_cache`: equal to another of the very same `thing`, which it keeps alive."""
 
     __slots__ = ("thing",)
 
@@ -28,7 +28,7 @@ class Same(Generic[T]):
 
 
 def remembered(most: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Remember the results of a function by the identity of its arguments; of texts, by their letters.
+    """Remember what a function gives by the identity of its arguments; of texts, by their letters.
 
     As `lru_cache` with `Same`, for what is asked for each column of each file: it makes no key in
     Python. When there are `most` results, all are forgotten.

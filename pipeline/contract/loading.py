@@ -90,7 +90,7 @@ def load_contracts(directory: Path) -> dict[str, Contract]:
         ContractError: the directory has no contract, or any of its contracts has a mistake.
     """
     try:
-        names = sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIXES))
+        names = sorted(one.name for one in os.scandir(directory) if one.name.endswith(_SUFFIXES))
     except OSError as error:
         sentence = f"the contracts cannot be read: {error.strerror}"
         raise ContractError.of([Problem(str(directory), 0, sentence)]) from None

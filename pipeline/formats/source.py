@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import ContentError, FileCode, TransientError
 
-
 SMALL_BYTES = 1 << 16
 _held: dict[str, tuple[bytes, dict[str, Any]]] = {}
 
@@ -28,11 +27,11 @@ def held(path: Path, content: bytes | None) -> Iterator[None]:
     try:
         yield
     finally:
-        del _held[str(path)]
+        _held.pop(str(path), None)
 
 
 def noted_of(path: Path) -> dict[str, Any]:
-    """What was found out about a file for as long as it is held; of another file it is forgotten."""
+    """What was found out about a file while it is held; of another file it is forgotten."""
     known = _held.get(str(path))
     return {} if known is None else known[1]
 

@@ -236,12 +236,15 @@ def _csv_texts(column: pa.Array) -> pa.Array:
     return put(texts, rows, pc.binary_join_element_wise('"', doubled, '"', ""))
 
 
-def _few_texts(column: pa.Array) -> list[Any]:
+def _few_texts(column: pa.Array) -> list[object]:
     """The cells as `csv_line` takes them; it writes a date as Arrow does."""
+    cells: list[object]
     if isinstance(column, pa.Date32Array):
         with suppress(OverflowError, ValueError):  # years that only Arrow knows
-            return column.to_pylist()
-    return _as_text(column).to_pylist()
+            cells = column.to_pylist()
+            return cells
+    cells = _as_text(column).to_pylist()
+    return cells
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:

@@ -156,7 +156,7 @@ def _columns(
     plan: Plan,
     tally: Tally,
     rejects_by_field: Mapping[tuple[str, str], int],
-) -> list[dict[str, Any]]:
+) -> list[Kept]:
     rejected: dict[str, dict[str, int]] = {}
     for (code, name), rows in rejects_by_field.items():
         rejected.setdefault(name, {})[code] = rows

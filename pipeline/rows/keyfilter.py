@@ -93,19 +93,36 @@ class KeyFilter:
         self._comparison = comparison
         self._null_is_a_value = null_is_a_value
         self._log = HashLog(folder)
+        self._few: list[pa.Array] | None = None  # all rows so far, while they are few
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in the next rows."""
         columns = [self._comparison.column(batch, name) for name in self._fields]
+        if self._few is None and not self._log.rows and batch.num_rows <= FEW:
+            self._few = columns
+            return
+        self._hash_few()
+        self._hash(columns)
+
+    def _hash_few(self) -> None:
+        if self._few is not None:
+            self._hash(self._few)
+        self._few = None
+
+    def _hash(self, columns: list[pa.Array]) -> None:
         stated = None if self._null_is_a_value else _all_stated(columns)
-        self._log.add(hash_rows(columns, batch.num_rows), stated)
+        self._log.add(hash_rows(columns, len(columns[0])), stated)
 
     def repeated(self) -> Positions:
         """Positions of every row whose key's hash another row has too, ascending."""
+        if self._few is not None and _are_different(self._few):
+            return np.empty(0, dtype=np.int64)
+        self._hash_few()
         return self._log.places_of(self._doubled())
 
     def known(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         """Those of these ascending hashes (`hash_rows` of the key) that some row has."""
+        self._hash_few()
         return self._log.among(hashes)
 
     def close(self) -> None:
@@ -116,11 +133,20 @@ class KeyFilter:
         """The hashes that occur more than once, ascending."""
         found = [np.empty(0, dtype=np.uint64)]
         for _, hashes in self._log.parts():
-            if len(hashes) <= FEW and len(set(hashes.tolist())) == len(hashes):
-                continue
             ordered = np.sort(hashes)
             found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
         return np.sort(np.concatenate(found))
+
+
+def _are_different(columns: Sequence[pa.Array]) -> bool:
+    """True when no two of a few rows are the same; false also where that is not plain to see."""
+    if not all(isinstance(one, (pa.StringArray, pa.Date32Array)) for one in columns):
+        return False
+    try:
+        rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
+    except (OverflowError, ValueError):  # years that only Arrow knows
+        return False
+    return len(set(rows)) == len(rows)
 
 
 def _all_stated(columns: Sequence[pa.Array]) -> npt.NDArray[np.bool_]:
