@@ -100,7 +100,9 @@ class Applier:
         sheet = self.sheet(batch)
         self._count_changes(sheet)
         records = batch.records[sheet.origin]
-        kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
+        kept = np.ones(sheet.count, dtype=np.bool_)
+        if sheet.errors:
+            kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
         self._count_marks(sheet, kept)
         places = {one.field: one.position for one in self._plan.columns}
         found = _rejects(batch, sheet, self._contract, self._column_of, places)
@@ -167,9 +169,9 @@ class Applier:
                 self._tally.of(change.field).changed[change.reason] += cells
 
     def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
-        rows = np.flatnonzero(np.isin(split.origin, split.misfit))
-        if not len(rows):
+        if not len(split.misfit):
             return
+        rows = np.flatnonzero(np.isin(split.origin, split.misfit))
         for rule in self._contract.split_rows:
             sheet.refuse(
                 rows,
@@ -280,11 +282,13 @@ class Applier:
                     else format_datetimes(values, offsets)
                 )
             columns[described.name] = values
-        origin = pa.array(sheet.origin)
-        columns[RECORD] = pa.array(batch.records).take(origin)
-        columns[LINE] = pa.array(batch.lines).take(origin)
+        beside = {RECORD: pa.array(batch.records), LINE: pa.array(batch.lines)}
         for column in self._plan.rescued:
-            columns[rescued_name(column.position)] = batch.columns[column.position].take(origin)
+            beside[rescued_name(column.position)] = batch.columns[column.position]
+        if self._contract.split_rows:
+            origin = pa.array(sheet.origin)
+            beside = {name: values.take(origin) for name, values in beside.items()}
+        columns |= beside
         if self._with_changes:
             columns[CHANGES] = change_column(sheet, batch, self._plan, self._contract)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
@@ -349,6 +353,8 @@ def _rejects(
     positions: Mapping[str, int],
 ) -> list[Reject]:
     """One line for each record and fault; the faults of a record in the contract's field order."""
+    if not sheet.errors:
+        return []
     order = {name: place for place, name in enumerate((*contract.field_names, ""))}
     found: dict[tuple[int, int, RowCode, str], Finding] = {}
     first = np.searchsorted(batch.records, batch.records)  # rows of one record stand together

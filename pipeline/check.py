@@ -6,7 +6,9 @@ look across batches (unique, primaryKey, conflict) are dedupe's.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -26,7 +28,7 @@ from pipeline.same import Same
 from pipeline.standardize.base import Rows
 from pipeline.standardize.distinct import is_true
 from pipeline.standardize.text import text_bytes
-from pipeline.standardize.wholetexts import match_pattern
+from pipeline.standardize.wholetexts import FEW, is_read_alike, match_pattern, matches_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,13 +216,30 @@ def _broken(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str,
     for rule, compare, words in _BOUNDS:
         bound = getattr(rules, rule)
         if bound is not None:
-            broken = compare(values, pa.scalar(typed_bound(bound, kind), ARROW_TYPES[kind]))
             sentence = f"must {words[kind in (Kind.DATE, Kind.TIME)]} {_written(bound)}"
-            yield rule, RowCode.CONSTRAINT_ERROR, sentence, _mask(broken)
+            broken = _beyond(values, kind, compare, typed_bound(bound, kind))
+            yield rule, RowCode.CONSTRAINT_ERROR, sentence, broken
+
+
+def _beyond(values: pa.Array, kind: Kind, compare: str, bound: Any) -> Any:
+    """Mask of the values that compare so with the bound; null never does."""
+    if len(values) <= FEW and kind in (Kind.DATE, Kind.NUMBER):
+        is_so = getattr(operator, _OPERATORS[compare])
+        limit = bound if kind is Kind.DATE else float(bound)
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            few = [one is not None and is_so(one, limit) for one in values.to_pylist()]
+            return np.array(few, dtype=np.bool_)
+    return _mask(getattr(pc, compare)(values, pa.scalar(bound, ARROW_TYPES[kind])))
+
+
+_OPERATORS = {"less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge"}
 
 
 def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str, Any]]:
     rules = field.constraints
+    if len(values) <= FEW and (rules.pattern is None or is_read_alike(rules.pattern)):
+        yield from _broken_by_few(field, values)
+        return
     if rules.pattern is not None:
         matches = match_pattern(values, rules.pattern)
         sentence = f"must have the form {rules.pattern}"
@@ -235,11 +254,28 @@ def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode,
         yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(long)
 
 
+def _broken_by_few(field: Field, values: pa.StringArray) -> Iterator[tuple[str, RowCode, str, Any]]:
+    """The same for a few texts, of which most break nothing."""
+    rules, texts = field.constraints, values.to_pylist()
+    pattern, least, most = rules.pattern, rules.min_length, rules.max_length
+    if pattern is not None:
+        bad = [text is not None and not matches_whole(text, pattern) for text in texts]
+        yield "pattern", RowCode.PATTERN, f"must have the form {pattern}", np.array(bad)
+    if least is not None:
+        bad = [text is not None and len(text) < least for text in texts]
+        sentence = f"must have at least {least} characters"
+        yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, np.array(bad)
+    if most is not None:
+        bad = [text is not None and len(text) > most for text in texts]
+        sentence = f"must have at most {most} characters"
+        yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, np.array(bad)
+
+
 _BOUNDS = (
-    ("minimum", pc.less, ("not be less than", "not be before")),
-    ("maximum", pc.greater, ("not be greater than", "not be after")),
-    ("exclusive_minimum", pc.less_equal, ("be greater than", "be after")),
-    ("exclusive_maximum", pc.greater_equal, ("be less than", "be before")),
+    ("minimum", "less", ("not be less than", "not be before")),
+    ("maximum", "greater", ("not be greater than", "not be after")),
+    ("exclusive_minimum", "less_equal", ("be greater than", "be after")),
+    ("exclusive_maximum", "greater_equal", ("be less than", "be before")),
 )
 """Constraint, what breaks it, and how to say it for numbers and for dates."""
 

@@ -57,29 +57,35 @@ class _Case:
     contract: str | None = None
     read_as: ReadAs = field(default_factory=ReadAs)
     questions: list[Question] = field(default_factory=list)
+    _folder: Path | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = Path(self.task.staging_dir) if self.task.staging_dir else None
 
     def prepared(
         self, contract: Contract, mapping: Mapping | None = None, footer: int = 0
     ) -> Prepared:
         """The table as a contract wants it, by a reader that keeps what it reads."""
         ready = prepared(self.raw, contract, mapping, footer)
-        folder = Path(self.task.staging_dir) if self.task.staging_dir else None
-        return replace(ready, reader=KeepingReader(ready.reader, folder))
+        keeping = KeepingReader(ready.reader, self._folder)
+        return Prepared(reader=keeping, consumed=ready.consumed, footer=ready.footer)
 
     def moment(self, contract: Contract) -> Moment:
         timezone = next((one.timezone for one in contract.fields if one.timezone), None)
         return Moment.at(self.task.now_s, timezone)
 
 
-def decide(task: HarmonizeTask) -> Decision:
+def decide(task: HarmonizeTask, contracts: dict[str, Contract] | None = None) -> Decision:
     """Decide about a file. What is read of it is kept for applying the plan, by its reader.
+
+    contracts: those of the task, where they were read already.
 
     Raises:
         ContentError: the file cannot be read as a table, fits no contract, or a contract or
             mapping has a mistake.
         TransientError: the disk or the file could not be read now.
     """
-    contracts = load_contracts(Path(task.contracts_dir))
+    contracts = load_contracts(Path(task.contracts_dir)) if contracts is None else contracts
     if task.answer is not None:
         answer = load_mapping(Path(task.answer), contracts)
         told = reading_of(answer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pipeline.deciding import decide
 from pipeline.delivery import Delivery
 from pipeline.errors import FileCode, TransientError
 from pipeline.expand import expand_file
+from pipeline.formats.source import SMALL_BYTES, held
 from pipeline.messages import HarmonizeResult, HarmonizeTask
 from pipeline.plan import Plan
 from pipeline.references import referred_fields
@@ -44,26 +45,28 @@ def harmonize_file(task: HarmonizeTask) -> HarmonizeResult:
             the file was written to meanwhile.
     """
     keep_little()
-    with storage_trouble(), unchanged(Path(task.source)):
-        return _harmonized(task)
+    path = Path(task.source)
+    with storage_trouble(), unchanged(path), ExitStack() as reading:
+        return _harmonized(task, path, reading)
 
 
-def _harmonized(task: HarmonizeTask) -> HarmonizeResult:
+def _harmonized(task: HarmonizeTask, path: Path, reading: ExitStack) -> HarmonizeResult:
     timings_s: dict[str, float] = {}
     with timed(timings_s, "plan"):
-        source = _fingerprint(Path(task.source))
+        source, content = _fingerprint(path)
         if task.sha256 not in (None, source["sha256"]):
             raise changed()  # between its claim and now
+        reading.enter_context(held(path, content))
         expanded = expand_file(task)
         if expanded is not None:
             return expanded
-        corrects = job_in(Path(task.source))
+        corrects = job_in(path, content)
         if corrects is not None:
             return correct_file(task, corrects, source)
-        decision = decide(task)
+        contracts = load_contracts(Path(task.contracts_dir))
+        decision = decide(task, contracts)
     if decision.plan.questions:
         return hold(task, decision)
-    contracts = load_contracts(Path(task.contracts_dir)).values()
     result = Delivery(
         task=task,
         source=source,
@@ -72,7 +75,7 @@ def _harmonized(task: HarmonizeTask) -> HarmonizeResult:
         plan=decision.plan,
         moment=decision.moment,
         timings_s=timings_s,
-        key_groups=referred_fields(decision.contract, contracts),
+        key_groups=referred_fields(decision.contract, contracts.values()),
     ).make()
     return replace(
         result,
@@ -93,11 +96,16 @@ def plan_file(task: HarmonizeTask) -> Plan:
         return decide(replace(task, staging_dir="")).plan  # nothing is applied, nothing kept
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
-    """Digest and size of the source, for the report."""
+def _fingerprint(path: Path) -> tuple[dict[str, Any], bytes | None]:
+    """Digest and size of the source, for the report; and the bytes of a small one."""
     with path.open("rb") as source:
+        content = source.read(SMALL_BYTES + 1)
+        if len(content) <= SMALL_BYTES:
+            digest = hashlib.sha256(content).hexdigest()
+            return {"sha256": digest, "size_bytes": len(content)}, content
+        source.seek(0)
         digest = hashlib.file_digest(source, "sha256").hexdigest()
-        return {"sha256": digest, "size_bytes": source.tell()}
+        return {"sha256": digest, "size_bytes": source.tell()}, None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import pyarrow as pa
@@ -110,12 +110,16 @@ def _look(
     cells = without_faults(known.cells, batch, positions[name])
     converted = inspectors[name].observe(cells)
     if cells is known.cells:
-        known = replace(known, converted=converted)
+        known = KnownCells(known.how, known.cells, known.changed, converted)
     return known, cells
 
 
 def _examples(cells: pa.StringArray) -> tuple[str, ...]:
     """The first few different values of a batch."""
+    if len(cells) <= _LOOKED_FOR_EXAMPLES:
+        found = dict.fromkeys(cells.to_pylist())
+        found.pop(None, None)
+        return tuple(found)[:_EXAMPLES]
     head = cells.drop_null().slice(0, _LOOKED_FOR_EXAMPLES)
     return tuple(dict.fromkeys(head.to_pylist()))[:_EXAMPLES]
 

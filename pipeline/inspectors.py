@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -400,9 +400,12 @@ class _Texts:
             evidence["pattern_misfits"] = self._misfits
             fitting = 1.0 - self._misfits / settled.values
             share = fitting if share is None else min(share, fitting)
-        return replace(
-            settled,
+        return Settled(
+            values=settled.values,
+            decision=settled.decision,
             evidence=evidence,
+            sentences=settled.sentences,
             questions=(*damaged, *settled.questions),
             parse_share=share,
+            unknown=settled.unknown,
         )

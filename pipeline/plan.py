@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import FileCode
-from pipeline.plain import as_dict
+from pipeline.plain import Kept, as_dict, kept
 from pipeline.reshape.reshaped import sentence_of
+from pipeline.same import remembered
 from pipeline.standardize.base import Question
 
 SCHEMA = "harmonizer-plan/1"
@@ -116,7 +117,8 @@ class Plan:
         return {
             "schema": SCHEMA,
             **as_dict(self),
-            "columns": [{**as_dict(one), "sentences": list(one.sentences)} for one in self.columns],
+            "reading": kept(self.reading),
+            "columns": [_column_dict(one) for one in self.columns],
             "unclaimed": [as_dict(one) for one in self.unclaimed],
             "questions": [{**as_dict(one), "code": one.code.value} for one in self.questions],
         }
@@ -134,3 +136,8 @@ class Plan:
             Question(**{**one, "code": FileCode(one["code"])}) for one in document["questions"]
         )
         return cls(**fields)
+
+
+@remembered(8_192)
+def _column_dict(column: ColumnPlan) -> Kept:
+    return Kept({**as_dict(column), "sentences": list(column.sentences)})

@@ -6,7 +6,6 @@ not the birth date, whatever stands above it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +18,15 @@ from pipeline.formula.evaluate import Moment
 from pipeline.inspect import Evidence, inspect
 from pipeline.inspectors import Setting, Settled
 from pipeline.kinds import kind_of
-from pipeline.mapping.by_name import ColumnMapping
+from pipeline.mapping.by_name import ColumnMapping, Match
 from pipeline.mapping.layout import labels_fingerprint, layout_fingerprint, seen_in
 from pipeline.mapping.model import Seen
 from pipeline.measures import measures_of
+from pipeline.plain import Kept, kept
 from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn
 from pipeline.reshape.reshaped import source_header
 from pipeline.review.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
+from pipeline.same import remembered
 from pipeline.standardize.base import Question
 from pipeline.standardize.unit_evidence import UNKNOWN_CODE
 from pipeline.standardize.unit_spellings import SPELLINGS
@@ -40,7 +41,6 @@ _PARSE_SHARE = 0.95
 """Of each column at least so many values must be what the field takes."""
 _UNKNOWN_CODES = "1%"
 """More values that are no code are asked about, unless the contract says how many may be."""
-_SCALARS = (str, int, float, bool, type(None))  # what JSON gives back as it is
 _CODED = frozenset({"code", "category", "boolean", "ucum-unit"})
 
 
@@ -147,9 +147,20 @@ def _seen(contract: Contract, evidence: Evidence) -> dict[str, Seen]:
             owner = one.unit_field if one.unit_field in evidence.columns else one.source
             units[owner] = evidence.seen_units[one.field]
     return {
-        name: seen_in(kind_of(contract.field(name)), settled.evidence, units.get(name, {}))
+        name: _seen_once(kind_of(contract.field(name)), settled.evidence, units.get(name, {}))
         for name, settled in evidence.columns.items()
     }
+
+
+def _seen_once(
+    kind: str, evidence: Mapping[str, Any], units: Mapping[str, tuple[str, ...]]
+) -> Seen:
+    return _seen_in(kind, kept(evidence), kept(units))
+
+
+@remembered(8_192)
+def _seen_in(kind: str, evidence: Kept, units: Kept) -> Seen:
+    return seen_in(kind, evidence, units)
 
 
 def _column(
@@ -167,37 +178,52 @@ def _column(
         if one.source == name and one.field in evidence.units
     ]
     about_units = [sentence for field in measured for sentence in evidence.units[field].sentences]
+    scales = {
+        field: dict(evidence.units[field].scales)
+        for field in measured
+        if evidence.units[field].scales
+    }
+    return _column_once(
+        name,
+        header[match.position],
+        kind_of(contract.field(name)),
+        match,
+        kept(settled.decision),
+        kept(settled.evidence),
+        kept({"sentences": (*settled.sentences, *about_units)}),
+        kept(scales),
+        seen,
+    )
+
+
+@remembered(8_192)
+def _column_once(
+    name: str,
+    label: str,
+    kind: str,
+    match: Match,
+    decision: Kept,
+    evidence: Kept,
+    sentences: Kept,
+    scales: Kept,
+    seen: Seen,
+) -> ColumnPlan:
+    """The plan of a column; of the next file with the same evidence it is the same."""
     return ColumnPlan(
-        label=header[match.position],
+        label=label,
         position=match.position,
         field=name,
         matched=match.how,
         confidence=match.confidence,
         margin=match.margin,
-        kind=kind_of(contract.field(name)),
-        decision=_plain(settled.decision),
-        evidence=_plain(settled.evidence),
-        sentences=(*settled.sentences, *about_units),
-        scales={
-            field: dict(evidence.units[field].scales)
-            for field in measured
-            if evidence.units[field].scales
-        },
+        kind=kind,
+        decision=decision,
+        evidence=evidence,
+        sentences=tuple(sentences["sentences"]),
+        scales=scales,
         words=match.words.to_dict(),
         seen=_shape_of(seen),
     )
-
-
-def _plain(value: Any) -> Any:
-    """The same as JSON would give it back, so that a stored plan equals the one just made."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if kind is dict and all(type(name) is str for name in value):
-        return {name: _plain(one) for name, one in value.items()}
-    if kind is list or kind is tuple:
-        return [_plain(one) for one in value]
-    return json.loads(json.dumps(value))
 
 
 def _unclaimed(

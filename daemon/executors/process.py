@@ -198,7 +198,7 @@ def blame(exit_code: int, noise: str, *, overdue: bool, out_of_memory: bool) -> 
     lines of code are looked at. out_of_memory: the kernel ended something for want of memory.
     """
     where = _place_in(noise)
-    if exit_code == 1 and overdue:  # its own alarm
+    if exit_code in (1, -signal.SIGALRM) and overdue:  # its own alarm
         return AttemptLost("timeout", f"still at work past its deadline{where}")
     if exit_code == -signal.SIGXCPU:
         return AttemptLost("timeout", f"used more processor time than its deadline allows{where}")

@@ -50,6 +50,7 @@ _MEMORY_WORDS = (
 _MAX_LOG_CHARS = 2_000
 _busy_with: list[str] = []  # the staging folder of the attempt under way, if one is
 _PR_SET_PDEATHSIG = 1
+_CPUS = os.cpu_count() or 1
 _GARBAGE_AT = 10_000  # new objects; Python's own 700 are those of a single small file
 
 
@@ -76,7 +77,7 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
     _busy_with.append(task.get("staging_dir", ""))
     try:
         with contextlib.suppress(OSError, ValueError):  # a task from elsewhere may have no folder
-            begun_mark(task["staging_dir"]).touch()
+            _leave(begun_mark(task["staging_dir"]))
         result = load_entry(entry)(HarmonizeTask.from_json(task))
         answer = {"ok": result.to_json()}
         json.dumps(answer)  # what cannot cross is a mistake of this task, told as one
@@ -87,6 +88,11 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
     finally:
         _busy_with.clear()
     return answer
+
+
+def _leave(mark: Path) -> None:
+    """Make the mark, unless it is there."""
+    os.close(os.open(mark, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
 
 
 def load_entry(entry: str) -> Callable[[HarmonizeTask], HarmonizeResult]:
@@ -160,6 +166,7 @@ def serve(pipe: Connection[Any, Any], noise: Connection[Any, Any], limits: Worke
         os.dup2(noise.fileno(), stream)
     noise.close()
     faulthandler.enable(all_threads=False)
+    _end_at_the_alarm()
     _leave_when_the_daemon_dies()
     _limit(limits)
     voice = _Voice(pipe.fileno())
@@ -197,15 +204,20 @@ def _keep_what_is_loaded() -> None:
 def _obey(order: dict[str, Any], entry: str) -> dict[str, Any]:
     deadline_s: float = order["deadline_s"]
     _limit_cpu(deadline_s)
-    try:
-        # A C thread: it fires, leaves the stack and ends the process while a library holds the GIL
-        faulthandler.dump_traceback_later(deadline_s, exit=True)
-    except RuntimeError as error:
-        return _told(error)
+    signal.setitimer(signal.ITIMER_REAL, deadline_s)
     try:
         return run_task(order["task"], entry)
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _end_at_the_alarm() -> None:
+    """At its deadline the process leaves the stack and ends, by the alarm's own default.
+
+    The handler is in C: it does so while a library holds the GIL, and needs no thread for a task.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
 
 
 def _limit(limits: WorkerLimits) -> None:
@@ -224,7 +236,7 @@ def _limit(limits: WorkerLimits) -> None:
 def _limit_cpu(deadline_s: float) -> None:
     """The kernel's own backstop: more than the deadline on every CPU cannot be legitimate."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    allowed_s = used.ru_utime + used.ru_stime + deadline_s * (os.cpu_count() or 1) + 5
+    allowed_s = used.ru_utime + used.ru_stime + deadline_s * _CPUS + 5
     _lower(resource.RLIMIT_CPU, int(allowed_s) + 1)
 
 
@@ -261,7 +273,7 @@ def _follow(sentinel: int) -> None:
     wait([sentinel])
     for staging_dir in tuple(_busy_with):
         with contextlib.suppress(OSError, ValueError):
-            outlived_mark(staging_dir).touch()
+            _leave(outlived_mark(staging_dir))
     os.killpg(0, signal.SIGKILL)
 
 

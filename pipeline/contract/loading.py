@@ -7,6 +7,7 @@ show in `contract.rules`.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -89,15 +90,16 @@ def load_contracts(directory: Path) -> dict[str, Contract]:
         ContractError: the directory has no contract, or any of its contracts has a mistake.
     """
     try:
-        paths = sorted(path for path in directory.iterdir() if path.name.endswith(_SUFFIXES))
+        names = sorted(one.name for one in os.scandir(directory) if one.name.endswith(_SUFFIXES))
     except OSError as error:
         sentence = f"the contracts cannot be read: {error.strerror}"
         raise ContractError.of([Problem(str(directory), 0, sentence)]) from None
-    if not paths:
+    if not names:
         raise ContractError.of([Problem(str(directory), 0, "there is no *.contract.yaml here")])
     contracts: dict[str, Contract] = {}
     problems: list[Problem] = []
-    for path in paths:
+    for name in names:
+        path = _path(str(directory), name)
         contract, found = _load(path)
         problems += found
         if contract is None:
@@ -110,6 +112,11 @@ def load_contracts(directory: Path) -> dict[str, Contract]:
     if problems:
         raise ContractError.of(problems)
     return contracts
+
+
+@lru_cache(maxsize=256)
+def _path(directory: str, name: str) -> Path:
+    return Path(directory, name)
 
 
 def load_contract(path: Path) -> Contract:

@@ -158,7 +158,7 @@ class Policy(Part):
 
 def exceeds(tolerance: str | None, count: int, total: int) -> bool:
     """True when `count` of `total` is more than the tolerance, `5%` or a count; None never is."""
-    if tolerance is None:
+    if tolerance is None or count == 0:
         return False
     if tolerance.endswith("%"):
         return count * 100 > Fraction(tolerance[:-1]) * total
@@ -256,7 +256,7 @@ class Contract(Part):
         """Digest of the bytes of that file, in hex."""
         return self._sha256
 
-    @property
+    @cached_property
     def field_names(self) -> tuple[str, ...]:
         """Names of the fields in delivery order."""
         return tuple(field.name for field in self.fields)

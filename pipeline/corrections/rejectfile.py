@@ -29,15 +29,14 @@ _JOB = re.compile(r"j[1-9][0-9]{0,17}")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def job_in(path: Path) -> str | None:
+def job_in(path: Path, content: bytes | None = None) -> str | None:
     """The job whose rejects the file at `path` holds, like "j42"; None when it is something else.
 
     Only the head of the file is read, of a workbook the head of its first sheet. A file of that
-    kind that names no job gives "".
+    kind that names no job gives "". content: its bytes, where they were read before.
     """
     try:
-        with path.open("rb") as source:
-            head = source.read(HEAD_BYTES)
+        head = _head_of(path) if content is None else content[:HEAD_BYTES]
     except OSError:
         return None  # whoever reads it next says why
     if head.startswith(ZIP_MARK):
@@ -47,6 +46,11 @@ def job_in(path: Path) -> str | None:
     if delimiter is None:
         return None
     return _job_in(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _head_of(path: Path) -> bytes:
+    with path.open("rb") as source:
+        return source.read(HEAD_BYTES)
 
 
 def _job_in(rows: Iterator[list[str]]) -> str | None:

@@ -52,7 +52,9 @@ def _plain_cells(block: Block, width: int, delimiter: bytes) -> list[pa.StringAr
     rows = [line.split(delimiter) for line in text[:-1].split(b"\n")]
     if any(len(row) != width for row in rows):
         return None
-    return [pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)]
+    count = len(rows)
+    every = pa.array([cell for cells in zip(*rows, strict=True) for cell in cells], pa.string())
+    return [every.slice(at * count, count) for at in range(width)]
 
 
 def _read_arrow(

@@ -37,7 +37,7 @@ from pipeline.formats.encoding import marked_codec
 from pipeline.formats.guarded import GuardedReader, plain_errors
 from pipeline.formats.opening import open_delimited
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.source import open_source
+from pipeline.formats.source import noted_of, open_source
 from pipeline.formats.unpacked import UnpackedFile
 from pipeline.messages import Limits
 
@@ -120,6 +120,14 @@ def recognised(path: Path) -> Recognised:
         ContentError: EMPTY when there is none.
         TransientError: the file cannot be read now.
     """
+    noted = noted_of(path)
+    found: Recognised | None = noted.get("recognised")
+    if found is None:
+        noted["recognised"] = found = _recognised(path)
+    return found
+
+
+def _recognised(path: Path) -> Recognised:
     with open_source(path) as source:
         data = source.read(signatures.HEAD_BYTES)
     if not data:
@@ -131,7 +139,8 @@ def recognised(path: Path) -> Recognised:
     for one in (*OURS, *_others()):
         if one.recognises(head):
             return Recognised(kind=one.name, format=one)
-    kind = ole.name_of(path) or binary or signatures.name_text(text)
+    container = ole.name_of(path) if data.startswith(ole.MAGIC) else None
+    kind = container or binary or signatures.name_text(text)
     is_delimited = binary is None and kind == signatures.DELIMITED_TEXT
     return Recognised(kind=kind, format=DELIMITED if is_delimited else None)
 

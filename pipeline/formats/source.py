@@ -1,13 +1,39 @@
-"""The bytes of one file: reading them, and saying in our codes why they cannot be read."""
+"""The bytes of one file: reading them, and saying in our codes why they cannot be read.
+
+A small file is read from the disk once, by whoever hashes it; all others read what was hashed.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pipeline.errors import ContentError, FileCode, TransientError
+
+SMALL_BYTES = 1 << 16
+_held: dict[str, tuple[bytes, dict[str, Any]]] = {}
+
+
+@contextmanager
+def held(path: Path, content: bytes | None) -> Iterator[None]:
+    """Meanwhile `path` is taken to hold this; None for a file that is read where it lies."""
+    if content is None:
+        yield
+        return
+    _held[str(path)] = (content, {})
+    try:
+        yield
+    finally:
+        _held.pop(str(path), None)
+
+
+def noted_of(path: Path) -> dict[str, Any]:
+    """What was found out about a file while it is held; of another file it is forgotten."""
+    known = _held.get(str(path))
+    return {} if known is None else known[1]
 
 
 @contextmanager
@@ -19,7 +45,8 @@ def open_source(path: Path) -> Iterator[BinaryIO]:
         ContentError: UNREADABLE when permission is missing.
     """
     try:
-        with path.open("rb", buffering=0) as source:
+        known = _held.get(str(path))
+        with path.open("rb", buffering=0) if known is None else io.BytesIO(known[0]) as source:
             yield source
     except (FileNotFoundError, NotADirectoryError):
         raise TransientError(FileCode.INPUT_MISSING, "the file is no longer there") from None

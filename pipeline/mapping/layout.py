@@ -13,12 +13,14 @@ import json
 import unicodedata
 from collections.abc import Iterable
 from collections.abc import Mapping as Named
+from functools import lru_cache
 from typing import Any
 
 from pipeline.formats.dialect import name as name_of_delimiter
 from pipeline.mapping.dateformats import FormatError, orders_of
 from pipeline.mapping.model import MappedField, Mapping, Seen
 from pipeline.mapping.rules import FRACTION
+from pipeline.same import remembered
 from pipeline.standardize.datedecision import ORDER_NAMES
 
 ANY_CODE = "*"
@@ -36,15 +38,27 @@ def label_key(label: str) -> str:
 
 def labels_fingerprint(labels: Iterable[str]) -> str:
     """Fingerprint of labels, in any order."""
-    return _digest(sorted(map(label_key, labels)))
+    return _digest(_written_labels(tuple(labels)))
 
 
 def layout_fingerprint(
     labels: Iterable[str], seen: Iterable[tuple[str, Seen]], delimiter: str | None
 ) -> str:
     """Fingerprint of labels and what the values below some of them look like."""
-    shapes = sorted(([label_key(label), _shape(one)] for label, one in seen), key=json.dumps)
-    return _digest([sorted(map(label_key, labels)), shapes, delimiter])
+    shapes = ",".join(text for _, text in sorted(_shape_below(of, one) for of, one in seen))
+    return _digest(f"[{_written_labels(tuple(labels))},[{shapes}],{_written(delimiter)}]")
+
+
+@remembered(8_192)
+def _shape_below(label: str, seen: Seen) -> tuple[str, str]:
+    """What its place among the others goes by, and what of it goes into the fingerprint."""
+    both = [label_key(label), _shape(seen)]
+    return json.dumps(both), _written(both)
+
+
+@lru_cache(maxsize=256)
+def _written_labels(labels: tuple[str, ...]) -> str:
+    return _written(sorted(map(label_key, labels)))
 
 
 def _shape(seen: Seen) -> dict[str, Any]:
@@ -54,8 +68,11 @@ def _shape(seen: Seen) -> dict[str, Any]:
     return shape
 
 
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def _digest(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.contract.loading import Constraints, Contract, Field
 from pipeline.messages import OutputFile
 from pipeline.outputs.jsontext import Written, json_text
+from pipeline.plain import Kept
 from pipeline.same import Same
 
 FILE_NAME = "datapackage.json"
@@ -63,8 +64,13 @@ def _data(contract: Contract, output: OutputFile) -> dict[str, Any]:
 
 
 def _paper(output: OutputFile, header: Sequence[str]) -> dict[str, Any]:
+    return {**_file(output), **_TABLE, "schema": _paper_schema(tuple(header))}
+
+
+@lru_cache(maxsize=256)
+def _paper_schema(header: tuple[str, ...]) -> Kept:
     fields = [{"name": label, "type": _POSITIONS.get(label, "string")} for label in header]
-    return {**_file(output), **_TABLE, "schema": _schema(fields)}
+    return Kept(_schema(fields))
 
 
 _TABLE: dict[str, Any] = {
@@ -72,14 +78,16 @@ _TABLE: dict[str, Any] = {
     "format": "csv",
     "mediatype": "text/csv",
     "encoding": "utf-8",
-    "dialect": {
-        "$schema": f"{_PROFILES}/tabledialect.json",
-        "delimiter": ",",
-        "lineTerminator": "\n",
-        "quoteChar": '"',
-        "doubleQuote": True,
-        "skipInitialSpace": False,
-    },
+    "dialect": Kept(
+        {
+            "$schema": f"{_PROFILES}/tabledialect.json",
+            "delimiter": ",",
+            "lineTerminator": "\n",
+            "quoteChar": '"',
+            "doubleQuote": True,
+            "skipInitialSpace": False,
+        }
+    ),
 }
 
 

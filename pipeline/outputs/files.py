@@ -7,6 +7,7 @@ types. Values are text here: numbers with their digits as reported, dates and ti
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,7 @@ class HashingFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: BinaryIO = path.open("xb")
+        self._file: BinaryIO = io.BufferedWriter(io.FileIO(path, "xb"))
         self._hash = hashlib.sha256()
         self._size_bytes = 0
         self.closed = False  # asked by pa.PythonFile
@@ -190,11 +191,14 @@ def csv_line(cells: Iterable[object]) -> bytes:
     texts = ["" if cell is None else str(cell) for cell in cells]
     if texts == [""]:
         return b'""\n'  # a blank line would not be a record
-    return (",".join(_quoted_text(text) for text in texts) + "\n").encode(errors="replace")
+    line = ",".join(texts)
+    if line.count(",") >= len(texts) or '"' in line or "\n" in line or "\r" in line:
+        line = ",".join(map(_quoted_text, texts))
+    return (line + "\n").encode(errors="replace")
 
 
 def _quoted_text(text: str) -> str:
-    if any(sign in text for sign in ',"\n\r'):
+    if "," in text or '"' in text or "\n" in text or "\r" in text:
         return '"' + text.replace('"', '""') + '"'
     return text
 
@@ -202,7 +206,7 @@ def _quoted_text(text: str) -> str:
 def csv_rows(columns: Sequence[pa.Array]) -> bytes:
     """Rows as CSV bytes, built column by column; a few of them row by row."""
     if len(columns[0]) <= FEW:
-        cells = (_as_text(column).to_pylist() for column in columns)
+        cells = (_few_texts(column) for column in columns)
         return b"".join(map(csv_line, zip(*cells, strict=True)))
     texts = [_csv_texts(column) for column in columns]
     if len(texts) == 1:
@@ -230,6 +234,17 @@ def _csv_texts(column: pa.Array) -> pa.Array:
         return texts
     doubled = pc.replace_substring(texts.take(pa.array(rows)), '"', '""')
     return put(texts, rows, pc.binary_join_element_wise('"', doubled, '"', ""))
+
+
+def _few_texts(column: pa.Array) -> list[object]:
+    """The cells as `csv_line` takes them; it writes a date as Arrow does."""
+    cells: list[object]
+    if isinstance(column, pa.Date32Array):
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            cells = column.to_pylist()
+            return cells
+    cells = _as_text(column).to_pylist()
+    return cells
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:

@@ -13,6 +13,8 @@ from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Any
 
+from pipeline.plain import Kept
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -36,6 +38,8 @@ def _text(value: Any, line: str) -> str:
         return _quoted(value)
     if kind is dict:
         return _object(value, line)
+    if kind is Kept:
+        return _of_kept(value, line)
     if kind is Written:
         return str(value.text).replace("\n", line)
     if kind is list or kind is tuple:
@@ -45,6 +49,13 @@ def _text(value: Any, line: str) -> str:
     if kind is int or (kind is float and isfinite(value)):
         return repr(value)
     return json.dumps(value, ensure_ascii=False, indent=2).replace("\n", line)
+
+
+def _of_kept(part: Kept, line: str) -> str:
+    written = part.written
+    if written is None or written[0] != line:
+        part.written = written = (line, _object(part, line))
+    return written[1]
 
 
 def _object(members: Mapping[str, Any], line: str) -> str:

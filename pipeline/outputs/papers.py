@@ -16,6 +16,8 @@ from pipeline.outputs.datapackage import FILE_NAME, build_datapackage, is_data
 from pipeline.outputs.files import HashingFile, write_json
 from pipeline.pages.report_page import Examples, report_page
 
+_MOST_OF_A_HEADER = 1 << 16
+
 
 def write_papers(
     staging: Path,
@@ -57,5 +59,9 @@ def _is_csv(output: OutputFile) -> bool:
 
 
 def _header(table: Path) -> list[str]:
+    with table.open("rb", buffering=0) as file:
+        line, end, _ = file.read(_MOST_OF_A_HEADER).partition(b"\n")
+    if end and line and b'"' not in line:
+        return line.decode().split(",")
     with table.open(encoding="utf-8", newline="") as lines:
         return next(csv.reader(lines))

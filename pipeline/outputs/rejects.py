@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
@@ -71,22 +72,27 @@ class Source:
     @property
     def named(self) -> tuple[str, ...]:
         """The source's labels as `rejects.csv` has them, made to differ."""
-        taken = {*OURS, POSITION} if self.has_places else {*OURS}
-        names = []
-        for position, label in enumerate(self.labels):
-            name = label.strip()
-            if not name or name.casefold() in taken:
-                name = f"{name} (column {position + 1})".strip()
-            while name.casefold() in taken:
-                name += "*"
-            taken.add(name.casefold())
-            names.append(spreadsheet_safe(name))
-        return tuple(names)
+        return _named(self.labels, self.has_places)
 
     def cells_of(self, reject: Reject) -> tuple[str, ...]:
         """A reject's cells, as many as there are labels; cut out of the raw text if need be."""
         width = len(self.labels)  # columns that were added to a reshaped table are not the source's
         return reject.cells[:width] or cells_in(reject.raw, self.delimiter, width)
+
+
+@lru_cache(maxsize=256)
+def _named(labels: tuple[str, ...], has_places: bool) -> tuple[str, ...]:
+    taken = {*OURS, POSITION} if has_places else {*OURS}
+    names = []
+    for position, label in enumerate(labels):
+        name = label.strip()
+        if not name or name.casefold() in taken:
+            name = f"{name} (column {position + 1})".strip()
+        while name.casefold() in taken:
+            name += "*"
+        taken.add(name.casefold())
+        names.append(spreadsheet_safe(name))
+    return tuple(names)
 
 
 def cells_in(raw: str, delimiter: str | None, width: int) -> tuple[str, ...]:

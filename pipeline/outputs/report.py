@@ -10,6 +10,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ import pyarrow as pa
 from pipeline.contract.loading import Contract
 from pipeline.messages import RowCounts
 from pipeline.outputs.changes import counted_changes
-from pipeline.plain import as_dict
-from pipeline.plan import Plan
+from pipeline.plain import Kept, as_dict
+from pipeline.plan import ColumnPlan, Plan
 from pipeline.references import References
 from pipeline.rows.pairs import Tally as PairTally
 from pipeline.version import program_version
@@ -100,17 +101,10 @@ def build_report(
         ),
         "warnings": _sorted(tally.warnings),
         "checks": [
-            {
-                "id": check.id,
-                "formula": check.formula,
-                "severity": check.severity,
-                "rows": tally.checks[check.id],
-            }
+            _check(check.id, check.formula, check.severity, tally.checks[check.id])
             for check in contract.checks
         ],
-        "columns": [
-            _column(name, contract, plan, tally, rejects_by_field) for name in contract.field_names
-        ],
+        "columns": _columns(contract, plan, tally, rejects_by_field),
         "rejected_records": [list(one) for one in rejected_records],
         "changes": counted_changes(
             {name: _sorted(tally.of(name).changed) for name in contract.field_names}
@@ -126,15 +120,18 @@ def build_report(
     }
 
 
+@cache
 def engine() -> dict[str, str]:
     """Versions of everything whose change could change a value."""
-    return {
-        "harmonizer": program_version(),
-        "python": platform.python_version(),
-        "pyarrow": pa.__version__,
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-    }
+    return Kept(
+        {
+            "harmonizer": program_version(),
+            "python": platform.python_version(),
+            "pyarrow": pa.__version__,
+            "numpy": np.__version__,
+            "pandas": pd.__version__,
+        }
+    )
 
 
 def _counts(counts: RowCounts, tally: Tally) -> dict[str, Any]:
@@ -149,30 +146,70 @@ def _counts(counts: RowCounts, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _column(
-    name: str,
+@lru_cache(maxsize=1_024)
+def _check(name: str, formula: str, severity: str, rows: int) -> Kept:
+    return Kept({"id": name, "formula": formula, "severity": severity, "rows": rows})
+
+
+def _columns(
     contract: Contract,
     plan: Plan,
     tally: Tally,
     rejects_by_field: Mapping[tuple[str, str], int],
-) -> dict[str, Any]:
-    column = plan.column_of(name)
-    counted = tally.of(name)
-    return {
-        "field": name,
-        "type": contract.field(name).type,
-        "label": column.label if column else None,
-        "kind": column.kind if column else None,
-        "valid": counted.valid,
-        "null": counted.null,
-        "changed": _sorted(counted.changed),
-        "rejected": _sorted(
-            {code: rows for (code, field), rows in rejects_by_field.items() if field == name}
-        ),
-    }
+) -> list[Kept]:
+    rejected: dict[str, dict[str, int]] = {}
+    for (code, name), rows in rejects_by_field.items():
+        rejected.setdefault(name, {})[code] = rows
+    columns: dict[str, ColumnPlan] = {}
+    for one in plan.columns:
+        columns.setdefault(one.field, one)
+    made = []
+    for described in contract.fields:
+        column, counted = columns.get(described.name), tally.of(described.name)
+        made.append(
+            _column(
+                described.name,
+                described.type,
+                None if column is None else column.label,
+                None if column is None else column.kind,
+                counted.valid,
+                counted.null,
+                tuple(_sorted(counted.changed).items()),
+                tuple(_sorted(rejected.get(described.name, {})).items()),
+            )
+        )
+    return made
+
+
+@lru_cache(maxsize=8_192)
+def _column(
+    name: str,
+    kind_of_field: str,
+    label: str | None,
+    kind: str | None,
+    valid: int,
+    null: int,
+    changed: tuple[tuple[str, int], ...],
+    rejected: tuple[tuple[str, int], ...],
+) -> Kept:
+    """What is told of one column; of many files it is the same."""
+    return Kept(
+        {
+            "field": name,
+            "type": kind_of_field,
+            "label": label,
+            "kind": kind,
+            "valid": valid,
+            "null": null,
+            "changed": dict(changed),
+            "rejected": dict(rejected),
+        }
+    )
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     """Most frequent first, then by name."""
+    if not counts:
+        return {}
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return {name: count for name, count in ranked if count}

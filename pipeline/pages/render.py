@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 LONGEST_VALUE = 80  # characters of a cell that a page shows
@@ -21,12 +22,22 @@ def render(template: str, **content: Any) -> bytes:
     return _environment().get_template(template).render(**content).encode(errors="replace")
 
 
+def part(template: str, name: str, *content: Any) -> Markup:
+    """A part of a page, by a macro of a template."""
+    return Markup(_macro(template, name)(*content))  # noqa: S704 - it is escaped already
+
+
+@cache
+def _macro(template: str, name: str) -> Any:
+    return getattr(_environment().get_template(template).module, name)
+
+
 class _OfPlainData(Environment):
     """Knows that `column.label` is nearly always an entry of a dict, and looks there first."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """The entry or the attribute of that name."""
-        if type(obj) is dict and attribute in obj:
+        if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
 

@@ -6,14 +6,18 @@ kept out. It holds no clock and no timings, so the same delivery gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup
 
 from pipeline.contract.loading import Contract
 from pipeline.errors import FILE_CODES, ROW_CODES, CodeText, FileCode, RowCode
 from pipeline.outputs.changes import reason_of
 from pipeline.outputs.rejects import Reject
-from pipeline.pages.render import counted, grouped, render, share
+from pipeline.pages.render import counted, grouped, part, render, share
+from pipeline.plain import Kept
+from pipeline.same import remembered
 
 COLOURS = {"good": "#1f7a4d", "bad": "#b3261e", "dup": "#5b6fb5", "none": "#c3cbd6"}
 _MOST_REASONS = 12
@@ -64,10 +68,12 @@ def report_page(report: Mapping[str, Any], contract: Contract, examples: Example
         ],
         checks=list(_checks(report, contract)),
         reading=_reading(report["plan"]["reading"]),
-        decided=list(_decided(report)),
+        decided=_rows(map(_decided, report["plan"]["columns"])),
         unclaimed=list(_unclaimed(report, contract)),
-        quality=list(_quality(report)) if report["refused"] is None else [],
-        absent=", ".join(column["field"] for column in report["columns"] if _is_absent(column)),
+        quality=_rows(map(_quality, filter(_is_there, report["columns"])))
+        if report["refused"] is None
+        else "",
+        absent=", ".join(one["field"] for one in report["columns"] if not _is_there(one)),
         colours=COLOURS,
         files=list(_files(report, contract)),
         footer=_footer(report, contract),
@@ -290,15 +296,21 @@ def _reading(reading: Mapping[str, Any]) -> str:
     return f"Read as {', '.join(said)}: {'; '.join(evidence) or 'by its content'}."
 
 
-def _decided(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for column in report["plan"]["columns"]:
-        yield {
-            "label": column["label"],
-            "field": column["field"],
-            "how": _HOW.get(column["matched"], column["matched"]),
-            "sentences": column["sentences"],
-            "kind": _KINDS.get(column["kind"], "as it stands"),
-        }
+def _rows(rows: Iterable[Markup]) -> Markup:
+    return Markup("".join(rows))  # noqa: S704 - they are escaped already
+
+
+@remembered(4_096)
+def _decided(column: Kept) -> Markup:
+    """What was decided about a column, as a row of the page."""
+    told = {
+        "label": column["label"],
+        "field": column["field"],
+        "how": _HOW.get(column["matched"], column["matched"]),
+        "sentences": column["sentences"],
+        "kind": _KINDS.get(column["kind"], "as it stands"),
+    }
+    return part("report_rows.html", "decided", told)
 
 
 def _unclaimed(report: Mapping[str, Any], contract: Contract) -> Iterator[dict[str, str]]:
@@ -313,28 +325,26 @@ def _unclaimed(report: Mapping[str, Any], contract: Contract) -> Iterator[dict[s
         }
 
 
-def _is_absent(column: Mapping[str, Any]) -> bool:
-    return column["label"] is None and not column["valid"] and not column["rejected"]
+def _is_there(column: Mapping[str, Any]) -> bool:
+    return column["label"] is not None or column["valid"] > 0 or bool(column["rejected"])
 
 
-def _quality(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for column in report["columns"]:
-        if _is_absent(column):
-            continue
-        valid, null, bad = column["valid"], column["null"], sum(column["rejected"].values())
-        yield {
-            "field": column["field"],
-            "parts": _parts(
-                [(valid, COLOURS["good"]), (null, COLOURS["none"]), (bad, COLOURS["bad"])]
-            ),
-            "label": f"{column['field']}: {grouped(valid)} with a value, {grouped(null)} empty, "
-            f"{grouped(bad)} kept out",
-            "filled": share(valid, valid + null),
-            "changes": [
-                {"cells": cells, "words": reason_of(reason).words}
-                for reason, cells in column["changed"].items()
-            ],
-        }
+@remembered(4_096)
+def _quality(column: Kept) -> Markup:
+    """How well a column is filled, as a row of the page."""
+    valid, null, bad = column["valid"], column["null"], sum(column["rejected"].values())
+    told = {
+        "field": column["field"],
+        "parts": _parts([(valid, COLOURS["good"]), (null, COLOURS["none"]), (bad, COLOURS["bad"])]),
+        "label": f"{column['field']}: {grouped(valid)} with a value, {grouped(null)} empty, "
+        f"{grouped(bad)} kept out",
+        "filled": share(valid, valid + null),
+        "changes": [
+            {"cells": cells, "words": reason_of(reason).words}
+            for reason, cells in column["changed"].items()
+        ],
+    }
+    return part("report_rows.html", "quality", told)
 
 
 def _files(report: Mapping[str, Any], contract: Contract) -> Iterator[dict[str, str]]:

@@ -47,6 +47,8 @@ def map_reshaped(
     consumed: places of those that were.
     """
     mapping = map_columns(tuple(header), contract)
+    if not consumed:
+        return mapping
     return replace(
         mapping,
         rescued=tuple(at for at in mapping.rescued if at not in consumed),

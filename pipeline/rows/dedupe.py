@@ -158,11 +158,11 @@ class Deduplicator:
         out = np.empty(0, dtype=np.int64) if without is None else without
         resolution = Resolution(dropped=np.zeros(self._rows, dtype=bool))
         if self._rules.settles_keys:
-            candidates = np.setdiff1d(self._filter.repeated(), out)
+            candidates = _beside(self._filter.repeated(), out)
             if len(candidates):
                 self._settle_keys(batches, candidates, resolution)
         for fields, unique in self._unique.items():
-            candidates = np.setdiff1d(unique.repeated(), out)
+            candidates = _beside(unique.repeated(), out)
             if len(candidates):
                 self._settle_unique(batches, candidates, fields, resolution)
         return resolution
@@ -253,6 +253,11 @@ class Deduplicator:
             ]
             if len(alive) > 1:
                 into.rejected.update(dict.fromkeys(alive, why))
+
+
+def _beside(positions: Positions, out: Positions) -> Positions:
+    """The positions, ascending, that are not out."""
+    return np.setdiff1d(positions, out) if len(positions) else positions
 
 
 def _slices(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:

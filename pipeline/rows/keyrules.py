@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pipeline.contract.loading import Contract
 from pipeline.kinds import kind_of
 from pipeline.rows.dedupe import KeyRules
+from pipeline.same import Same
 
 _FREE_TEXT = frozenset({"text", "person-name", "email", "range"})  # compared without case
 
 
 def key_rules(contract: Contract) -> KeyRules:
     """What makes two rows of a contract's table one."""
+    return _key_rules(Same(contract))
+
+
+@lru_cache(maxsize=256)
+def _key_rules(of: Same[Contract]) -> KeyRules:
+    contract = of.thing
     unique = [*contract.unique_keys]
     unique += [(one.name,) for one in contract.fields if one.constraints.unique]
     as_it_stood = {one.split.raw for one in contract.fields if one.split is not None}

@@ -12,8 +12,9 @@ so many pairs the rest is left out. Both are counted and told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from pipeline.rows.keyfilter import matching_form
 from pipeline.rows.likeness import similarity
 from pipeline.rows.likeness_bound import LetterCounts
 from pipeline.rows.rowhash import hash_rows
+from pipeline.standardize.wholetexts import FEW
 
 FILE_NAME = "possible-duplicates.csv"
 HEADER = (
@@ -125,8 +127,24 @@ class PairSearch:
 
     def _wanted(self, batches: Batches, kept: _Mask) -> npt.NDArray[np.int64]:
         """Positions of rows in blocks of several that are small enough, ascending."""
+        if len(kept) <= FEW and self._are_alone(batches, kept):
+            return _NOWHERE
         with closing(self._hashed(batches, kept)) as log:
             return self._reached(log)
+
+    def _are_alone(self, batches: Batches, kept: _Mask) -> bool:
+        """True when no two of a few rows are in one block."""
+        blocks: list[tuple[Any, ...]] = []
+        for batch in batches():
+            columns = [batch.column(name) for name in self._rules.block]
+            if not all(isinstance(one, (pa.StringArray, pa.Date32Array)) for one in columns):
+                return False
+            blocks += zip(*(_block_form(one).to_pylist() for one in columns), strict=True)
+        usable = [
+            block for block, is_kept in zip(blocks, kept.tolist(), strict=True)
+            if is_kept and None not in block
+        ]  # fmt: skip
+        return len(set(usable)) == len(usable)
 
     def _reached(self, log: HashLog) -> npt.NDArray[np.int64]:
         """Positions of the rows of those blocks that are compared."""
@@ -272,12 +290,23 @@ def _block_form(column: pa.Array) -> pa.Array:
         return matching_form(column)
     if not pa.types.is_date32(column.type):
         return column
+    if len(column) <= FEW:
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            return pa.array(map(_either_way, column.to_pylist()), pa.int64())
     days, months = pc.day(column), pc.month(column)
     can_swap = pc.less_equal(days, 12)
     low = pc.if_else(can_swap, pc.min_element_wise(days, months), months)
     high = pc.if_else(can_swap, pc.max_element_wise(days, months), days)
     years = pc.multiply(pc.year(column), 10_000)
     return pc.add(years, pc.add(pc.multiply(low, 100), high))
+
+
+def _either_way(day: date | None) -> int | None:
+    """A date as a number that is the same with day and month swapped, where they can be."""
+    if day is None:
+        return None
+    low, high = sorted((day.day, day.month)) if day.day <= 12 else (day.month, day.day)
+    return day.year * 10_000 + low * 100 + high
 
 
 def _compared_form(column: pa.Array) -> pa.StringArray:

@@ -81,8 +81,8 @@ def among(records: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> npt.
 
     However many are wanted, only those between the least and the greatest record are looked at.
     """
-    if not len(records):
-        return np.zeros(0, dtype=np.bool_)
+    if not len(records) or not len(wanted):
+        return np.zeros(len(records), dtype=np.bool_)
     low = np.searchsorted(wanted, records.min(), side="left")
     high = np.searchsorted(wanted, records.max(), side="right")
     return np.isin(records, wanted[low:high])

@@ -11,14 +11,17 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import pyarrow as pa
 
 from pipeline.errors import RowCode
+from pipeline.same import Same
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, read_distinct
 from pipeline.standardize.text import fold
+from pipeline.standardize.wholetexts import FEW
 
 _MAX_LISTED = 50  # distinct unknown spellings kept for the report
 _MAX_COMPARED = 100  # characters; a longer text is near nothing
@@ -116,7 +119,7 @@ class CodeEvidence:
 
     def observe(self, values: pa.StringArray) -> None:
         """Count a batch of cleaned text; null is a missing value."""
-        for match, count in read_distinct(values, self._match).counted():
+        for match, count in _matched(values, self._codeset).counted():
             self._counts["values"] += count
             if match.bad is not None:
                 self._counts["ambiguous" if match.bad is RowCode.CODE_AMBIGUOUS else "unknown"] += (
@@ -124,9 +127,6 @@ class CodeEvidence:
                 )
                 if match.text in self._unknown or len(self._unknown) < _MAX_LISTED:
                     self._unknown[match.text] += count
-
-    def _match(self, text: str) -> _Match:
-        return _match(text, self._codeset)
 
     def as_dict(self) -> dict[str, int | float]:
         """values, unknown and ambiguous counts; unknown_share (0 to 1) of both together."""
@@ -153,6 +153,18 @@ class _Match:
     bad: RowCode | None
 
 
+def _matched(values: pa.StringArray, codeset: CodeSet) -> Distinct[_Match]:
+    """The codes of a column. The few cells of a small file are looked up once."""
+    if len(values) <= FEW:
+        return _few_matched(Same(values), Same(codeset))
+    return read_distinct(values, lambda text: _match(text, codeset))
+
+
+@lru_cache(maxsize=64)
+def _few_matched(values: Same[pa.StringArray], codeset: Same[CodeSet]) -> Distinct[_Match]:
+    return read_distinct(values.thing, lambda text: _match(text, codeset.thing))
+
+
 def _match(text: str, codeset: CodeSet) -> _Match:
     folded = fold(text)
     value = codeset.lookup(folded)
@@ -173,7 +185,7 @@ def convert_codes(
     A text in no code (code-unknown) or in several (code-ambiguous) is bad and null; with `keep` it
     stays as written and is marked instead.
     """
-    matches = read_distinct(values, lambda text: _match(text, codeset))
+    matches = _matched(values, codeset)
     keep = unknown == "keep"
     problems = matches.group(lambda match: match.bad)
     return Converted(

@@ -7,6 +7,7 @@ five are. A text that is no number at all stays as it was, marked too.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,9 +20,15 @@ import pyarrow.compute as pc
 from pipeline.errors import RowCode
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, is_true, put, read_distinct
-from pipeline.standardize.plainphones import plain_us_numbers
+from pipeline.standardize.plainphones import plain_us_number, plain_us_numbers
 from pipeline.standardize.textbytes import both, longest, rows_with_capitals
-from pipeline.standardize.wholetexts import match_whole, replace_whole
+from pipeline.standardize.wholetexts import (
+    FEW,
+    few_whole,
+    match_whole,
+    matches_whole,
+    replace_whole,
+)
 
 _FLOAT_ACCIDENT = re.compile(r"(\+?[0-9]{7,15})\.0+")
 _AREA_BEHIND_SLASH = re.compile(r"^(\+?[0-9 ()]{2,11}[0-9)]) ?/ ?([0-9 -]{3,})$")  # 0170/1234567
@@ -55,12 +62,14 @@ def convert_phones(values: pa.StringArray, region: str | None = None) -> Convert
     phone-repaired.
     """
     if region != "US":
-        return _read_phones(values, region)
+        return _read_phones(values, lambda text: _read_phone(text, region))
+    if len(values) <= FEW:
+        return _read_phones(values, _read_us_phone)
     rows, numbers = plain_us_numbers(values)
     is_plain = np.zeros(len(values), dtype=np.bool_)
     is_plain[rows] = True
     rest = np.flatnonzero(~is_plain)
-    others = _read_phones(values.take(pa.array(rest)), region)
+    others = _read_phones(values.take(pa.array(rest)), lambda text: _read_phone(text, region))
     written = values if not len(rest) else values.filter(pa.array(is_plain))
     reformatted = rows[is_true(pc.not_equal(numbers, written))]
     unassigned = rows[~is_true(match_whole(numbers, _assigned()))]
@@ -102,8 +111,8 @@ def _assigned() -> str:
     return rf"\+1(?:{'|'.join(sorted(patterns - {''}))})"
 
 
-def _read_phones(values: pa.StringArray, region: str | None) -> Converted:
-    phones = read_distinct(values, lambda text: _read_phone(text, region))
+def _read_phones(values: pa.StringArray, read: Callable[[str], _Phone]) -> Converted:
+    phones = read_distinct(values, read)
     return _converted(
         phones,
         marked={
@@ -111,6 +120,17 @@ def _read_phones(values: pa.StringArray, region: str | None) -> Converted:
             RowCode.PHONE_NOT_POSSIBLE: phones.rows(lambda p: p.is_no_number),
             RowCode.PHONE_REPAIRED: phones.rows(lambda p: p.change == "float-repaired"),
         },
+    )
+
+
+def _read_us_phone(text: str) -> _Phone:
+    number = plain_us_number(text)
+    if number is None:
+        return _read_phone(text, "US")
+    return _Phone(
+        number,
+        "phone-reformatted" if number != text else None,
+        None if matches_whole(number, _assigned()) else RowCode.PHONE_NOT_VALID,
     )
 
 
@@ -173,6 +193,8 @@ def convert_emails(values: pa.StringArray) -> Converted:
     What is not one plain address (dot-atom@domain.tld, RFC 5322 without comments and quotes) is
     refused as pattern.
     """
+    if len(values) <= FEW:
+        return _few_emails(values)
     fits = match_whole(values, _EMAIL)
     if longest(values) > _MAX_LOCAL:
         is_short = pc.less_equal(pc.utf8_length(values), _MAX_EMAIL)
@@ -186,6 +208,26 @@ def convert_emails(values: pa.StringArray) -> Converted:
         read = read_distinct(good.take(pa.array(loud)), _lower_domain)
         lowered = put(good, loud, read.spread(lambda text: text, pa.string()))
     return _refusing_others(values, lowered, good, "domain-lower-cased")
+
+
+def _few_emails(values: pa.StringArray) -> Converted:
+    read = read_distinct(values, lambda text: (text, _email(text)))
+    bad = read.rows(lambda answer: answer[1] is None)
+    changed = read.rows(lambda answer: answer[1] not in (None, answer[0]))
+    is_same = not len(bad) and not len(changed)
+    return Converted(
+        values=values if is_same else read.spread(lambda answer: answer[1], pa.string()),
+        bad={RowCode.PATTERN: bad} if len(bad) else {},
+        changed={"domain-lower-cased": changed} if len(changed) else {},
+    )
+
+
+def _email(text: str) -> str | None:
+    """An address as it is written; None for what is none. An address has no letter beyond ASCII."""
+    is_one = (
+        matches_whole(text, _EMAIL) and len(text) <= _MAX_EMAIL and text.index("@") <= _MAX_LOCAL
+    )
+    return _lower_domain(text) if is_one else None
 
 
 def _lower_domain(address: str) -> str:
@@ -204,6 +246,8 @@ def convert_postal_codes_us(values: pa.StringArray) -> Converted:
     Anything else is refused as pattern: a code of four digits may have lost its zero, but which
     code it was is not invented here.
     """
+    if len(values) <= FEW and len(few_whole(values, _POSTAL_CODE)) == len(values):
+        return Converted(values=values)
     others = np.flatnonzero(~is_true(match_whole(values, _POSTAL_CODE)))
     if not len(others):
         return Converted(values=values)

@@ -7,6 +7,7 @@ often a birth on the 24th that went through another time zone.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import numpy as np
@@ -31,6 +32,7 @@ from pipeline.standardize.dateshapes import (
     parse,
 )
 from pipeline.standardize.distinct import is_true
+from pipeline.standardize.wholetexts import FEW
 from pipeline.standardize.zonedtimes import find_offsets
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "decide_dates", "format_datetimes",
 ]  # fmt: skip
 
+_ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECOND = 1_000_000  # microseconds
 _MINUTE = 60 * _SECOND
 _DAY = 86_400 * _SECOND
@@ -72,6 +75,8 @@ def convert_dates(
     IMPOSSIBLE_DATE, PARTIAL_DATE (no day; no time of day in a datetime field), TIMEZONE_MISSING,
     AMBIGUOUS_TIME, NONEXISTENT_TIME.
     """
+    if len(values) <= FEW and (plain := _iso_dates(values, decision)) is not None:
+        return Converted(values=plain)
     parsed = parse(values)
     states = np.full(len(values), _GOOD, dtype=np.int8)
     states[parsed.shape == MISSING] = _MISSING
@@ -81,6 +86,20 @@ def convert_dates(
     if decision.kind == "date":
         return _as_dates(values, parsed, decision, days, states)
     return _as_datetimes(values, parsed, decision, days, states)
+
+
+def _iso_dates(values: pa.StringArray, decision: DateDecision) -> pa.Date32Array | None:
+    """The dates of a few texts that are all written yyyy-mm-dd and in the calendar; else None."""
+    if decision.kind != "date" or decision.orders.get("9999-99-99", "ymd") != "ymd":
+        return None
+    texts = values.to_pylist()
+    if not all(text is None or _ISO_DATE.fullmatch(text) for text in texts):
+        return None
+    try:
+        days = [None if text is None else date.fromisoformat(text) for text in texts]
+    except ValueError:
+        return None
+    return pa.array(days, pa.date32())
 
 
 def _refuse(states: States, where: Flags, code: RowCode) -> None:
@@ -185,7 +204,7 @@ def _as_dates(
     _refuse(states, (parsed.micros != NO_TIME) & (parsed.micros != 0), RowCode.TYPE_ERROR)
     good = states == _GOOD
     return Converted(
-        values=pa.array(days, pa.int32(), mask=~good).cast(pa.date32()),
+        values=pa.array(days, pa.int32(), mask=~good).view(pa.date32()),
         bad=_bad_rows(states),
         marked=_lone_serials(parsed, decision, good),
         changed=where(
@@ -198,13 +217,13 @@ def _as_dates(
 def _as_datetimes(
     values: pa.StringArray, parsed: Parsed, decision: DateDecision, days: Ints, states: States
 ) -> Converted:
-    bare = parsed.micros == NO_TIME
+    bare, micros = parsed.micros == NO_TIME, parsed.micros
     if decision.start_of_day:
-        parsed.micros[bare] = 0
+        micros = np.where(bare, 0, micros)
     else:
         _refuse(states, bare, RowCode.PARTIAL_DATE)
-    _refuse(states, parsed.micros == BAD_TIME, RowCode.TYPE_ERROR)
-    local = days.astype(np.int64) * _DAY + parsed.micros
+    _refuse(states, micros == BAD_TIME, RowCode.TYPE_ERROR)
+    local = days.astype(np.int64) * _DAY + micros
     offset, zone_added = _offsets(local, parsed, decision, states)
     good = states == _GOOD
     instants = pa.array(local - offset.astype(np.int64) * _MINUTE, pa.int64(), mask=~good)

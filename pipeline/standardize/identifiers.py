@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import FileCode, RowCode
-from pipeline.standardize.base import Converted, Question
+from pipeline.standardize.base import Converted, Question, Rows
 from pipeline.standardize.distinct import is_true, read_distinct
 from pipeline.standardize.textbytes import rows_beginning
-from pipeline.standardize.wholetexts import match_whole
+from pipeline.standardize.wholetexts import FEW, few_whole, match_whole
 
 # Excel keeps 15 significant digits: what follows is zeros, or it writes 1.23457E+19.
 _ROUNDED = r"[1-9][0-9]{14}0+|[1-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}"
@@ -67,25 +67,24 @@ def loinc_valid(text: str) -> bool:
     return _LOINC.fullmatch(text) is not None and luhn_valid(text.replace("-", ""))
 
 
-def precision_lost(values: pa.StringArray) -> npt.NDArray[np.bool_]:
-    """Mask of ids that a spreadsheet has rounded: zeros after 15 digits, or 1.23457E+19."""
-    return _found(values, _NONZERO_DIGITS, lambda some: match_whole(some, _ROUNDED))
+def precision_lost(values: pa.StringArray) -> Rows:
+    """Rows of ids that a spreadsheet has rounded: zeros after 15 digits, or 1.23457E+19."""
+    return _found(values, _NONZERO_DIGITS, _ROUNDED)
 
 
-def _made_of_dates(values: pa.StringArray) -> npt.NDArray[np.bool_]:
-    """Mask of ids that a spreadsheet has turned into dates."""
-    return _found(values, _BEGIN_DATES, lambda some: match_whole(some, _DATE_MADE_OF_ID))
+def _made_of_dates(values: pa.StringArray) -> Rows:
+    """Rows of ids that a spreadsheet has turned into dates."""
+    return _found(values, _BEGIN_DATES, _DATE_MADE_OF_ID)
 
 
-def _found(
-    values: pa.StringArray, first: bytes, look: Callable[[pa.StringArray], pa.BooleanArray]
-) -> npt.NDArray[np.bool_]:
-    """Mask of what `look` finds; it finds nothing that begins otherwise than with `first`."""
-    found = np.zeros(len(values), dtype=np.bool_)
+def _found(values: pa.StringArray, first: bytes, pattern: str) -> Rows:
+    """Rows of what is of this pattern, and so begins with one of the `first` letters."""
+    if len(values) <= FEW:
+        return few_whole(values, pattern)
     rows = rows_beginning(values, first)
-    if len(rows):
-        found[rows] = is_true(look(values.take(pa.array(rows))))
-    return found
+    if not len(rows):
+        return rows
+    return rows[is_true(match_whole(values.take(pa.array(rows)), pattern))]
 
 
 def convert_identifiers(
@@ -96,7 +95,7 @@ def convert_identifiers(
     With `check`, an id without the form is refused as pattern, one with a wrong check digit as
     check-digit.
     """
-    lost = np.flatnonzero(precision_lost(values))
+    lost = precision_lost(values)
     return Converted(
         values=values,
         bad={} if check is None else _check(values, *_CHECKS[check]),
@@ -132,8 +131,8 @@ class IdentifierEvidence:
         """Count a batch of cleaned text; null is a missing value."""
         present = values.drop_null() if values.null_count else values
         self._counts["values"] += len(present)
-        self._counts["dates"] += int(_made_of_dates(present).sum())
-        self._counts["precision_lost"] += int(precision_lost(present).sum())
+        self._counts["dates"] += len(_made_of_dates(present))
+        self._counts["precision_lost"] += len(precision_lost(present))
 
     def as_dict(self) -> dict[str, int]:
         """Counts: values, dates, precision_lost."""

@@ -20,10 +20,19 @@ from pipeline.standardize.textbytes import bytes_of, gather
 _SHAPE = re.compile(  # a digit is a 0: +1-405-901-4744, (405) 901-4744
     r"(\+?0[-. ]?)?(?:\(000\) ?|000[-. ]?)000[-. ]?0000"
 )
+_PLAIN = re.compile(
+    r"(?:\+?1[-. ]?)?(?:\(([2-9][0-9]{2})\) ?|([2-9][0-9]{2})[-. ]?)([0-9]{3})[-. ]?([0-9]{4})"
+)
 _AS_SHAPE = np.arange(256, dtype=np.uint8)
 _AS_SHAPE[ord("0") : ord("9") + 1] = ord("0")
 _DIGITS = 10
 _WIDTH = _DIGITS + 2
+
+
+def plain_us_number(text: str) -> str | None:
+    """The same of one text: its number in E.164, None when it is written otherwise."""
+    matched = _PLAIN.fullmatch(text)
+    return None if matched is None else "+1" + "".join(part for part in matched.groups() if part)
 
 
 def plain_us_numbers(values: pa.StringArray) -> tuple[Rows, pa.StringArray]:

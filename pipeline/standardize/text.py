@@ -37,7 +37,13 @@ from pipeline.standardize.textdamage import (
     is_mixed_script,
     repaired,
 )
-from pipeline.standardize.wholetexts import FEW, match_pattern, match_whole
+from pipeline.standardize.wholetexts import (
+    FEW,
+    few_joined,
+    few_whole,
+    match_pattern,
+    match_whole,
+)
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
 # they are as invisible and meaningless as the others.
@@ -61,6 +67,7 @@ _SUSPECT = (
 """RE2 pattern of texts that cleaning may change, composition (NFC) apart."""
 SPREADSHEET_ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)"
 _COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
+_NONE: Rows = np.zeros(0, dtype=np.int64)
 _FEW = 4  # when fewer than one in so many may be meant, only those are looked at
 Test = Callable[[str], bool]
 
@@ -110,9 +117,13 @@ def _clean_all(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]
 
 def _are_few_and_plain(values: pa.StringArray) -> bool:
     """True for a few texts of printable ASCII without space around them: all is to be seen."""
-    return len(values) <= FEW and all(
-        text is None or (text.isascii() and text.isprintable() and text.strip(" ") == text)
-        for text in values.to_pylist()
+    if len(values) > FEW:
+        return False
+    joined = few_joined(values)
+    if not (joined.isascii() and joined.isprintable()):
+        return False
+    return " " not in joined or all(
+        text is None or text.strip(" ") == text for text in values.to_pylist()
     )
 
 
@@ -330,9 +341,12 @@ def convert_string(
 
 def _without_errors(values: pa.StringArray) -> Converted:
     """Refuse what a spreadsheet writes where it has no value: #N/A, #REF!."""
-    if not (bytes_of(values)[0] == ord("#")).any():
+    if len(values) <= FEW:
+        broken = few_whole(values, SPREADSHEET_ERROR) if "#" in few_joined(values) else _NONE
+    elif not (bytes_of(values)[0] == ord("#")).any():
         return Converted(values=values)
-    broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
+    else:
+        broken = np.flatnonzero(is_true(match_whole(values, SPREADSHEET_ERROR)))
     if not len(broken):
         return Converted(values=values)
     return Converted(

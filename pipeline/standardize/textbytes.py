@@ -6,16 +6,20 @@ Arrow keeps the texts of a column as one run of UTF-8 bytes, and offsets that sa
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.standardize.base import Rows
+from pipeline.standardize.wholetexts import FEW, few_joined, few_rows
 
 Codes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int32]
 Marks = npt.NDArray[np.bool_]
 
+_CAPITAL = re.compile("[A-Z]")
 _MOST_BYTES = 2**31 - 1  # what offsets of 32 bits can tell
 _SPACE = 0x20
 
@@ -40,11 +44,20 @@ def is_valid(values: pa.Array) -> Marks:
 
 def rows_beyond_ascii(values: pa.StringArray) -> Rows:
     """Rows, ascending, with a character that is not a printable one of ASCII."""
+    if len(values) <= FEW:
+        joined = few_joined(values)
+        if not _is_beyond_ascii(joined):
+            return np.zeros(0, dtype=np.int64)
+        return few_rows(values, _is_beyond_ascii)
     data, offsets = bytes_of(values)
     used = data[offsets[0] : offsets[-1]]
     if not len(used) or (used.min() >= _SPACE and used.max() < 0x7F):
         return np.zeros(0, dtype=np.int64)
     return _rows_with(used - np.uint8(_SPACE) >= 0x5F, values)  # below a space it wraps around
+
+
+def _is_beyond_ascii(text: str) -> bool:
+    return not (text.isascii() and text.isprintable())
 
 
 def rows_of_unusual_text(values: pa.StringArray) -> Rows:
@@ -117,6 +130,8 @@ def rows_with_any(values: pa.StringArray, letters: bytes) -> Rows:
 
 def rows_with_capitals(values: pa.StringArray) -> Rows:
     """Rows, ascending, of present texts with a capital letter of ASCII."""
+    if len(values) <= FEW:
+        return few_rows(values, _CAPITAL.search)
     data, offsets = bytes_of(values)
     used = data[offsets[0] : offsets[-1]]
     return _rows_with((used - np.uint8(ord("A"))) < 26, values)

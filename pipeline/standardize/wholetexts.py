@@ -7,10 +7,14 @@ hundred times what looking at them does; Python keeps what it has compiled.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from pipeline.standardize.base import Rows
 
 FEW = 100  # cells, about as many as Python reads while Arrow gets ready
 _ALIKE = re.compile(
@@ -19,6 +23,31 @@ _ALIKE = re.compile(
     r"|\((?!\?)|\(\?:|\)|\||\.|[*+?](?![+*?])|\{[0-9]{1,3}(?:,[0-9]{0,3})?\}(?![+*?{]))*"
 )
 """What of a pattern RE2 and Python's `re` are sure to read alike."""
+
+
+def few_joined(values: pa.StringArray) -> str:
+    """A few texts one behind the other, for a look at all of their characters at once."""
+    texts = values.to_pylist()
+    return "".join(filter(None, texts) if values.null_count else texts)
+
+
+def few_rows(values: pa.StringArray, is_so: Callable[[str], object]) -> Rows:
+    """Rows, ascending, of the present ones of a few texts of which `is_so` is true."""
+    found = [row for row, text in enumerate(values.to_pylist()) if text is not None and is_so(text)]
+    return np.array(found, dtype=np.int64)
+
+
+def few_whole(values: pa.StringArray, pattern: str) -> Rows:
+    """Rows, ascending, of the present ones of a few texts that match as a whole.
+
+    pattern: as for `match_whole`.
+    """
+    return few_rows(values, _compiled(pattern).fullmatch)
+
+
+def matches_whole(text: str, pattern: str) -> bool:
+    """Whether one text matches as a whole; pattern: as for `match_whole`."""
+    return _compiled(pattern).fullmatch(text) is not None
 
 
 def match_whole(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
@@ -39,7 +68,7 @@ def match_pattern(values: pa.StringArray, pattern: str) -> pa.BooleanArray:
     Raises:
         pa.ArrowInvalid: RE2 cannot read the pattern.
     """
-    if _is_read_alike(pattern):
+    if is_read_alike(pattern):
         return match_whole(values, pattern)
     return pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
 
@@ -60,7 +89,8 @@ def replace_whole(values: pa.StringArray, pattern: str, template: str) -> pa.Str
 
 
 @cache
-def _is_read_alike(pattern: str) -> bool:
+def is_read_alike(pattern: str) -> bool:
+    """True for a pattern that is as `match_whole` wants it, whoever wrote it."""
     return _ALIKE.fullmatch(pattern) is not None
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Lower layers first. A module may import its own layer and anything below.
 LAYERS: list[tuple[str, ...]] = [
-    ("pipeline.errors", "pipeline.messages", "pipeline.plain"),
+    ("pipeline.errors", "pipeline.messages", "pipeline.plain", "pipeline.same"),
     ("pipeline.ends.binary", "pipeline.ends.packed", "pipeline.ends.seen"),
     ("pipeline.standardize", "pipeline.formats"),
     ("pipeline",),

@@ -145,6 +145,8 @@ def test_a_cell_that_speaks_of_memory_is_not_taken_for_a_lack_of_it() -> None:
     ("exit_code", "noise", "overdue", "out_of_memory", "kind", "detail"),
     [
         (1, "", True, False, "timeout", "deadline"),
+        (-signal.SIGALRM, "", True, False, "timeout", "deadline"),
+        (-signal.SIGALRM, "", False, False, "crashed", "SIGALRM"),
         (1, "", False, False, "crashed", "exit code 1"),
         (0, "", False, False, "crashed", "exit code 0"),
         (-signal.SIGXCPU, "", False, False, "timeout", "processor time"),

@@ -14,20 +14,26 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.check import check_field
+from pipeline.contract.loading import Field
 from pipeline.errors import ContentError
 from pipeline.formats.base import ReadAs
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.raw.choose import choose, likeliest
 from pipeline.formats.raw.lexer import Lines
+from pipeline.formula.evaluate import Moment, broken_rows
+from pipeline.formula.language import Column, parse_check
+from pipeline.formula.terms import Kind
 from pipeline.kinds import _convert_identifiers
 from pipeline.mapping.sourcewords import NO_WORDS, read_cells
 from pipeline.messages import Limits
 from pipeline.outputs.files import csv_rows
 from pipeline.references import digests_of
+from pipeline.rows.keyfilter import matching_form
 from pipeline.standardize.base import Converted, Rows
-from pipeline.standardize.codes import Code, CodeSet, convert_codes
+from pipeline.standardize.codes import Code, CodeEvidence, CodeSet, convert_codes
 from pipeline.standardize.contact import convert_emails, convert_phones, convert_postal_codes_us
-from pipeline.standardize.dates import DateDecision, convert_dates
+from pipeline.standardize.dates import DateDecision, DateEvidence, convert_dates
 from pipeline.standardize.identifiers import IdentifierEvidence
 from pipeline.standardize.text import TextEvidence, convert_string
 from pipeline.standardize.wholetexts import FEW, match_pattern, replace_whole
@@ -133,12 +139,108 @@ def _first(changed: dict[str, Rows], count: int) -> dict[str, list[int]]:
 def test_few_cells_are_the_evidence_that_many_are(cells: list[str | None]) -> None:
     once, over_and_over = pa.array(cells, pa.string()), many(cells)
     times = len(over_and_over) // len(once)
-    for kind in (TextEvidence, IdentifierEvidence):
+    for kind in (TextEvidence, IdentifierEvidence, DateEvidence):
         few, all_of_them = kind(), kind()
         few.observe(once)
         all_of_them.observe(over_and_over)
-        told = few.as_dict()
-        assert {name: count * times for name, count in told.items()} == all_of_them.as_dict()
+        assert _times(few.as_dict(), times) == all_of_them.as_dict()
+    codes, more_codes = CodeEvidence(SEX), CodeEvidence(SEX)
+    codes.observe(once)
+    more_codes.observe(over_and_over)
+    assert codes.as_dict()["unknown"] * times == more_codes.as_dict()["unknown"]
+
+
+def _times(counts: dict[str, Any], times: int) -> dict[str, Any]:
+    """Evidence of as many times as many cells; how many dates differ stays."""
+    return {
+        name: _times(count, times)
+        if isinstance(count, dict)
+        else count * (1 if name == "different" else times)
+        for name, count in counts.items()
+    }
+
+
+WRITTEN = st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%y", "%Y/%m/%d", "%Y%m%d", "%d %b %Y"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    days=st.lists(st.none() | st.dates(), min_size=1, max_size=12),
+    form=WRITTEN,
+    odd=st.sampled_from([[], ["1960-02-30"], ["0000-01-01"], ["31.02.1960"], ["2024-W01-1"]]),
+)
+def test_a_few_dates_written_alike_are_what_many_are(
+    days: list[datetime.date | None], form: str, odd: list[str]
+) -> None:
+    cells = [None if day is None else day.strftime(form) for day in days] + odd
+    assert facts(convert_dates(pa.array(cells, pa.string()), DATES), len(cells)) == facts(
+        convert_dates(many(cells), DATES), len(cells)
+    )
+    few, all_of_them = DateEvidence(), DateEvidence()
+    few.observe(pa.array(cells, pa.string()))
+    all_of_them.observe(many(cells))
+    assert _times(few.as_dict(), 1 + FEW // len(cells)) == all_of_them.as_dict()
+
+
+@settings(deadline=None, max_examples=40)
+@given(cells=cells_of_a_column)
+def test_few_cells_break_the_rules_that_many_break(cells: list[str | None]) -> None:
+    rules = {"pattern": "[A-Za-z]{1,3}[0-9]?", "minLength": 2, "maxLength": 5, "required": True}
+    told = Field.model_validate({"name": "f", "type": "string", "constraints": rules})
+    assert _broken(told, pa.array(cells, pa.string())) == _broken(told, many(cells), len(cells))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    days=st.lists(st.none() | st.dates(), min_size=1, max_size=9),
+    numbers=st.lists(st.none() | st.floats(-10, 10), min_size=1, max_size=9),
+)
+def test_few_values_are_beyond_the_bounds_that_many_are(
+    days: list[datetime.date | None], numbers: list[float | None]
+) -> None:
+    for kind, ends, values in (
+        ("date", ("1950-01-01", "2020-12-31"), pa.array(days, pa.date32())),
+        ("number", (-1, 2.5), pa.array(numbers, pa.float64())),
+    ):
+        more = pa.concat_arrays([values] * (1 + FEW // len(values)))
+        for low, high in (("minimum", "maximum"), ("exclusiveMinimum", "exclusiveMaximum")):
+            rules = {low: ends[0], high: ends[1]}
+            told = Field.model_validate({"name": "f", "type": kind, "constraints": rules})
+            assert _broken(told, values) == _broken(told, more, len(values))
+
+
+def _broken(
+    told: Field, values: pa.Array, count: int | None = None
+) -> dict[tuple[str, str], list[int]]:
+    """Which of the first `count` rows break which rule."""
+    most = len(values) if count is None else count
+    found = {
+        (one.rule, one.sentence): [row for row in one.rows.tolist() if row < most]
+        for one in check_field(told, values)
+    }
+    return {rule: rows for rule, rows in found.items() if rows}
+
+
+@settings(deadline=None, max_examples=40)
+@given(days=st.lists(st.none() | st.dates(), min_size=1, max_size=9))
+def test_few_rows_answer_a_formula_as_many_do(days: list[datetime.date | None]) -> None:
+    moment = Moment.at(1_772_000_000.0)
+    values = pa.array(days, pa.date32())
+    more = pa.concat_arrays([values] * (1 + FEW // len(values)))
+    for formula in ("age(born) < 40", "born <= today()", "age(born) >= 0 and born > '1990-01-01'"):
+        rule = parse_check(formula, {"born": Column(Kind.DATE)})
+        few = broken_rows(rule, {"born": values}, moment).tolist()
+        all_of_them = broken_rows(rule, {"born": more}, moment).tolist()
+        assert few == [row for row in all_of_them if row < len(values)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    cells=st.lists(st.none() | st.text(alphabet="aX \t\n\r\f’é\x0b\u00a0", max_size=8), min_size=1)
+)
+def test_few_texts_are_compared_as_many_are(cells: list[str | None]) -> None:
+    few = matching_form(pa.array(cells, pa.string())).to_pylist()
+    assert few == matching_form(many(cells)).to_pylist()[: len(cells)]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

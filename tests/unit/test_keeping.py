@@ -12,9 +12,11 @@ import pytest
 
 from pipeline.formats.base import KnownCells, TextBatch
 from pipeline.formats.csv import DelimitedReader
+from pipeline.formats.source import held, noted_of, open_source
 from pipeline.keeping import KeepingReader
 from pipeline.mapping.sourcewords import NO_WORDS, cells_in
 from pipeline.messages import Limits
+from pipeline.same import remembered
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.contact import convert_emails
 from tests.unit.harmonizing import Desk
@@ -181,3 +183,38 @@ def test_a_delivery_does_not_show_what_was_kept(
         assert len(done.rows) == 299
         assert len(done.rejects) == 4
     assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_what_was_hashed_is_what_is_read_until_it_is_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"on disk")
+
+    def read() -> bytes:
+        with open_source(path) as source:
+            return source.read()
+
+    with held(path, b"as hashed"):
+        noted_of(path)["kind"] = "text"
+        assert read() == read() == b"as hashed"
+        assert noted_of(path) == {"kind": "text"}
+    assert read() == b"on disk"
+    assert noted_of(path) == {}
+    with held(path, None):
+        assert read() == b"on disk"
+
+
+def test_what_follows_from_one_thing_is_worked_out_once() -> None:
+    asked: list[tuple[object, str]] = []
+
+    @remembered(2)
+    def told(thing: object, name: str) -> str:
+        asked.append((thing, name))
+        return f"{thing} {name}"
+
+    one, other = ["x"], ["x"]
+    assert told(one, "a") == told(one, "".join("a")) == "['x'] a"
+    assert len(asked) == 1  # the same thing; and a text of the same letters
+    assert told(other, "a") == "['x'] a"
+    assert len(asked) == 2  # equal, but another one
+    assert [told(one, "b"), told(one, "a")] == ["['x'] b", "['x'] a"]
+    assert len(asked) == 4  # no more than two are remembered

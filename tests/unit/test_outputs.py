@@ -24,6 +24,7 @@ from pipeline.outputs.files import (
 from pipeline.outputs.jsontext import Written, json_text
 from pipeline.outputs.rejects import Reject, RejectSpool, write_rejects
 from pipeline.outputs.spreadsheets import as_it_stood, spreadsheet_safe
+from pipeline.plain import kept
 
 FIELDS = {"id": "string", "n": "number", "i": "integer", "ok": "boolean", "d": "date"}
 FIELDS["at"] = "datetime"
@@ -114,6 +115,20 @@ def test_json_is_laid_out_as_the_library_does(document: object) -> None:
     assert json_text({"a": [Written(json_text(document))]}) == json.dumps(
         {"a": [document]}, ensure_ascii=False, indent=2
     )
+    part = kept({"b": document})
+    for around in ({"a": part}, {"a": [part, {"c": part}]}, part):  # as deep in, and otherwise
+        assert json_text(around) == json.dumps(around, ensure_ascii=False, indent=2)
+
+
+def test_plain_data_is_one_thing_only_for_the_very_same_content() -> None:
+    first = kept({"a": 1, "b": [1, {"c": None}]})
+    assert kept({"a": 1, "b": (1, {"c": None})}) == first
+    assert kept({"a": 1, "b": [1, {"c": None}]}) is first
+    for other in ({"a": 1.0}, {"a": True}, {"a": "1"}):
+        again = kept({**other, "b": [1, {"c": None}]})
+        assert again is not first
+        assert json_text(again) != json_text(first)
+    assert list(kept({"b": [1, {"c": None}], "a": 1})) == ["b", "a"]
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
