@@ -44,7 +44,6 @@ _PR_SET_PDEATHSIG = 1
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 _ROOM_BYTES = 384 << 20  # a helper needs less; with less than that to spare none is made
-_ALIGNED = 64  # Arrow's buffers begin at such addresses
 
 _aside: WeakSet[threading.Thread] = WeakSet()
 
@@ -115,13 +114,8 @@ class Channel:
         return bool(poll.poll(0))
 
     def _exactly(self, sizes: Sequence[int]) -> list[memoryview]:
-        """So many bytes, one stretch of memory after another."""
-        begins, end = [], 0
-        for size in sizes:
-            begins.append(end)
-            end += -(-size // _ALIGNED) * _ALIGNED
-        room = memoryview(pa.allocate_buffer(end)).cast("B")
-        parts = [room[begin : begin + size] for begin, size in zip(begins, sizes, strict=True)]
+        """So many bytes, one after another; each on its own, for some are kept longer."""
+        parts = [memoryview(pa.allocate_buffer(size)).cast("B") for size in sizes]
         for part in parts:
             rest = part
             while rest:

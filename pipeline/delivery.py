@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import beside
+from pipeline.allocators import give_back
 from pipeline.apply import LINE, RECORD, AppliedBatch, Applier, cells_at, place_of
 from pipeline.contract.loading import Contract
 from pipeline.corrections.already import AlreadyDelivered, Taken
@@ -164,9 +165,13 @@ class Delivery:
         with closing(Deduplicator(rules, staging)) as keys:
             with timed(self.timings_s, "apply"):
                 self._apply(store, refused, spool, keys, tally)
+            if store.rows >= _MANY_ROWS:
+                give_back()
             with timed(self.timings_s, "duplicates"):
                 clashing, others = find_clashes(store.batches, refused.batches, rules, keys)
                 resolution, kept_out = self._settle(store, keys, tally, clashing)
+        if store.rows >= _MANY_ROWS:
+            give_back()
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import beside
+from pipeline.allocators import give_back
 from pipeline.beside import Channel, Helper
 from pipeline.contract.loading import Contract
 from pipeline.faults import without_faults
@@ -122,6 +123,8 @@ class Lookers:
         """End threads and the helper."""
         self._crew.close()
         self._open.close()
+        if self._batches > 2:
+            give_back()
 
 
 def _part_of(costs: Mapping[str, float], here: Collection[str]) -> tuple[str, ...]:
