@@ -35,6 +35,7 @@ Seen = tuple[KnownCells, pa.StringArray]
 
 _READING = 0.4
 """To read a batch takes so much of what it takes to look at all its columns (measured)."""
+_JUDGED = 2  # the batch that tells what each column takes; nothing is set up for it any more
 _WAITING = 2  # batches that the helper has been sent and not begun with
 
 
@@ -70,7 +71,7 @@ class Lookers:
             self._helper.show(batch)
         costs: dict[str, float] = {}
         look = partial(self._look, batch, costs)
-        may_be_shared = self._batches == 2 and isinstance(reader, KeepingReader)
+        may_be_shared = self._batches == _JUDGED and isinstance(reader, KeepingReader)
         alone = may_be_shared or self._helper is not None
         each = map(look, here) if alone else self._crew.each(look, here)
         found = dict(zip(here, each, strict=True))
@@ -83,13 +84,14 @@ class Lookers:
 
     def _look(self, batch: TextBatch, costs: dict[str, float], name: str) -> Seen:
         """Clean one column of a batch and show it to its inspector, which nobody else uses."""
-        begun_s = spent_s()
+        begun_s = spent_s() if self._batches == _JUDGED else 0.0
         known = cells_in(batch, self._positions[name], *self._rules[name])
         cells = without_faults(known.cells, batch, self._positions[name])
         converted = self._inspectors[name].observe(cells)
         if cells is known.cells:
             known = replace(known, converted=converted)
-        costs[name] = spent_s() - begun_s
+        if self._batches == _JUDGED:
+            costs[name] = spent_s() - begun_s
         return known, cells
 
     def _share(self, costs: Mapping[str, float], reader: KeepingReader) -> None:
@@ -123,7 +125,7 @@ class Lookers:
         """End threads and the helper."""
         self._crew.close()
         self._open.close()
-        if self._batches > 2:
+        if self._batches > _JUDGED:
             give_back()
 
 
