@@ -15,6 +15,13 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(ROOT),
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bench-pycache"),
+}
+"""Modules are compiled once, as wherever a program is installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,7 @@ def run(arguments: Sequence[str], *, cores: Sequence[int] | None = None) -> Cost
     Raises:
         RuntimeError: it failed; its last words are part of the message.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
-    # Modules are compiled once, as wherever a program is installed; the peers' are already.
-    environment["PYTHONPYCACHEPREFIX"] = str(ROOT / "build" / "bench-pycache")
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment = {**ENVIRONMENT, "PYTHONHASHSEED": "0"}
     with tempfile.NamedTemporaryFile() as note:
         started = time.perf_counter()
         child = subprocess.Popen(
