@@ -45,6 +45,8 @@ _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 _ROOM_BYTES = 384 << 20  # a helper needs less; with less than that to spare none is made
 
+_WANT_OF_MEMORY = ("out of memory", "cannot allocate memory", "unable to allocate", "bad_alloc")
+
 _aside: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -136,10 +138,16 @@ class Helper(Generic[R]):
     """A copy of this process that does `work` and answers with what that returns."""
 
     def __init__(self, work: Callable[[Channel], R]) -> None:
+        """Raises OSError when the system has no room for another process."""
         here, there = os.pipe(), os.pipe()
         self._limit = _share_of_memory(2)
         parent = os.getpid()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            for end in (*here, *there):
+                os.close(end)
+            raise
         if not self._pid:
             try:
                 os.close(here[0])
@@ -203,6 +211,16 @@ class Helper(Generic[R]):
             os.kill(os.getpid(), os.WTERMSIG(status))
 
 
+def helper(work: Callable[[Channel], R]) -> Helper[R] | None:
+    """A helper for this work, if one is possible."""
+    if not is_possible():
+        return None
+    try:
+        return Helper(work)
+    except OSError:  # the system has no room for another process
+        return None
+
+
 def _work_as_copy(parent: int, channel: Channel, work: Callable[[Channel], Any]) -> None:
     """The whole life of a helper."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -223,6 +241,8 @@ def _that_can_cross(error: BaseException) -> BaseException:
         with suppress(Exception):
             pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
             return error
+    if any(words in str(error).lower() for words in _WANT_OF_MEMORY):
+        return MemoryError()  # Arrow and NumPy have other names for it, too
     return FailedBeside(f"{type(error).__qualname__} at {' < '.join(trace_of(error))}")
 
 
@@ -267,10 +287,14 @@ def shared_out(
     What `work` returns must be plain data and arrays. What it counts elsewhere, `counted` tells in
     the helper at its end, and `take` is told it here.
     """
-    with Helper(lambda channel: _answer_each(channel, work, counted)) as helper:
-        yield from _Shared(work, count, helper).results()
-        helper.channel.send(None)
-        take(helper.answer())
+    one = helper(lambda channel: _answer_each(channel, work, counted))
+    if one is None:
+        yield from map(work, range(count))
+        return
+    with one:
+        yield from _Shared(work, count, one).results()
+        one.channel.send(None)
+        take(one.answer())
 
 
 def _answer_each(channel: Channel, work: Callable[[int], Any], counted: Callable[[], T]) -> T:

@@ -95,14 +95,13 @@ class KeepingReader:
             self.give_up()
 
     def file_for_another(self) -> CellFile | None:
-        """A file for what another process finds; None when nothing is to be put by on disk.
-
-        Raises:
-            OSError: none can be made.
-        """
+        """A file for what another process finds; None when nothing can be put by on disk."""
         if self._is_whole or self._is_given_up or self._folder is None:
             return None
-        return CellFile(self._folder)
+        try:
+            return CellFile(self._folder)
+        except OSError:
+            return None
 
     def join(self, file: CellFile, places: Places | None) -> None:
         """Take in what another process has put by; None: it could not."""

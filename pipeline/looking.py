@@ -78,7 +78,7 @@ class Lookers:
         if isinstance(reader, KeepingReader):
             known = {self._positions[name]: known for name, (known, _) in found.items()}
             reader.keep(batch, known, [self._positions[name] for name in there])
-            if may_be_shared and isinstance(batch.columns, BlockRows) and beside.is_possible():
+            if may_be_shared and isinstance(batch.columns, BlockRows):
                 self._share(costs, reader)
         return found
 
@@ -97,12 +97,14 @@ class Lookers:
     def _share(self, costs: Mapping[str, float], reader: KeepingReader) -> None:
         """Let a helper look at some of the columns from the next batch on."""
         names = _part_of(costs, self._here)
-        with suppress(OSError):  # no room for what it finds, or no room for it
-            file = reader.file_for_another() if names else None
-            if file is not None:
-                work = partial(_look_at_columns, [self._column(name) for name in names], file)
-                helper = self._open.enter_context(Helper(work))
-                self._helper = _ColumnHelper(helper, names, self._positions, file)
+        file = reader.file_for_another() if names else None
+        if file is None:
+            return
+        work = partial(_look_at_columns, [self._column(name) for name in names], file)
+        helper = beside.helper(work)
+        if helper is not None:
+            self._open.enter_context(helper)
+            self._helper = _ColumnHelper(helper, names, self._positions, file)
 
     def _column(self, name: str) -> _Column:
         return name, self._positions[name], *self._rules[name], self._inspectors[name]

@@ -98,8 +98,9 @@ def at_once(
     """
     if (threads() if workers is None else workers) == 1:
         return first(), second(), third()
-    if workers is None and beside.is_possible():
-        with beside.Helper(lambda _: (second(), third())) as helper:
+    helper = beside.helper(lambda _: (second(), third())) if workers is None else None
+    if helper is not None:
+        with helper:
             return first(), *helper.answer()
     with ThreadPoolExecutor(2, thread_name_prefix="beside") as pool:
         other, also = pool.submit(second), pool.submit(third)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -33,6 +34,12 @@ TEXTS = ["Åsa", None, "", "x" * 100_000]
 
 def ignored(counted: object) -> None:
     """Nothing was counted."""
+
+
+@pytest.fixture(autouse=True)
+def may_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever other threads those who run the tests have; no copy runs their code."""
+    monkeypatch.setattr(beside, "is_possible", lambda: True)
 
 
 def shared(work: Any, count: int) -> Iterator[Any]:
@@ -122,11 +129,20 @@ def test_a_mistake_of_ours_is_told_without_its_words() -> None:
     assert "Roe" not in str(raised.value)
 
 
-def test_the_foremost_error_comes_out_and_nothing_is_left_running(
+def test_a_system_with_no_room_for_another_process_has_the_work_done_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(beside, "is_possible", lambda: True)
+    def no_room() -> int:
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
 
+    monkeypatch.setattr(os, "fork", no_room)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    assert list(shared(abs, 5)) == [0, 1, 2, 3, 4]
+    assert at_once(lambda: "a", lambda: "b", lambda: "c") == ("a", "b", "c")
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
+def test_the_foremost_error_comes_out_and_nothing_is_left_running() -> None:
     def fail() -> None:
         raise ValueError("first")
 
