@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -20,7 +19,7 @@ import psutil
 
 from benchmarks.generate import LABELS, generate
 from benchmarks.history import fill
-from benchmarks.measure import ROOT
+from benchmarks.measure import ENVIRONMENT, ROOT
 from daemon.inbox.scan import scan_inbox
 from daemon.operations import Operations
 from daemon.settings import load_settings
@@ -29,7 +28,6 @@ from daemon.statusfile import read_status
 SETTLE_S = 0.5
 _AT_REST_S = 10.0  # what a start has to do is done by then
 _DAEMON = ("daemon", "run", "--adopt", "--root")
-_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def small_file(number: int) -> bytes:
@@ -53,7 +51,7 @@ def daemon(root: Path, **settings: Any) -> Iterator[psutil.Process]:
     process = subprocess.Popen(
         [sys.executable, "-m", *_DAEMON, str(root)],
         cwd=ROOT,
-        env=_ENVIRONMENT,
+        env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -125,7 +123,7 @@ def naive_small_files(folder: Path, files: int) -> dict[str, Any]:
     """The same for the naive daemon."""
     root = _fresh(folder / "naive")
     arguments = [sys.executable, "-m", "benchmarks.naive_daemon", str(root), str(files)]
-    process = subprocess.Popen(arguments, cwd=ROOT, env=_ENVIRONMENT)
+    process = subprocess.Popen(arguments, cwd=ROOT, env=ENVIRONMENT)
     _wait(lambda: (root / "ready").exists())
     watched = psutil.Process(process.pid)
     before_s, started = _cpu_s(watched), time.perf_counter()
@@ -249,7 +247,7 @@ def status_with_history(folder: Path, jobs: int) -> dict[str, Any]:
 def _init(root: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "daemon", "init", str(root)],
-        cwd=ROOT, env=_ENVIRONMENT, check=True, capture_output=True,
+        cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True,
     )  # fmt: skip
 
 
@@ -260,7 +258,7 @@ def command(arguments: Sequence[str], times: int = 5) -> float:
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "daemon", *arguments],
-            cwd=ROOT, env=_ENVIRONMENT, capture_output=True, check=False,
+            cwd=ROOT, env=ENVIRONMENT, capture_output=True, check=False,
         )  # fmt: skip
         taken.append(time.perf_counter() - started)
     return round(min(taken), 3)

@@ -24,3 +24,10 @@ def keep_little() -> None:
         pa.set_memory_pool(pa.jemalloc_memory_pool())
     with suppress(OSError, AttributeError):  # another libc
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def give_back() -> None:
+    """Give back now what this process holds and does not use: after a step of a large file."""
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).malloc_trim(0)

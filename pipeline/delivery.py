@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline import beside
+from pipeline.allocators import give_back
 from pipeline.apply import LINE, RECORD, AppliedBatch, Applier, cells_at, place_of
 from pipeline.contract.loading import Contract
 from pipeline.corrections.already import AlreadyDelivered, Taken
 from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.base import TableReader, TextBatch, batches_with
 from pipeline.formula.evaluate import Moment
+from pipeline.keeping import KeepingReader
 from pipeline.messages import HarmonizeResult, HarmonizeTask, OutputFile, RowCounts
 from pipeline.outputs.changes import ChangesFile
 from pipeline.outputs.durable import durable_or_left, make_durable
@@ -37,13 +40,18 @@ from pipeline.rows.keyclash import find_clashes
 from pipeline.rows.keyrules import key_rules
 from pipeline.rows.merged import check_merged
 from pipeline.rows.pairs import FILE_NAME, PairSearch, write_pairs
+from pipeline.rows.pairs import Tally as PairTally
 from pipeline.rows.rowstore import RowStore, among
 from pipeline.shown import shown_name
 from pipeline.stopwatch import timed
 
 _TOP_REASONS = 10
 _MANY_ROWS = 20_000  # fewer are written before threads are made
-_TOO_MANY_ROWS = 4_000_000  # of more, what each step needs is too much memory at the same time
+_MANY_PIECES = 4  # batches; fewer are not worth another process
+_TOO_MANY_ROWS = 4_000_000  # of more, what each thread needs is too much memory at the same time
+
+_Applied = tuple[int, dict[str, int], AppliedBatch]
+"""Records read, records skipped by reason, and what became of the others."""
 
 KeptOut = dict[int, KeyReject]
 """Records that only the whole file shows to be bad, by record number, ascending."""
@@ -76,6 +84,7 @@ class Delivery:
     is_partial: bool = False
     _references: References = field(init=False)
     _pairs: PairSearch | None = field(init=False)
+    _compared: PairTally | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._references = References(self.contract, self.task.references)
@@ -156,9 +165,13 @@ class Delivery:
         with closing(Deduplicator(rules, staging)) as keys:
             with timed(self.timings_s, "apply"):
                 self._apply(store, refused, spool, keys, tally)
+            if store.rows >= _MANY_ROWS:
+                give_back()
             with timed(self.timings_s, "duplicates"):
                 clashing, others = find_clashes(store.batches, refused.batches, rules, keys)
                 resolution, kept_out = self._settle(store, keys, tally, clashing)
+        if store.rows >= _MANY_ROWS:
+            give_back()
         with timed(self.timings_s, "write"):
             writer = RowWriter(
                 directory=staging,
@@ -170,7 +183,7 @@ class Delivery:
                 keys=KeyCollector(() if self.task.keys_dir is None else self.key_groups),
                 changes=self._changes_file(staging),
             )
-            written, pairs, (rejects, rejected) = at_once(
+            written, (pairs, compared), (rejects, rejected) = at_once(
                 lambda: writer.write(store, resolution),
                 lambda: self._possible_duplicates(staging, store, resolution, kept_out),
                 lambda: write_rejects(
@@ -179,8 +192,9 @@ class Delivery:
                     self._key_rejects(kept_out | _records_at(others, refused)),
                     self._rejected_from,
                 ),
-                workers=None if _MANY_ROWS <= store.rows < _TOO_MANY_ROWS else 1,
+                workers=None if _are_worth_it(store.rows) else 1,
             )
+            self._compared = compared
             if self.task.keys_dir is not None:
                 writer.keys.write(Path(self.task.keys_dir))
             written.outputs += pairs
@@ -221,12 +235,9 @@ class Delivery:
             with_changes=self._tells_changes,
         )
 
-        def apply(batch: TextBatch) -> tuple[TextBatch, AppliedBatch]:
-            return batch, applier.apply(batch)
-
-        for batch, applied in in_order(apply, self.reader.batches()):
-            tally.read += batch.read
-            tally.skipped.update(batch.skipped)
+        for read, skipped, applied in self._applied(applier, tally):
+            tally.read += read
+            tally.skipped.update(skipped)
             spool.add(applied.rejects)
             store.add(applied.rows)
             if applied.refused is not None:
@@ -237,6 +248,22 @@ class Delivery:
         refused.close()
         if tally.read == tally.skipped.total():
             raise ContentError(FileCode.EMPTY, "every record of the file is blank")
+
+    def _applied(self, applier: Applier, tally: Tally) -> Iterator[_Applied]:
+        """What becomes of each batch; of many, a helper applies some."""
+
+        def apply(batch: TextBatch) -> _Applied:
+            return batch.read, batch.skipped, applier.apply(batch)
+
+        pieces = self.reader.pieces if isinstance(self.reader, KeepingReader) else ()
+        if not pieces:
+            return in_order(apply, self.reader.batches())
+        is_alone = any(self._references.to_others)  # what was looked up is counted there
+        if is_alone or len(pieces) < _MANY_PIECES or not beside.is_possible():
+            return in_order(lambda piece: apply(piece()), pieces)
+        return beside.shared_out(
+            lambda at: apply(pieces[at]()), len(pieces), counted=lambda: tally, take=tally.add
+        )
 
     def _settle(
         self,
@@ -270,14 +297,14 @@ class Delivery:
 
     def _possible_duplicates(
         self, staging: Path, store: RowStore, resolution: Resolution, kept_out: KeptOut
-    ) -> tuple[OutputFile, ...]:
+    ) -> tuple[tuple[OutputFile, ...], PairTally | None]:
         """List pairs of delivered rows that may be one, where the contract asks for it."""
         if self._pairs is None:
-            return ()
+            return (), None
         kept = ~resolution.dropped
         kept[_positions_of(kept_out, store)] = False
         found = self._pairs.find(partial(store.batches, self._pairs.columns), kept)
-        return (write_pairs(staging / FILE_NAME, found),) if found else ()
+        return (write_pairs(staging / FILE_NAME, found),) if found else (), self._pairs.tally
 
     def _dangling(self, store: RowStore, tally: Tally) -> dict[int, KeyReject]:
         """Rows that refer to a row of their own table that is not there, by position."""
@@ -361,10 +388,15 @@ class Delivery:
             rejected_records=rejected.ranges,
             timings_s=self.timings_s,
             references=self._references,
-            pairs=None if self._pairs is None else self._pairs.tally,
+            pairs=self._compared,
             refused=None if refusal is None else str(refusal),
             parent=self.corrects,
         )
+
+
+def _are_worth_it(rows: int) -> bool:
+    """Whether so many rows are written beside their lists: not a few, nor too many for threads."""
+    return rows >= _MANY_ROWS and (rows < _TOO_MANY_ROWS or beside.is_possible())
 
 
 def _resolve(

@@ -9,18 +9,17 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 
 import pyarrow as pa
 
 from pipeline.contract.loading import Contract
 from pipeline.faults import without_faults
 from pipeline.footer import LOOKED_AT, tail_of
-from pipeline.formats.base import KnownCells, TableReader, TextBatch
+from pipeline.formats.base import TableReader, TextBatch
 from pipeline.inspectors import Inspector, Setting, Settled, inspector_of
-from pipeline.keeping import KeepingReader
+from pipeline.looking import Lookers
 from pipeline.mapping.sourcewords import SourceWords, cells_in
-from pipeline.parallel import Crew, ahead
+from pipeline.parallel import ahead
 from pipeline.standardize.base import Question
 from pipeline.standardize.numbers import NumberDecision
 from pipeline.standardize.unit_evidence import UnitDecision
@@ -64,21 +63,16 @@ def inspect(
     records = 0
     tail: deque[str] = deque(maxlen=LOOKED_AT)
     examples: dict[int, tuple[str, ...]] = {}
-    with closing(Crew()) as crew:
+    here = watch.fields_of(positions)
+    with closing(Lookers(contract, positions, words, inspectors, here)) as lookers:
         for batch in ahead(reader.batches()):
             records += batch.read
             tail.extend(raw for _, raw in tail_of(batch))
-            look = partial(_look, batch, contract, positions, words, inspectors)
-            found = dict(zip(positions, crew.each(look, positions), strict=True))
-            cells = {name: seen for name, (_, seen) in found.items()}
+            cells = {name: seen for name, (_, seen) in lookers.look(batch, reader).items()}
             if not examples:
                 examples = {at: _examples(cells[name]) for name, at in positions.items()}
             watch.observe(cells)
-            if isinstance(reader, KeepingReader):
-                reader.keep(batch, {positions[name]: known for name, (known, _) in found.items()})
-    if isinstance(reader, KeepingReader):
-        reader.whole()
-    settled = {name: inspector.settle() for name, inspector in inspectors.items()}
+        settled = lookers.settle(reader)
     watch = _watch_again(reader, contract, positions, settled, words) or watch
     units, questions = watch.settle({name: setting.label for name, setting in settings.items()})
     return Evidence(
@@ -90,28 +84,6 @@ def inspect(
         tail=tuple(tail),
         examples=examples,
     )
-
-
-def _look(
-    batch: TextBatch,
-    contract: Contract,
-    positions: Mapping[str, int],
-    words: Mapping[str, SourceWords],
-    inspectors: Mapping[str, Inspector],
-    name: str,
-) -> tuple[KnownCells, pa.StringArray]:
-    """Clean one column of a batch and show it to its inspector, which nobody else uses.
-
-    Returns its cells as any reading of them finds them, and without those at fault.
-    """
-    known = cells_in(
-        batch, positions[name], words[name], contract.missing_values_of(contract.field(name))
-    )
-    cells = without_faults(known.cells, batch, positions[name])
-    converted = inspectors[name].observe(cells)
-    if cells is known.cells:
-        known = KnownCells(known.how, known.cells, known.changed, converted)
-    return known, cells
 
 
 def _examples(cells: pa.StringArray) -> tuple[str, ...]:

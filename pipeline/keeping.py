@@ -8,8 +8,9 @@ reads the file again, and finds the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.formats.base import TableReader, TextBatch, batches_with
-from pipeline.shelf import Found, NotKept, Shelf
+from pipeline.shelf import CellFile, Found, NotKept, Places, Shelf
 from pipeline.standardize.wholetexts import FEW
 
 _IN_MEMORY_BYTES = 4 << 20
@@ -70,19 +71,45 @@ class KeepingReader:
         else:
             yield from batches_with(self._reader, wanted)
 
-    def keep(self, batch: TextBatch, found: Found) -> None:
-        """Put the next batch of a whole pass by; nobody may use it after this."""
+    @property
+    def pieces(self) -> Sequence[Callable[[], TextBatch]]:
+        """What makes each of the batches, in any order, thread or process; none if not on disk."""
+        if not self._is_whole or self._shelf is None:
+            return ()
+        return [partial(self._shelf.batch, at) for at in range(len(self._shelf))]
+
+    def keep(self, batch: TextBatch, found: Found, elsewhere: Collection[int] = ()) -> None:
+        """Put the next batch of a whole pass by; nobody may use it after this.
+
+        elsewhere: columns that another process puts by, see `join`.
+        """
         if self._is_whole or self._is_given_up:
             return
         known = replace(batch, known=found)
         self._held_bytes += _bytes_of(batch, found)
-        if self._shelf is None and self._held_bytes <= self._in_memory_bytes:
+        if self._shelf is None and not elsewhere and self._held_bytes <= self._in_memory_bytes:
             self._held.append(known)
             return
         try:
-            self._put_by(known)
+            self._put_by(known, elsewhere)
         except (OSError, NotKept):
             self.give_up()
+
+    def file_for_another(self) -> CellFile | None:
+        """A file for what another process finds; None when nothing can be put by on disk."""
+        if self._is_whole or self._is_given_up or self._folder is None:
+            return None
+        try:
+            return CellFile(self._folder)
+        except OSError:
+            return None
+
+    def join(self, file: CellFile, places: Places | None) -> None:
+        """Take in what another process has put by; None: it could not."""
+        if places is None:
+            self.give_up()
+        elif self._shelf is not None:
+            self._shelf.join(file, places)
 
     def whole(self) -> None:
         """Every batch of the file was put by."""
@@ -96,7 +123,7 @@ class KeepingReader:
             self._shelf.close()
             self._shelf = None
 
-    def _put_by(self, batch: TextBatch) -> None:
+    def _put_by(self, batch: TextBatch, elsewhere: Collection[int]) -> None:
         if self._shelf is None:
             if self._folder is None:
                 raise NotKept
@@ -104,7 +131,7 @@ class KeepingReader:
             for one in self._held:
                 self._shelf.add(one)
             self._held.clear()
-        self._shelf.add(batch)
+        self._shelf.add(batch, elsewhere)
 
 
 def _bytes_of(batch: TextBatch, found: Found) -> int:

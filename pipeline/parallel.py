@@ -1,7 +1,8 @@
 """Several batches of one file at once. What comes out, and in which order, does not change.
 
-Threads suffice: Arrow's and NumPy's kernels let go of the interpreter while they work. Records are
-found by one reader, in order, so none is ever cut in two; only whole batches are shared out.
+Threads, for work of Arrow's and NumPy's kernels, which let go of the interpreter; what needs Python
+itself is done `beside`. Records are found by one reader, in order, so none is ever cut in two; only
+whole batches, or whole columns, are shared out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
+
+from pipeline import beside
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -87,16 +90,22 @@ def at_once(
     third: Callable[[], C],
     workers: int | None = None,
 ) -> tuple[A, B, C]:
-    """What three calls give that do not depend on each other; the latter two in threads.
+    """What three calls give that do not depend on each other; the latter two beside the first.
 
-    All have ended when this does. What one raises comes out, of the foremost one that does.
+    That is in a helper process where one is possible, or else in threads: what they give must be
+    plain data, and nothing else they change may matter. All have ended when this does. What one
+    raises comes out, of the foremost one that does.
     """
     if (threads() if workers is None else workers) == 1:
         return first(), second(), third()
+    helper = beside.helper(lambda _: (second(), third())) if workers is None else None
+    if helper is not None:
+        with helper:
+            return first(), *helper.answer()
     with ThreadPoolExecutor(2, thread_name_prefix="beside") as pool:
-        beside, also = pool.submit(second), pool.submit(third)
+        other, also = pool.submit(second), pool.submit(third)
         made = first()
-        return made, beside.result(), also.result()
+        return made, other.result(), also.result()
 
 
 class Crew:

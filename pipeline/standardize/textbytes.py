@@ -20,8 +20,11 @@ Offsets = npt.NDArray[np.int32]
 Marks = npt.NDArray[np.bool_]
 
 _CAPITAL = re.compile("[A-Z]")
-_MOST_BYTES = 2**31 - 1  # what offsets of 32 bits can tell
 _SPACE = 0x20
+_IS_UNUSUAL = np.zeros(256, dtype=np.bool_)
+_IS_UNUSUAL[[*range(_SPACE), 0x7F]] = True
+# C2 leads U+0080 to U+00BF, CC and above all from U+0300 on; C3 to CB lead the letters
+_IS_UNUSUAL[[0xC2, *range(0xCC, 0x100)]] = True
 
 
 def bytes_of(values: pa.StringArray) -> tuple[Codes, Offsets]:
@@ -68,15 +71,19 @@ def rows_of_unusual_text(values: pa.StringArray) -> Rows:
     used = data[offsets[0] : offsets[-1]]
     if not len(used) or (used.min() >= _SPACE and used.max() < 0x7F):
         return np.zeros(0, dtype=np.int64)
-    # C2 leads U+0080 to U+00BF, CC and above all from U+0300 on; C3 to CB lead the letters
-    is_unusual = (used < _SPACE) | (used == 0x7F) | (used == 0xC2) | (used >= 0xCC)
-    return _rows_with(is_unusual, values)
+    at = np.flatnonzero(used - np.uint8(_SPACE) >= 0x5F)  # below a space it wraps around
+    return _rows_at(at[_IS_UNUSUAL[used[at]]], values)
 
 
 def _rows_with(is_marked: Marks, values: pa.StringArray) -> Rows:
     """Rows, ascending, of present texts with a marked byte; `is_marked` are their bytes."""
+    return _rows_at(np.flatnonzero(is_marked), values)
+
+
+def _rows_at(places: Rows, values: pa.StringArray) -> Rows:
+    """Rows, ascending, of present texts with a byte at one of these places among their bytes."""
     _, offsets = bytes_of(values)
-    at = np.flatnonzero(is_marked).astype(np.int32) + offsets[0]
+    at = places.astype(np.int32) + offsets[0]
     rows: Rows
     if len(at) < len(values):  # look up the few bytes, or else the ends of the rows
         rows = once(np.searchsorted(offsets, at, side="right") - 1)
@@ -97,6 +104,8 @@ def rows_with_outer_space(values: pa.StringArray) -> Rows:
     filled = ends > starts
     if values.null_count:
         filled &= is_valid(values)
+    if filled.all():
+        return np.flatnonzero((data[starts] == _SPACE) | (data[ends - 1] == _SPACE))
     outer = (data[starts[filled]] == _SPACE) | (data[ends[filled] - 1] == _SPACE)
     rows: Rows = np.flatnonzero(filled)[outer]
     return rows
@@ -183,39 +192,4 @@ def without(values: pa.StringArray, rows: Rows) -> pa.StringArray:
         offsets.slice(first * width, (count + 1) * width),
         data,
         pa.py_buffer(np.packbits(marks, bitorder="little")),
-    )
-
-
-def splice(values: pa.StringArray, rows: Rows, replacements: pa.StringArray) -> pa.StringArray:
-    """`values` with `replacements` at `rows` (ascending): what lies between is copied in runs.
-
-    Raises:
-        OverflowError: the result has more bytes than one column can hold.
-    """
-    (data, offsets), (new, new_offsets) = bytes_of(values), bytes_of(replacements)
-    ends = np.zeros(len(values) + 1, dtype=np.int64)
-    lengths = np.diff(offsets)
-    lengths[rows] = np.diff(new_offsets)
-    np.cumsum(lengths, out=ends[1:])
-    if ends[-1] > _MOST_BYTES:
-        raise OverflowError
-    text, inserted = data.data, new.data
-    pieces: list[memoryview] = []
-    done = int(offsets[0])
-    begins, behind = offsets[rows].tolist(), offsets[rows + 1].tolist()
-    cuts = new_offsets.tolist()
-    for begin, end, first, last in zip(begins, behind, cuts, cuts[1:], strict=False):
-        pieces += (text[done:begin], inserted[first:last])
-        done = end
-    pieces.append(text[done : int(offsets[-1])])
-    is_stated = None
-    if values.null_count or replacements.null_count:
-        marks = is_valid(values).copy()
-        marks[rows] = is_valid(replacements)
-        is_stated = pa.py_buffer(np.packbits(marks, bitorder="little"))
-    return pa.StringArray.from_buffers(
-        len(values),
-        pa.py_buffer(ends.astype(np.int32)),
-        pa.py_buffer(b"".join(pieces)),
-        is_stated,
     )

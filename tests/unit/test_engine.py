@@ -23,6 +23,7 @@ import pytest
 
 from daemon.db import engine
 from daemon.db.backup import backup_name, prune_backups
+from daemon.db.opening import connect_to_read
 from daemon.db.errors import StaleJob, StateCorrupt, StateUnavailable
 from daemon.db.store import JobStore
 from daemon.states import Disposition, JobEvent, JobState
@@ -113,7 +114,7 @@ def test_a_reader_sees_every_commit_and_never_a_half_one(path: Path, store: JobS
 
 def test_a_reader_cannot_write_even_by_mistake(path: Path, store: JobStore) -> None:
     with (
-        closing(engine.connect_to_read(path)) as reader,
+        closing(connect_to_read(path)) as reader,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         reader.execute("INSERT INTO meta VALUES ('a', 'b')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,6 @@ from pipeline.standardize.textbytes import (
     rows_with_any,
     rows_with_capitals,
     rows_with_outer_space,
-    splice,
     without,
 )
 
@@ -93,19 +93,22 @@ def test_texts_become_null_one_after_another(
     assert found.to_pylist() == [None if row in rows else text for row, text in enumerate(texts)]
 
 
+@pytest.mark.parametrize("many", [0, 1 << 30])
 @given(columns(), TEXTS, st.data())
-def test_splicing_is_replacing_one_after_another(
-    column: tuple[pa.StringArray, list[str | None]], fresh: list[str | None], data: st.DataObject
+def test_texts_are_replaced_one_after_another(
+    many: int, column: tuple[pa.StringArray, list[str | None]], fresh: list[str | None], data: Any
 ) -> None:
     values, texts = column
     count = min(len(texts), len(fresh))
     rows = sorted(data.draw(st.permutations(range(len(texts))))[:count])
-    spliced = splice(values, np.array(rows, dtype=np.int64), pa.array(fresh[:count], pa.string()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.standardize.distinct._MANY", many)
+        replaced = put(values, rows, pa.array(fresh[:count], pa.string()))
     expected = list(texts)
     for row, text in zip(rows, fresh, strict=False):
         expected[row] = text
-    spliced.validate(full=True)
-    assert spliced.to_pylist() == expected
+    replaced.validate(full=True)
+    assert replaced.to_pylist() == expected
 
 
 @pytest.mark.parametrize("start", [0, 1_000])
@@ -119,13 +122,12 @@ def test_few_of_many_are_put_in_place_as_many_are(start: int) -> None:
     assert put(values, rows, pa.array(fresh, pa.string())).to_pylist() == expected
 
 
-def test_what_no_column_can_hold_is_not_spliced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.standardize.textbytes._MOST_BYTES", 5)
-    with pytest.raises(OverflowError):
-        splice(pa.array(["abc", "d"]), np.array([1]), pa.array(["efg"]))
+def test_texts_that_fill_a_column_can_still_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.standardize.distinct._MANY", 1)
-    monkeypatch.setattr("pipeline.standardize.distinct._SPARSE", 1)
-    assert put(pa.array(["abc", "d"]), [1], pa.array(["efg"])).to_pylist() == ["abc", "efg"]
+    huge = np.zeros(2**31 - 2, dtype=np.uint8)  # of which no byte is ever touched
+    ends = pa.py_buffer(np.array([0, len(huge) - 1, len(huge)], dtype=np.int32))
+    values = pa.StringArray.from_buffers(2, ends, pa.py_buffer(huge))
+    assert put(values, [0], pa.array(["some"])).to_pylist() == ["some", "\x00"]
 
 
 @given(st.lists(st.integers(0, 20)), st.lists(st.integers(0, 20)))
