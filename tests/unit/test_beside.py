@@ -278,6 +278,8 @@ def test_a_worker_with_its_usual_memory_has_a_helper_for_a_large_file(tmp_path: 
     task = replace(Desk(tmp_path).task(many), contract="patients")
     done = in_its_own_process(
         "import json, resource, sys\n"
+        "from daemon.executors import process\n"
+        "process.prepare('')  # as the daemon prepares its workers, before Arrow is loaded\n"
         "from pipeline.harmonize import harmonize_file\n"
         "from pipeline.messages import HarmonizeTask\n"
         "resource.setrlimit(resource.RLIMIT_DATA, (2048 << 20, 2048 << 20))\n"

@@ -23,8 +23,8 @@ import pytest
 
 from daemon.db import engine
 from daemon.db.backup import backup_name, prune_backups
-from daemon.db.opening import connect_to_read
 from daemon.db.errors import StaleJob, StateCorrupt, StateUnavailable
+from daemon.db.opening import connect_to_read
 from daemon.db.store import JobStore
 from daemon.states import Disposition, JobEvent, JobState
 from tests.unit.stored_jobs import HandClock, bring_to, deliver, intent, move, open_job
