@@ -153,7 +153,9 @@ def test_the_foremost_error_comes_out_and_nothing_is_left_running() -> None:
 
 
 def in_its_own_process(code: str) -> subprocess.CompletedProcess[str]:
-    told = f"import os, time, signal\nfrom pipeline.beside import Helper, is_possible\n{code}"
+    prepared = "from daemon.executors import process\nprocess.prepare('')"  # as workers are
+    said = "import os, time, signal\nfrom pipeline.beside import Helper, is_possible"
+    told = f"{prepared}\n{said}\n{code}"
     return subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
 
 
@@ -278,8 +280,6 @@ def test_a_worker_with_its_usual_memory_has_a_helper_for_a_large_file(tmp_path: 
     task = replace(Desk(tmp_path).task(many), contract="patients")
     done = in_its_own_process(
         "import json, resource, sys\n"
-        "from daemon.executors import process\n"
-        "process.prepare('')  # as the daemon prepares its workers, before Arrow is loaded\n"
         "from pipeline.harmonize import harmonize_file\n"
         "from pipeline.messages import HarmonizeTask\n"
         "resource.setrlimit(resource.RLIMIT_DATA, (2048 << 20, 2048 << 20))\n"
