@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.scoring import EVEN
@@ -35,7 +36,7 @@ _AT_EDGE = {
 def delimiters(lines: Sequence[str]) -> list[str]:
     """Marks that may be the delimiter of `lines` (not blank ones), the likeliest first."""
     bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
-    chars = Counter(char for line in bare for char in set(line))
+    chars = Counter(chain.from_iterable(map(set, bare)))
     least = max(1, int(_SOME * len(lines)))
     marks = {
         char

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import islice
 
 from pipeline.formats.raw.alphabets import CODE_PAGES, SIGNS
@@ -16,6 +17,7 @@ from pipeline.formats.raw.eastern import eastern
 
 _MOST_SEEN = 3_000
 _RUN = re.compile(rb"(?s)[\x00-\x7f]{0,2}[\x80-\xff]+[\x00-\x7f]?")
+_SPACE, _LINE_END = b" \n"
 _COMMON, _USED, _FOREIGN, _ODD = 1.0, 0.5, -1.2, -2.5
 _JOINERS = "’‘´·–—-\u00ad"
 
@@ -43,20 +45,18 @@ def detect(data: bytes) -> CodePage:
     contexts = _contexts(data)
     if not contexts:
         return CodePage("cp1252", 0.5, "no byte above 127 was seen in the sample", 0)
-    found = sorted(
-        ((_score(codec, contexts), codec) for codec in CODE_PAGES), key=lambda one: -one[0]
-    )
+    seen = _seen(contexts)
+    found = sorted(((_score(codec, seen), codec) for codec in CODE_PAGES), key=lambda one: -one[0])
     best, codec = found[0]
-    shown = _text(codec, contexts)
-    rivals = [(score, other) for score, other in found[1:] if _text(other, contexts) != shown]
-    lead = best - rivals[0][0] if rivals else 8.0
-    seen = sum(contexts.values())
-    good = max(0.0, min(1.0, 0.6 + 0.4 * best / _most(contexts)))
+    shown = _shown(codec, seen)
+    rivals = [score for score, other in found[1:] if _shown(other, seen) != shown]
+    lead = best - rivals[0] if rivals else 8.0
+    good = max(0.0, min(1.0, 0.6 + 0.4 * best / sum(seen.weights.values())))
     confidence = round(good * (1 - 2.0 ** -max(0.0, lead)), 3)
     return CodePage(
         codec,
         confidence,
-        f"its {seen} places with bytes above 127 are as text in {codec} has them",
+        f"its {contexts.total()} places with bytes above 127 are as text in {codec} has them",
         len(contexts),
     )
 
@@ -67,56 +67,72 @@ def _contexts(data: bytes) -> Counter[bytes]:
     return Counter(match[0] for match in islice(runs, _MOST_SEEN))
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of a text's bytes above 127, all of it weighted.
+
+    places: by the byte before, the byte itself, the one behind, and whether the one before is the
+    space between a number and what may be its unit. weights: by the byte.
+    """
+
+    places: dict[tuple[int, int, int, bool], float]
+    weights: dict[int, float]
+
+
+def _seen(contexts: Counter[bytes]) -> _Seen:
+    places: dict[tuple[int, int, int, bool], float] = {}
+    weights: dict[int, float] = {}
+    for context, count in contexts.items():
+        weight = _weight(count)
+        for at, byte in enumerate(context):
+            if byte < 128:
+                continue
+            before = context[at - 1] if at else _LINE_END
+            behind = context[at + 1] if at + 1 < len(context) else _LINE_END
+            is_spaced = before == _SPACE and at > 1 and context[at - 2] in b"0123456789"
+            key = before, byte, behind, is_spaced
+            places[key] = places.get(key, 0.0) + weight
+            weights[byte] = weights.get(byte, 0.0) + weight
+    return _Seen(places, weights)
+
+
 def _weight(count: int) -> float:
     """Repeats of the same place prove little more."""
     return min(count, 3) + 0.1 * max(0, count - 3)
 
 
-def _most(contexts: Counter[bytes]) -> float:
-    """The score that text of frequent letters only would have."""
-    high = {context: sum(byte > 127 for byte in context) for context in contexts}
-    return sum(_weight(count) * high[context] for context, count in contexts.items())
+@cache
+def _chars(codec: str) -> str:
+    """The character of each byte."""
+    return "".join(bytes([byte]).decode(codec, "replace") for byte in range(256))
 
 
-def _text(codec: str, contexts: Counter[bytes]) -> str:
-    return "\x00".join(context.decode(codec, "replace") for context in contexts)
+def _shown(codec: str, seen: _Seen) -> list[str]:
+    chars = _chars(codec)
+    return [chars[byte] for byte in seen.weights]
 
 
-def _score(codec: str, contexts: Counter[bytes]) -> float:
+def _score(codec: str, seen: _Seen) -> float:
     languages, usual = CODE_PAGES[codec]
-    letters: dict[str, float] = {}
+    chars = _chars(codec)
+    letters = {byte: chars[byte] for byte in seen.weights if chars[byte] not in SIGNS}
     total = usual
-    for context, count in contexts.items():
-        text = context.decode(codec, "replace")
-        weight = _weight(count)
-        total += weight * _placed(text)
-        for char in text:
-            if ord(char) > 127 and char not in SIGNS:
-                letters[char] = letters.get(char, 0.0) + weight
-    return total + max(_belong(letters, *alphabet) for alphabet in languages.values())
+    for (before, byte, behind, is_spaced), weight in seen.places.items():
+        char = chars[byte]
+        left = "0" if is_spaced and char in "€£°µ" else chars[before]
+        total += weight * _place(char, left, chars[behind])
+    return total + max(_belong(letters, seen, *alphabet) for alphabet in languages.values())
 
 
-def _belong(letters: dict[str, float], frequent: str, others: str) -> float:
+def _belong(letters: dict[int, str], seen: _Seen, frequent: str, others: str) -> float:
     return sum(
-        weight * (_COMMON if char in frequent else _USED if char in others else _FOREIGN)
-        for char, weight in letters.items()
+        seen.weights[byte]
+        * (_COMMON if char in frequent else _USED if char in others else _FOREIGN)
+        for byte, char in letters.items()
     )
 
 
-def _placed(text: str) -> float:
-    """How well the characters above 127 of one run stand beside their neighbours."""
-    total = 0.0
-    for at, char in enumerate(text):
-        if ord(char) < 128:
-            continue
-        before = text[at - 1] if at else "\n"
-        after = text[at + 1] if at + 1 < len(text) else "\n"
-        if before == " " and char in "€£°µ" and at > 1 and text[at - 2].isdigit():
-            before = "0"
-        total += _place(char, before, after)
-    return total
-
-
+@lru_cache(16_384)
 def _place(char: str, before: str, after: str) -> float:
     if char == "\ufffd" or (not char.isprintable() and char not in "\u00a0\u00ad"):
         return 2 * _ODD

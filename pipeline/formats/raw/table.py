@@ -49,9 +49,10 @@ class TableFinder:
         self._lines = lines
         self._dialect = dialect
         every = list(Lexer(dialect).records(lines, start))
-        self._blank = sum(record.blank for record in every)
-        self._records = [record for record in every if not record.blank]
-        self._gaps = gaps(every)
+        blanks = [record.blank for record in every]
+        self._blank = sum(blanks)
+        self._records = [record for record, blank in zip(every, blanks, strict=True) if not blank]
+        self._gaps = gaps(blanks)
         self.width = main_width(self._records) if width is None else width
         self._fits = [
             len(record.cells) == self.width and not record.broken for record in self._records
@@ -94,17 +95,13 @@ class TableFinder:
         fits = self._fits
         if True not in fits:
             return 0, len(fits) - 1
-        firsts = [
-            at for at, fit in enumerate(fits) if fit and share_of(fits[at : at + _AHEAD]) >= 0.5
-        ]
-        lasts = [
-            at
-            for at, fit in enumerate(fits)
-            if fit and share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
-        ]
-        first = firsts[0] if firsts else fits.index(True)
-        last = lasts[-1] if lasts else len(fits) - 1 - fits[::-1].index(True)
-        return first, max(first, last)
+        places = [at for at, fit in enumerate(fits) if fit]
+        firsts = (at for at in places if share_of(fits[at : at + _AHEAD]) >= 0.5)
+        lasts = (
+            at for at in reversed(places) if share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
+        )
+        first = next(firsts, places[0])
+        return first, max(first, next(lasts, places[-1]))
 
     def _without_sparse_head(self, first: int, last: int) -> int:
         """Leave out leading records that are as wide as the table and nearly empty."""
@@ -246,7 +243,7 @@ class TableFinder:
         for at in range(data, last + 1):
             record = self._records[at]
             if self._fits[at] and not (record.stray and mender.doubts(record)):
-                if names and [cell.strip() for cell in record.cells] == names:
+                if names and self._repeats(record.cells, names):
                     table.repeated.append(self._line(at))
                 elif at == data and is_rule(record.cells):
                     table.comments.append(self._line(at))
@@ -255,6 +252,10 @@ class TableFinder:
             else:
                 self._odd_row(table, at, mender)
         return last + 1
+
+    @staticmethod
+    def _repeats(cells: Sequence[str], names: Sequence[str]) -> bool:
+        return cells[0].strip() == names[0] and [cell.strip() for cell in cells] == names
 
     def _row(self, table: RawTable, record: RawRecord, mender: Mender) -> None:
         """A row as wide as the table."""

@@ -63,15 +63,10 @@ def trim(table: RawTable) -> None:
     table.width = last
 
 
-def gaps(records: Sequence[RawRecord]) -> list[bool]:
+def gaps(blanks: Sequence[bool]) -> list[bool]:
     """For each record that is not blank, whether a blank one stands right above it."""
-    gaps: list[bool] = []
-    blank = False
-    for record in records:
-        if not record.blank:
-            gaps.append(blank)
-        blank = record.blank
-    return gaps
+    above = [False, *blanks]
+    return [before for before, blank in zip(above, blanks, strict=False) if not blank]
 
 
 def usual_width(records: Sequence[RawRecord]) -> int:
@@ -92,7 +87,7 @@ def share_of(flags: Sequence[bool]) -> float:
 
 def count_filled(cells: Sequence[str]) -> int:
     """How many cells hold more than space."""
-    return sum(bool(cell.strip()) for cell in cells)
+    return len(cells) - list(map(str.strip, cells)).count("")
 
 
 def sums(text: str) -> bool:
