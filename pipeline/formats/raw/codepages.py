@@ -19,6 +19,7 @@ _MOST_SEEN = 3_000
 _RUN = re.compile(rb"(?s)[\x00-\x7f]{0,2}[\x80-\xff]+[\x00-\x7f]?")
 _SPACE, _LINE_END = b" \n"
 _COMMON, _USED, _FOREIGN, _ODD = 1.0, 0.5, -1.2, -2.5
+_BEST_PLACE, _ROUNDING = 1.2, 1e-6
 _JOINERS = "’‘´·–—-\u00ad"
 
 
@@ -46,11 +47,8 @@ def detect(data: bytes) -> CodePage:
     if not contexts:
         return CodePage("cp1252", 0.5, "no byte above 127 was seen in the sample", 0)
     seen = _seen(contexts)
-    found = sorted(((_score(codec, seen), codec) for codec in CODE_PAGES), key=lambda one: -one[0])
-    best, codec = found[0]
-    shown = _shown(codec, seen)
-    rivals = [score for score, other in found[1:] if _shown(other, seen) != shown]
-    lead = best - rivals[0] if rivals else 8.0
+    best, codec, rival = _likeliest(seen)
+    lead = 8.0 if rival is None else best - rival
     good = max(0.0, min(1.0, 0.6 + 0.4 * best / sum(seen.weights.values())))
     confidence = round(good * (1 - 2.0 ** -max(0.0, lead)), 3)
     return CodePage(
@@ -59,6 +57,25 @@ def detect(data: bytes) -> CodePage:
         f"its {contexts.total()} places with bytes above 127 are as text in {codec} has them",
         len(contexts),
     )
+
+
+def _likeliest(seen: _Seen) -> tuple[float, str, float | None]:
+    """The best score, whose it is, and the best one of a code page that shows another text.
+
+    Code pages whose letters alone put them behind that one are not looked at closely.
+    """
+    letters = {codec: _letters(codec, seen) for codec in CODE_PAGES}
+    scores: dict[str, float] = {}
+    best, rival = "", None
+    for codec in sorted(CODE_PAGES, key=lambda one: -_at_best(one, letters[one], seen)):
+        if rival is not None and _at_best(codec, letters[codec], seen) < rival:
+            break
+        scores[codec] = letters[codec] + _places(codec, seen)
+        best = max((one for one in CODE_PAGES if one in scores), key=lambda one: scores[one])
+        shown = _shown(best, seen)
+        others = [score for one, score in scores.items() if _shown(one, seen) != shown]
+        rival = max(others, default=None)
+    return scores[best], best, rival
 
 
 def _contexts(data: bytes) -> Counter[bytes]:
@@ -112,16 +129,30 @@ def _shown(codec: str, seen: _Seen) -> list[str]:
     return [chars[byte] for byte in seen.weights]
 
 
-def _score(codec: str, seen: _Seen) -> float:
+def _letters(codec: str, seen: _Seen) -> float:
+    """How well the letters belong to one language, with what is given to the usual code pages."""
     languages, usual = CODE_PAGES[codec]
     chars = _chars(codec)
     letters = {byte: chars[byte] for byte in seen.weights if chars[byte] not in SIGNS}
-    total = usual
+    return usual + max(_belong(letters, seen, *alphabet) for alphabet in languages.values())
+
+
+def _places(codec: str, seen: _Seen) -> float:
+    """How well the characters stand beside their neighbours."""
+    chars = _chars(codec)
+    total = 0.0
     for (before, byte, behind, is_spaced), weight in seen.places.items():
         char = chars[byte]
         left = "0" if is_spaced and char in "€£°µ" else chars[before]
         total += weight * _place(char, left, chars[behind])
-    return total + max(_belong(letters, seen, *alphabet) for alphabet in languages.values())
+    return total
+
+
+def _at_best(codec: str, letters: float, seen: _Seen) -> float:
+    """What a code page scores at most: only signs are given something for where they stand."""
+    chars = _chars(codec)
+    signs = sum(weight for byte, weight in seen.weights.items() if chars[byte] in SIGNS)
+    return letters + _BEST_PLACE * signs + _ROUNDING
 
 
 def _belong(letters: dict[int, str], seen: _Seen, frequent: str, others: str) -> float:

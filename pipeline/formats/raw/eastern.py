@@ -12,6 +12,7 @@ _SAMPLE = 65_536
 _PAIRS = re.compile(rb"(?s)[\x00-\x7f]+|[\x80-\xff].?")
 _OR_KANA = re.compile(rb"(?s)[\x00-\x7f]+|[\xa1-\xdf]|[\x80-\xff].?")
 _ASCII = bytes(range(128))
+_LEADS_932 = bytes([0x81, 0x82, 0x83, *range(0x88, 0x99)])
 _NO_TRAIL = 0xA1  # what is taken for the second byte of a pair that the sample cuts
 
 
@@ -30,7 +31,11 @@ class _Pairs:
 
 def count_high(data: bytes) -> int:
     """How many bytes are above 127."""
-    return len(data.translate(None, _ASCII))
+    return len(data) - _count(data, _ASCII)
+
+
+def _count(data: bytes, some: bytes) -> int:
+    return len(data) - len(data.translate(None, some))
 
 
 def eastern(data: bytes) -> tuple[str, float] | None:
@@ -39,9 +44,12 @@ def eastern(data: bytes) -> tuple[str, float] | None:
     if count_high(sample) < 2 * _LEAST:
         return None
     pairs = _pairs(sample, kana=False)
+    codecs = ["euc-jp", "gb18030", "cp949", "cp950"]
+    if 2 * _count(sample, _LEADS_932) >= _SHARE * count_high(sample):  # else no share is enough
+        codecs.insert(1, "cp932")
     found = [
         (codec, share)
-        for codec in ("euc-jp", "cp932", "gb18030", "cp949", "cp950")
+        for codec in codecs
         if (share := _usual(_pairs(sample, kana=True) if codec == "cp932" else pairs, codec))
         >= _SHARE
         and _decodes(data, codec)
@@ -95,7 +103,7 @@ def _usual(found: _Pairs, codec: str) -> float:
 
 def _is_usual(codec: str, lead: int, trail: int) -> bool:
     if codec == "cp932":
-        return (lead in (0x81, 0x82, 0x83) or 0x88 <= lead <= 0x98) and trail >= 0x40
+        return lead in _LEADS_932 and trail >= 0x40
     if codec == "cp950":
         return 0xA1 <= lead <= 0xC6 and (0x40 <= trail <= 0x7E or trail >= 0xA1)
     if trail < 0xA1:
