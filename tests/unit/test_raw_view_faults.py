@@ -60,6 +60,20 @@ def test_settings_of_two_columns_above_two_columns_are_left_out() -> None:
     assert reading.describe()["preamble"] == 4
 
 
+def test_settings_of_two_filled_columns_above_two_columns_of_values_are_left_out() -> None:
+    reading = read("Operator,Miller", "Made on,2024-01-02", "Interval,10", "time,level",
+                   "0.1,3.4", "0.2,3.5", "0.3,3.4", "0.4,3.6")  # fmt: skip
+
+    assert rows_of(reading) == ["time|level", "0.1|3.4", "0.2|3.5", "0.3|3.4", "0.4|3.6"]
+    assert reading.describe()["preamble"] == 3
+
+
+def test_a_unit_below_each_name_makes_no_settings_of_the_names() -> None:
+    reading = read("time,level", "s,mV", "0.1,3.4", "0.2,3.5", "0.3,3.4", "0.4,3.6")
+
+    assert rows_of(reading)[0] == "time s|level mV"
+
+
 def test_a_line_drawn_below_the_header_is_no_row() -> None:
     reading = read("id;name;made", "--;----;----", "1;Ann;2020-01-01", "2;Bo;2020-01-02")
 
@@ -298,3 +312,168 @@ def test_text_with_blanks_between_values_parted_by_blanks_is_one_column() -> Non
 def test_notes_that_split_as_rows_do_are_left_out(below: tuple[str, ...]) -> None:
     reading = read("word,count", "red,35", "blue,61", "green,7", *below)
     assert rows_of(reading) == ["word|count", "red|35", "blue|61", "green|7"]
+
+
+# as people really write them
+
+
+def test_titles_as_wide_as_the_table_are_left_out_though_rows_are_sparse() -> None:
+    reading = read("Ward visits,,,", "May 2024,,,", "ward,lead,visits,cost", "North,none,,",
+                   "South,Hill,3,12.50", "East,none,,", "West,none,,")  # fmt: skip
+
+    assert rows_of(reading)[:2] == ["ward|lead|visits|cost", "North|none||"]
+    assert reading.describe()["preamble"] == 2
+
+
+def test_names_in_three_levels_are_put_together() -> None:
+    reading = read("Ward,Lead,Nurses,,,,Total,", ",,Day,,Night,,,",
+                   ",,Count,Cost,Count,Cost,Count,Cost",
+                   "North,Hill,4,120.5,2,80.1,6,200.6", "South,Bell,5,150.0,2,81.0,7,231.0",
+                   "East,Moss,3,99.9,1,41.2,4,141.1")  # fmt: skip
+
+    assert rows_of(reading)[0] == (
+        "Ward|Lead|Nurses Day Count|Nurses Day Cost|Nurses Night Count|Nurses Night Cost"
+        "|Total Count|Total Cost"
+    )
+    assert reading.describe()["header_lines"] == [1, 2, 3]
+    assert len(reading.table.rows) == 3
+
+
+def test_a_row_of_data_is_no_further_level_of_names() -> None:
+    reading = read("Ward,,Beds,", "North,x,12,3", "South,,9,4", "East,y,15,5", "West,,3,1")
+
+    assert len(reading.table.rows) == 4
+    assert reading.describe()["header_lines"] == [1]
+
+
+def visits(header: str) -> RawReading:
+    row = "2024-01-{0:02},{0}:15,P-{0}7,{0}.50,https://example.org/{0},"
+    return read(header, *(row.format(at) for at in range(10, 22)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["DateTime,Patient,Price,Url,Notes", "Date,TimePatient,Price,Url,Notes",
+     "Date,Time,PatientPrice,Url,Notes", "Date,Time,Patient,PriceUrl,Notes"],
+)  # fmt: skip
+def test_two_names_without_a_separator_are_parted_where_the_values_say_so(header: str) -> None:
+    reading = visits(header)
+
+    assert reading.table.header == ["Date", "Time", "Patient", "Price", "Url", "Notes"]
+
+
+def test_closing_separators_make_no_name_of_two() -> None:
+    reading = visits("Date,Time,Patient,PriceNet,WebUrl")
+
+    assert reading.table.header == ["Date", "Time", "Patient", "PriceNet", "WebUrl"]
+    assert all(len(row) == 5 for row in reading.table.rows)
+
+
+NAMES = ("Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal", "Ivy")
+NOTES = [
+    f'{at},"Hill, {name}","Seen at {at}0 a.m., as agreed with {name}",{at}.5'
+    for at, name in enumerate(NAMES, 1)
+]
+
+
+def test_two_quoted_cells_without_a_separator_are_parted() -> None:
+    torn = '5,"Moss, Kim""Came back without the letter from home",5.5'
+    reading = read("no,name,note,cost", *NOTES, torn)
+
+    assert rows_of(reading)[-1] == "5|Moss, Kim|Came back without the letter from home|5.5"
+
+
+def test_a_quote_that_opens_in_one_cell_and_closes_in_another_holds_the_separator() -> None:
+    torn = '5,Kim"Came back, with all the letters from home, at noon",5.5'
+    reading = read("no,name,note,cost", *(line.replace("Hill, ", "") for line in NOTES), torn)
+
+    assert rows_of(reading)[-1] == "5|Kim|Came back, with all the letters from home, at noon|5.5"
+
+
+def test_a_line_end_in_quotes_behind_the_last_column_stays() -> None:
+    reading = read('"ward";"beds";"lead"', '"North";"12";"Hill";"', '"')
+
+    assert reading.table.header == ["ward", "beds", "lead"]
+    assert reading.table.rows == [["North", "12", "Hill", "\n"]]
+
+
+def test_where_no_two_lines_are_alike_the_names_tell_the_columns() -> None:
+    reading = read("id,name,age", "11,Ann", "12,Bo,26,left")
+
+    assert reading.table.header == ["id", "name", "age"]
+    assert reading.table.rows == [["11", "Ann", ""], ["12", "Bo", "26", "left"]]
+
+
+def test_remarks_among_few_rows_are_no_rows() -> None:
+    reading = read("x,y,z", "# first", "1,2,3", "# second", "# third", "4,5,6", "# end")
+
+    assert rows_of(reading) == ["x|y|z", "1|2|3", "4|5|6"]
+    assert reading.describe()["comment_lines"] == [2, 4, 5, 7]
+
+
+def test_remarks_do_not_decide_what_parts_the_cells() -> None:
+    reading = read("# One remark", "# another one", "a line that lacks the mark", "# a third",
+                   "ward;beds", "# a fourth", "3;7", "4;9", "# the end")  # fmt: skip
+
+    assert rows_of(reading) == ["ward|beds", "3|7", "4|9"]
+
+
+def test_a_number_sign_that_begins_the_names_is_no_remark() -> None:
+    reading = read("# of beds,ward,lead", "12,North,Hill", "9,South,Bell", "15,East,Moss")
+
+    assert rows_of(reading)[:2] == ["# of beds|ward|lead", "12|North|Hill"]
+
+
+# as programs show tables, and write logs
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        ("+----+-------+", "| id | name  |", "+----+-------+", "|  1 | Ann H |", "|  2 | Bo    |",
+         "|  3 | Cy    |", "+----+-------+", "3 rows in set (0.00 sec)"),
+        ("| id | name |", "|:---|-----:|", "| 1 | Ann H |", "| 2 | Bo |", "| 3 | Cy |"),
+        (" id | name  ", "----+-------", "  1 | Ann H", "  2 | Bo", "  3 | Cy", "(3 rows)"),
+    ],
+    ids=["framed", "markdown", "ruled"],
+)  # fmt: skip
+def test_drawn_tables_are_read_without_their_bars_and_rules(drawn: tuple[str, ...]) -> None:
+    assert rows_of(read(*drawn)) == ["id|name", "1|Ann H", "2|Bo", "3|Cy"]
+
+
+def test_bars_without_a_rule_stay_as_they_are() -> None:
+    reading = read("|a|b|", "|1|x|", "|2|y|", "|3|z|")
+
+    assert reading.table.width == 4
+
+
+def test_pairs_of_names_and_values_are_a_table_of_their_values() -> None:
+    reading = read('at=2024-01-02 level=info text="bed \\"A\\" free" took=12',
+                   'at=2024-01-03 level=warn text="no bed"', "at=2024-01-04 level=info took=9",
+                   'at=2024-01-05 level=info text="all quiet" took=7')  # fmt: skip
+
+    assert rows_of(reading) == ["at|level|text|took", '2024-01-02|info|bed "A" free|12',
+                                "2024-01-03|warn|no bed|", "2024-01-04|info||9",
+                                "2024-01-05|info|all quiet|7"]  # fmt: skip
+
+
+def test_an_equals_sign_in_a_cell_makes_no_pairs() -> None:
+    reading = read("name,rule", "a,x=1", "b,y=2", "c,z=3")
+
+    assert rows_of(reading) == ["name|rule", "a|x=1", "b|y=2", "c|z=3"]
+
+
+def test_the_colons_of_a_clock_part_no_cells() -> None:
+    reading = read(*(f"Jan  2 10:0{at}:01 host{at} app[22{at}]: done with {at} things, {'x' * at}"
+                     for at in range(1, 8)))  # fmt: skip
+
+    assert reading.describe()["delimiter"] != ":"
+
+
+def test_names_of_several_words_stand_above_values_parted_by_single_blanks() -> None:
+    reading = read("Patient ID  First Name  Seen on  Weight kg", "101 Ann 2024-01-02 61.5",
+                   "102 Bo 2024-01-03 70.2", "103 Cy 2024-01-04 55.0",
+                   "104 Di 2024-01-05 81.1")  # fmt: skip
+
+    assert rows_of(reading)[:2] == ["Patient ID|First Name|Seen on|Weight kg",
+                                    "101|Ann|2024-01-02|61.5"]  # fmt: skip

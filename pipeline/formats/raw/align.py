@@ -21,6 +21,9 @@ _MERGE_QUOTED = 2.5
 _PROSE, _TIGHT = 1.0, 0.6
 _LONGEST_SPLIT, _LONG = 300, 20
 _MOST_MERGED = 12
+_RIVAL = 0.7  # places that are nearly as good
+_ROUNDING = 1e-6
+_GAPS = (3.0, 9.0, math.inf)  # how far below the most that can be the likeliest way is looked for
 
 _Move = tuple[int, int, tuple[str, ...]]
 
@@ -38,96 +41,193 @@ class Aligner:
     """Lays rows over the columns of one table."""
 
     def __init__(self, models: Sequence[ColumnModel]) -> None:
-        self._models = models
+        self.models = models
         self.width = len(models)
         self._splits: dict[tuple[str, int], tuple[float, tuple[str, str]] | None] = {}
 
     def plain(self, cells: Sequence[str]) -> float:
         """Fit of a row that is filled up, or overflows, at its end."""
-        fit = sum(model.fit(cell) for model, cell in zip(self._models, cells, strict=False))
-        missing = self._models[len(cells) :]
-        fit += sum(self._missing(model) for model in missing)
+        fit = sum(model.fit(cell) for model, cell in zip(self.models, cells, strict=False))
+        fit += sum(map(_missing, self.models[len(cells) :]))
         for at in range(self.width, len(cells)):
-            fit -= _extra(cells, at, self.width) if cells[at].strip() else _CLOSING
+            fit -= _extra(cells, at, self.width)
         return fit
 
-    def align(self, cells: Sequence[str], joiner: str, merge: float = _MERGE) -> Alignment:
-        """The likeliest way to lay `cells` over the columns; `joiner` stood between them."""
-        count, width = len(cells), self.width
-        slack = abs(count - width) + 2
-        best: dict[tuple[int, int], tuple[float, _Move | None]] = {(0, 0): (0.0, None)}
-        for i in range(count + 1):
-            for j in range(max(0, i - slack), min(width, i + slack) + 1):
-                here = best.get((i, j))
-                if here is None:
-                    continue
-                for di, dj, made, gain in self._moves(cells, i, j, joiner, merge):
-                    key, total = (i + di, j + dj), here[0] + gain
-                    if key not in best or total > best[key][0] + 1e-9:
-                        best[key] = (total, (i, j, made))
-        found = best.get((count, width))
-        if found is None:
-            return Alignment(list(cells), self.plain(cells) - 50, changed=False)
-        row = _walk(best, (count, width))
-        return Alignment(row, found[0], changed=row != list(cells))
+    def align(
+        self, cells: Sequence[str], joiner: str, merge: float, least: float
+    ) -> Alignment | None:
+        """The likeliest way to lay `cells` over the columns; `joiner` stood between them.
 
-    def _moves(
-        self, cells: Sequence[str], i: int, j: int, joiner: str, merge: float
-    ) -> Iterator[tuple[int, int, tuple[str, ...], float]]:
-        left = len(cells) - i
-        if j == self.width:
-            if left:
-                gain = -_CLOSING
-                if cells[i].strip():
-                    gain = -_extra(cells, i, self.width)
-                yield 1, 0, () if not cells[i].strip() else (cells[i],), gain
-            return
-        model = self._models[j]
-        if not left:
-            yield 0, 1, ("",), self._missing(model)
-            return
-        yield 0, 1, ("",), max(-3.5, model.fit("")) - _MISS
-        yield 1, 1, (cells[i],), model.fit(cells[i])
-        if not cells[i].strip():
-            yield 1, 0, (), -_DROP
-        for size in range(2, min(left, _MOST_MERGED, left - (self.width - j) + 3) + 1):
-            whole = joiner.join(cells[i : i + size])
-            price = merge * (1 + 0.15 * (size - 2))
-            if joiner.strip():  # a separator within prose has a space behind it
-                spaced = sum(cell[:1] == " " for cell in cells[i + 1 : i + size])
-                price += _TIGHT * (size - 1 - spaced) - _PROSE * spaced
-            price += _MERGE_QUOTED * sum(isinstance(cell, Quoted) for cell in cells[i : i + size])
-            yield size, 1, (whole,), model.fit(whole) - price
-        if left < self.width - j and len(cells[i]) <= _LONGEST_SPLIT and j + 1 < self.width:
-            key = cells[i], j
-            if key not in self._splits:
-                self._splits[key] = self._split(*key)
-            halves = self._splits[key]
-            if halves is not None:
-                yield 1, 2, halves[1], halves[0] - _SPLIT
+        None when no way fits as well as `least`: what cannot come to that is not looked at.
+        """
+        least = max(least, self.plain(cells)) - _ROUNDING
+        row = _Row(self, cells, joiner, merge)
+        for gap in _GAPS:
+            enough = max(least, row.most - gap)
+            found = row.likeliest(enough)
+            if found is not None:
+                return found
+            if enough == least:
+                break
+        return None
 
-    @staticmethod
-    def _missing(model: ColumnModel) -> float:
-        """Price of a cell that is missing at the row's end, where rows are cut short."""
-        return max(-1.0, model.fit("")) - _MISS
+    def halves(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
+        """The best place to cut a cell that holds the values of columns `j` and `j` + 1."""
+        key = cell, j
+        if key not in self._splits:
+            self._splits[key] = self._split(*key)
+        return self._splits[key]
 
     def _split(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
-        """The best place to cut a cell that holds the values of two columns."""
-        first, second = self._models[j], self._models[j + 1]
+        first, second = self.models[j], self.models[j + 1]
         if len(cell) > 3 * (first.length + second.length) + _LONG:
             return None
         cuts = [at for at in range(1, len(cell)) if cell[at - 1] != " " != cell[at]]
         if not cuts:
             return None
-        fits = [first.fit(cell[:at]) + second.fit(cell[at:]) for at in cuts]
-        best = max(fits)
-        at = cuts[fits.index(best)]
-        rivals = sum(fit > best - 0.7 for fit in fits)
+        fits: list[float] = []
+        best, at = -math.inf, 0
+        for cut in cuts:
+            fit = first.fit(cell[:cut])
+            if fit + second.best < best - _RIVAL - _ROUNDING:
+                continue  # whatever the other half is
+            fit += second.fit(cell[cut:])
+            fits.append(fit)
+            if fit > best:
+                best, at = fit, cut
+        rivals = sum(fit > best - _RIVAL for fit in fits)
         return best - math.log(rivals), (cell[:at], cell[at:])
+
+
+class _Row:
+    """One row over the columns of a table: states are cells used up and columns filled.
+
+    most: what no way to lay it exceeds. It takes merged and cut cells to fit as well as any could;
+    so does `_ahead`, which tells of each state what can come behind it at best.
+    """
+
+    def __init__(self, aligner: Aligner, cells: Sequence[str], joiner: str, merge: float) -> None:
+        self._aligner, self._models, self._cells = aligner, aligner.models, cells
+        self._joiner, self._merge = joiner, merge
+        self._count, self._width = len(cells), aligner.width
+        slack = abs(self._count - self._width) + 2
+        self._bands = [
+            range(max(0, i - slack), min(self._width, i + slack) + 1)
+            for i in range(self._count + 1)
+        ]
+        self._blank = [not cell.strip() for cell in cells]
+        self._skipped = [max(-3.5, model.fit("")) - _MISS for model in self._models]
+        self._prices = [self._merged(i) for i in range(self._count)]
+        self._ahead = [[-math.inf] * (self._width + 2) for _ in range(self._count + 2)]
+        for i in range(self._count, -1, -1):
+            for j in reversed(self._bands[i]):
+                self._ahead[i][j] = self._bound(i, j)
+        self.most = self._ahead[0][0]
+
+    def likeliest(self, least: float) -> Alignment | None:
+        """The likeliest way; None when it fits less than `least`."""
+        best: dict[tuple[int, int], tuple[float, _Move | None]] = {(0, 0): (0.0, None)}
+        ahead = self._ahead
+        for i, band in enumerate(self._bands):
+            for j in band:
+                here = best.get((i, j))
+                if here is None or here[0] + ahead[i][j] < least:
+                    continue
+                for di, dj, made, gain in self._moves(i, j, least - here[0]):
+                    key, total = (i + di, j + dj), here[0] + gain
+                    if key not in best or total > best[key][0] + 1e-9:
+                        best[key] = (total, (i, j, made))
+        found = best.get((self._count, self._width))
+        if found is None or found[0] < least:
+            return None
+        row = _walk(best, (self._count, self._width))
+        return Alignment(row, found[0], changed=row != list(self._cells))
+
+    def _bound(self, i: int, j: int) -> float:
+        """What a move from a state, and all behind it, may come to at best."""
+        ahead = self._ahead
+        left = self._count - i
+        if j == self._width:
+            return -_extra(self._cells, i, self._width) + ahead[i + 1][j] if left else 0.0
+        model = self._models[j]
+        if not left:
+            return _missing(model) + ahead[i][j + 1]
+        most = self._skipped[j] + ahead[i][j + 1]
+        most = max(most, model.fit(self._cells[i]) + ahead[i + 1][j + 1])
+        if self._blank[i]:
+            most = max(most, -_DROP + ahead[i + 1][j])
+        prices = self._prices[i]
+        for size in self._sizes(i, j):
+            merged = model.best - prices[size] + ahead[i + size][j + 1]
+            most = merged if merged > most else most
+        if self._may_split(i, j):
+            most = max(most, model.best + self._models[j + 1].best - _SPLIT + ahead[i + 1][j + 2])
+        return most
+
+    def _moves(
+        self, i: int, j: int, least: float
+    ) -> Iterator[tuple[int, int, tuple[str, ...], float]]:
+        """Moves from a state that may, with all behind them, come to `least`; and cheap ones."""
+        cells, left = self._cells, self._count - i
+        if j == self._width:
+            if left:
+                yield 1, 0, () if self._blank[i] else (cells[i],), -_extra(cells, i, self._width)
+            return
+        model = self._models[j]
+        if not left:
+            yield 0, 1, ("",), _missing(model)
+            return
+        yield 0, 1, ("",), self._skipped[j]
+        yield 1, 1, (cells[i],), model.fit(cells[i])
+        if self._blank[i]:
+            yield 1, 0, (), -_DROP
+        for size in self._sizes(i, j):
+            price = self._prices[i][size]
+            if model.best - price + self._ahead[i + size][j + 1] >= least:
+                whole = self._joiner.join(cells[i : i + size])
+                yield size, 1, (whole,), model.fit(whole) - price
+        if self._may_split(i, j):
+            most = model.best + self._models[j + 1].best - _SPLIT + self._ahead[i + 1][j + 2]
+            halves = self._aligner.halves(cells[i], j) if most >= least else None
+            if halves is not None:
+                yield 1, 2, halves[1], halves[0] - _SPLIT
+
+    def _sizes(self, i: int, j: int) -> range:
+        """Of how many cells one may be merged here."""
+        left = self._count - i
+        return range(2, min(left, _MOST_MERGED, left - (self._width - j) + 3) + 1)
+
+    def _may_split(self, i: int, j: int) -> bool:
+        return (
+            self._count - i < self._width - j
+            and j + 1 < self._width
+            and len(self._cells[i]) <= _LONGEST_SPLIT
+        )
+
+    def _merged(self, i: int) -> list[float]:
+        """Prices of merging cells from `i` on, by how many they are."""
+        is_mark = bool(self._joiner.strip())
+        spaced = quoted = 0
+        prices = []
+        for size, cell in enumerate(self._cells[i : i + _MOST_MERGED], 1):
+            price = self._merge * (1 + 0.15 * (size - 2))
+            quoted += isinstance(cell, Quoted)
+            if is_mark:  # a separator within prose has a space behind it
+                spaced += size > 1 and cell[:1] == " "
+                price += _TIGHT * (size - 1 - spaced) - _PROSE * spaced
+            prices.append(price + _MERGE_QUOTED * quoted)
+        return [0.0, *prices]
+
+
+def _missing(model: ColumnModel) -> float:
+    """Price of a cell that is missing at the row's end, where rows are cut short."""
+    return max(-1.0, model.fit("")) - _MISS
 
 
 def _extra(cells: Sequence[str], at: int, width: int) -> float:
     """Price of a cell behind the last column; where one stands, more may follow."""
+    if not cells[at].strip():
+        return _CLOSING
     if not cells[at - 1].strip():
         return _EXTRA_BEHIND_EMPTY
     return _EXTRA if at <= width else _EXTRA_MORE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.scoring import EVEN
@@ -18,6 +19,7 @@ _SAME = 0.85  # of the lines hold a mark equally often
 _WRITTEN = ("\\t", "::", "||", "~~", ";;", "^^")
 _QUOTED = re.compile(r'"[^"]*"')
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b|://")
+_TO_THE_SECOND = re.compile(r"(?<![\d:])[0-2]?\d:[0-5]\d:[0-5]\d(?![\d:])")
 _BAR = re.compile(r"(?:^| )\|(?= |$)")
 _RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
 _BOUNDS = ",;\t|:^~\x14 "
@@ -35,7 +37,7 @@ _AT_EDGE = {
 def delimiters(lines: Sequence[str]) -> list[str]:
     """Marks that may be the delimiter of `lines` (not blank ones), the likeliest first."""
     bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
-    chars = Counter(char for line in bare for char in set(line))
+    chars = Counter(chain.from_iterable(map(set, bare)))
     least = max(1, int(_SOME * len(lines)))
     marks = {
         char
@@ -45,7 +47,7 @@ def delimiters(lines: Sequence[str]) -> list[str]:
         and char not in _NEVER
         and (char.isascii() or char in _BEYOND_ASCII)
     }
-    if ":" in marks and sum(":" in _CLOCK.sub("", line) for line in bare) < least:
+    if ":" in marks and _are_clocks(bare, least):
         marks.discard(":")
     marks |= {mark for mark in USUAL if chars[mark] >= 1}
     ranked = sorted(marks | _runs(bare, least), key=lambda mark: (-_evenness(bare, mark), mark))
@@ -55,6 +57,13 @@ def delimiters(lines: Sequence[str]) -> list[str]:
     if sum(width > 1 for width in blanks) * 2 > len(blanks):
         found += [" ", ""] if any("  " in line for line in bare) else [" "]
     return found
+
+
+def _are_clocks(lines: Sequence[str], least: int) -> bool:
+    """True when colons stand in times of day: in nearly no other place, or in nearly every line."""
+    if sum(":" in _CLOCK.sub("", line) for line in lines) < least:
+        return True
+    return sum(_TO_THE_SECOND.search(line) is not None for line in lines) >= _SAME * len(lines)
 
 
 def even_marks(lines: Sequence[str]) -> dict[str, float]:

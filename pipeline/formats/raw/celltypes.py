@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 EMPTY, NUMBER, DATE, TIME, CODE, WEB, WORD, TEXT, OTHER = "ENDTCUWXO"
@@ -41,9 +42,22 @@ _PHONE = re.compile(r"\+\d[\d ()./-]{5,}\d")
 _WORD = re.compile(r"[^\W\d][\w.'’&/()+:*%#!?°µ²³-]*")
 _TEXT = re.compile(r"[^\x00-\x08|\t;^~]*[^\W\d_][^\x00-\x08|\t;^~]*", re.S)
 _RUNS = re.compile(r"(.)\1+")
+_NINES, _CAPITAL, _SMALL = re.compile("99+"), re.compile("AA+"), re.compile("aa+")
 _DIGIT = re.compile(r"[0-9]")
-_UPPER = re.compile(r"[A-ZÀ-ÖØ-Þ]")
-_LOWER = re.compile(r"[a-zß-öø-ÿ]")
+_OF_WEB = re.compile(r"[@./:-]")
+_LONG = 200
+_MASKS = {
+    **dict.fromkeys(map(ord, "0123456789"), "9"),
+    **dict.fromkeys([*range(0x41, 0x5B), *range(0xC0, 0xD7), *range(0xD8, 0xDF)], "A"),
+    **dict.fromkeys([*range(0x61, 0x7B), *range(0xDF, 0xF7), *range(0xF8, 0x100)], "a"),
+}
+_UNIFORM = (
+    (NUMBER, re.compile(r"(?:-?[0-9]++(?:[.,][0-9]++)?\n)++")),
+    (DATE, re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}\n)++")),
+    (WORD, re.compile(r"(?:[^\W\d_]++\n)++")),
+    (CODE, re.compile(r"(?:(?:[A-Za-z]{1,2}-|[A-Za-z]++_?)[0-9]++\n)++")),
+    (TEXT, re.compile(r"(?:[A-Za-z]++(?: [A-Za-z]++)++\n)++")),
+)
 
 
 @lru_cache(maxsize=65_536)
@@ -52,9 +66,12 @@ def kind_of(cell: str) -> str:
     text = cell.strip()
     if not text:
         return EMPTY
-    if len(text) > 200:
+    if len(text) > _LONG:
         return TEXT
+    if text.isalpha():
+        return EMPTY if text in _MISSING else WORD
     first = text[0]
+    has_digit = _DIGIT.search(text) is not None
     if first.isdigit() or first in "<>≤≥~≈(-+−$€£¥.,":
         if _NUMBER.fullmatch(text):
             return NUMBER
@@ -62,27 +79,46 @@ def kind_of(cell: str) -> str:
             return DATE
         if _TIME.fullmatch(text):
             return TIME
-    elif _DATE.fullmatch(text) and _DIGIT.search(text):
+    elif has_digit and _DATE.fullmatch(text):
         return DATE
     if text in _MISSING:
         return EMPTY
-    if _WEB.fullmatch(text):
+    if _OF_WEB.search(text) and _WEB.fullmatch(text):
         return WEB
-    if _WORD.fullmatch(text):
-        return CODE if _DIGIT.search(text) else WORD
-    if _CODE.fullmatch(text) or _PHONE.fullmatch(text):
+    return _textual(text, has_digit=has_digit)
+
+
+def _textual(text: str, *, has_digit: bool) -> str:
+    if " " not in text and _WORD.fullmatch(text):
+        return CODE if has_digit else WORD
+    if (has_digit or not text.isascii()) and (_CODE.fullmatch(text) or _PHONE.fullmatch(text)):
         return CODE
     return TEXT if _TEXT.fullmatch(text) else OTHER
 
 
-@lru_cache(maxsize=65_536)
+def one_kind(cells: Collection[str]) -> str | None:
+    """The kind that all of many stripped and filled cells plainly are; None: look at each."""
+    text = "\n".join(cells) + "\n"
+    for kind, pattern in _UNIFORM:
+        if pattern.fullmatch(text):
+            plain = max(map(len, cells)) <= _LONG and _MISSING.isdisjoint(cells)
+            return kind if plain and text.count("\n") == len(cells) else None
+    return None
+
+
 def mask_of(cell: str) -> str:
     """`PT-12 ab` becomes `AA-99 aa`."""
-    text = _DIGIT.sub("9", cell.strip())
-    return _LOWER.sub("a", _UPPER.sub("A", text))
+    return cell.strip().translate(_MASKS)
+
+
+def masks_of(cells: Sequence[str]) -> list[str]:
+    """The mask of each of many stripped and filled cells."""
+    masks = "\n".join(cells).translate(_MASKS).split("\n")
+    return masks if len(masks) == len(cells) else list(map(mask_of, cells))
 
 
 @lru_cache(maxsize=65_536)
 def short_mask(cell: str) -> str:
     """The mask without repeats: `PT-12 ab` becomes `A-9 a`."""
-    return _RUNS.sub(r"\1", mask_of(cell))
+    mask = _SMALL.sub("a", _CAPITAL.sub("A", _NINES.sub("9", mask_of(cell))))
+    return _RUNS.sub(r"\1", mask)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import islice
 
 from pipeline.formats.raw.alphabets import CODE_PAGES, SIGNS
@@ -16,7 +17,9 @@ from pipeline.formats.raw.eastern import eastern
 
 _MOST_SEEN = 3_000
 _RUN = re.compile(rb"(?s)[\x00-\x7f]{0,2}[\x80-\xff]+[\x00-\x7f]?")
+_SPACE, _LINE_END = b" \n"
 _COMMON, _USED, _FOREIGN, _ODD = 1.0, 0.5, -1.2, -2.5
+_BEST_PLACE, _ROUNDING = 1.2, 1e-6
 _JOINERS = "’‘´·–—-\u00ad"
 
 
@@ -43,22 +46,36 @@ def detect(data: bytes) -> CodePage:
     contexts = _contexts(data)
     if not contexts:
         return CodePage("cp1252", 0.5, "no byte above 127 was seen in the sample", 0)
-    found = sorted(
-        ((_score(codec, contexts), codec) for codec in CODE_PAGES), key=lambda one: -one[0]
-    )
-    best, codec = found[0]
-    shown = _text(codec, contexts)
-    rivals = [(score, other) for score, other in found[1:] if _text(other, contexts) != shown]
-    lead = best - rivals[0][0] if rivals else 8.0
-    seen = sum(contexts.values())
-    good = max(0.0, min(1.0, 0.6 + 0.4 * best / _most(contexts)))
+    seen = _seen(contexts)
+    best, codec, rival = _likeliest(seen)
+    lead = 8.0 if rival is None else best - rival
+    good = max(0.0, min(1.0, 0.6 + 0.4 * best / sum(seen.weights.values())))
     confidence = round(good * (1 - 2.0 ** -max(0.0, lead)), 3)
     return CodePage(
         codec,
         confidence,
-        f"its {seen} places with bytes above 127 are as text in {codec} has them",
+        f"its {contexts.total()} places with bytes above 127 are as text in {codec} has them",
         len(contexts),
     )
+
+
+def _likeliest(seen: _Seen) -> tuple[float, str, float | None]:
+    """The best score, whose it is, and the best one of a code page that shows another text.
+
+    Code pages whose letters alone put them behind that one are not looked at closely.
+    """
+    letters = {codec: _letters(codec, seen) for codec in CODE_PAGES}
+    scores: dict[str, float] = {}
+    best, rival = "", None
+    for codec in sorted(CODE_PAGES, key=lambda one: -_at_best(one, letters[one], seen)):
+        if rival is not None and _at_best(codec, letters[codec], seen) < rival:
+            break
+        scores[codec] = letters[codec] + _places(codec, seen)
+        best = max((one for one in CODE_PAGES if one in scores), key=lambda one: scores[one])
+        shown = _shown(best, seen)
+        others = [score for one, score in scores.items() if _shown(one, seen) != shown]
+        rival = max(others, default=None)
+    return scores[best], best, rival
 
 
 def _contexts(data: bytes) -> Counter[bytes]:
@@ -67,56 +84,86 @@ def _contexts(data: bytes) -> Counter[bytes]:
     return Counter(match[0] for match in islice(runs, _MOST_SEEN))
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of a text's bytes above 127, all of it weighted.
+
+    places: by the byte before, the byte itself, the one behind, and whether the one before is the
+    space between a number and what may be its unit. weights: by the byte.
+    """
+
+    places: dict[tuple[int, int, int, bool], float]
+    weights: dict[int, float]
+
+
+def _seen(contexts: Counter[bytes]) -> _Seen:
+    places: dict[tuple[int, int, int, bool], float] = {}
+    weights: dict[int, float] = {}
+    for context, count in contexts.items():
+        weight = _weight(count)
+        for at, byte in enumerate(context):
+            if byte < 128:
+                continue
+            before = context[at - 1] if at else _LINE_END
+            behind = context[at + 1] if at + 1 < len(context) else _LINE_END
+            is_spaced = before == _SPACE and at > 1 and context[at - 2] in b"0123456789"
+            key = before, byte, behind, is_spaced
+            places[key] = places.get(key, 0.0) + weight
+            weights[byte] = weights.get(byte, 0.0) + weight
+    return _Seen(places, weights)
+
+
 def _weight(count: int) -> float:
     """Repeats of the same place prove little more."""
     return min(count, 3) + 0.1 * max(0, count - 3)
 
 
-def _most(contexts: Counter[bytes]) -> float:
-    """The score that text of frequent letters only would have."""
-    high = {context: sum(byte > 127 for byte in context) for context in contexts}
-    return sum(_weight(count) * high[context] for context, count in contexts.items())
+@cache
+def _chars(codec: str) -> str:
+    """The character of each byte."""
+    return "".join(bytes([byte]).decode(codec, "replace") for byte in range(256))
 
 
-def _text(codec: str, contexts: Counter[bytes]) -> str:
-    return "\x00".join(context.decode(codec, "replace") for context in contexts)
+def _shown(codec: str, seen: _Seen) -> list[str]:
+    chars = _chars(codec)
+    return [chars[byte] for byte in seen.weights]
 
 
-def _score(codec: str, contexts: Counter[bytes]) -> float:
+def _letters(codec: str, seen: _Seen) -> float:
+    """How well the letters belong to one language, with what is given to the usual code pages."""
     languages, usual = CODE_PAGES[codec]
-    letters: dict[str, float] = {}
-    total = usual
-    for context, count in contexts.items():
-        text = context.decode(codec, "replace")
-        weight = _weight(count)
-        total += weight * _placed(text)
-        for char in text:
-            if ord(char) > 127 and char not in SIGNS:
-                letters[char] = letters.get(char, 0.0) + weight
-    return total + max(_belong(letters, *alphabet) for alphabet in languages.values())
+    chars = _chars(codec)
+    letters = {byte: chars[byte] for byte in seen.weights if chars[byte] not in SIGNS}
+    return usual + max(_belong(letters, seen, *alphabet) for alphabet in languages.values())
 
 
-def _belong(letters: dict[str, float], frequent: str, others: str) -> float:
-    return sum(
-        weight * (_COMMON if char in frequent else _USED if char in others else _FOREIGN)
-        for char, weight in letters.items()
-    )
-
-
-def _placed(text: str) -> float:
-    """How well the characters above 127 of one run stand beside their neighbours."""
+def _places(codec: str, seen: _Seen) -> float:
+    """How well the characters stand beside their neighbours."""
+    chars = _chars(codec)
     total = 0.0
-    for at, char in enumerate(text):
-        if ord(char) < 128:
-            continue
-        before = text[at - 1] if at else "\n"
-        after = text[at + 1] if at + 1 < len(text) else "\n"
-        if before == " " and char in "€£°µ" and at > 1 and text[at - 2].isdigit():
-            before = "0"
-        total += _place(char, before, after)
+    for (before, byte, behind, is_spaced), weight in seen.places.items():
+        char = chars[byte]
+        left = "0" if is_spaced and char in "€£°µ" else chars[before]
+        total += weight * _place(char, left, chars[behind])
     return total
 
 
+def _at_best(codec: str, letters: float, seen: _Seen) -> float:
+    """What a code page scores at most: only signs are given something for where they stand."""
+    chars = _chars(codec)
+    signs = sum(weight for byte, weight in seen.weights.items() if chars[byte] in SIGNS)
+    return letters + _BEST_PLACE * signs + _ROUNDING
+
+
+def _belong(letters: dict[int, str], seen: _Seen, frequent: str, others: str) -> float:
+    return sum(
+        seen.weights[byte]
+        * (_COMMON if char in frequent else _USED if char in others else _FOREIGN)
+        for byte, char in letters.items()
+    )
+
+
+@lru_cache(16_384)
 def _place(char: str, before: str, after: str) -> float:
     if char == "\ufffd" or (not char.isprintable() and char not in "\u00a0\u00ad"):
         return 2 * _ODD

@@ -16,10 +16,13 @@ from pipeline.formats.raw.celltypes import (
     OTHER,
     TEXT,
     TIME,
+    TYPED,
     WEB,
     WORD,
     kind_of,
     mask_of,
+    masks_of,
+    one_kind,
     short_mask,
 )
 
@@ -33,6 +36,7 @@ _STRONG = 0.88
 _QUOTES = "\"'`"
 _STRAY = 0.35
 _FIRST = 0.5
+_MANY = 4  # from so many values on one look at all of them is quicker than one at each
 _OPEN = 0.2  # codes of a column whose lengths vary are no surprise in another length
 _MARKS = re.compile(r"[;|\t^]")
 _MARKED = 0.03  # what is left of it for a text with a separator within
@@ -55,8 +59,12 @@ class ColumnModel:
     def kinds(self) -> Counter[str]:
         """How many cells are of each kind."""
         kinds = Counter({EMPTY: self.empty})
-        for text, count in self.values.items():
-            kinds[kind_of(text)] += count
+        kind = one_kind(self.values) if len(self.values) >= _MANY else None
+        if kind is not None:
+            kinds[kind] += self.filled
+            return kinds
+        for found, count in zip(map(kind_of, self.values), self.values.values(), strict=True):
+            kinds[found] += count
         return kinds
 
     @cached_property
@@ -67,16 +75,17 @@ class ColumnModel:
     def masks(self) -> Counter[str]:
         """How many short cells have each mask."""
         masks: Counter[str] = Counter()
-        for text, count in self._short:
-            masks[mask_of(text)] += count
+        found = masks_of([text for text, _ in self._short])
+        for mask, (_, count) in zip(found, self._short, strict=False):
+            masks[mask] += count
         return masks
 
     @cached_property
     def shorts(self) -> Counter[str]:
         """How many short cells have each mask without repeats."""
         shorts: Counter[str] = Counter()
-        for text, count in self._short:
-            shorts[short_mask(text)] += count
+        for mask, count in self.masks.items():
+            shorts[short_mask(mask)] += count  # a mask is its own mask
         return shorts
 
     @cached_property
@@ -158,6 +167,25 @@ class ColumnModel:
         usual = self._novel > _OPEN or mask_of(cell) in self.masks
         return usual and short_mask(cell) in self.shorts
 
+    @cached_property
+    def best(self) -> float:
+        """What `fit` gives to no cell more of."""
+        total = self.count + 1
+        known = max(self.values.values(), default=0)
+        likely = [_FLOOR, (self.empty + 0.05) / total]
+        if known > 1:
+            likely += [_KNOWN, 0.95 * known / total]
+        likely.append(0.9 * max(self.masks.values(), default=0) / total)
+        likely.append(0.75 * self._novel * max(self.shorts.values(), default=0) / total)
+        if not self.filled:
+            likely.append(_FIRST / total)
+        new = max(self._novel, self._fresh)
+        likely.append(0.5 * new * self.textual / total)
+        typed = max(self.kinds[kind] for kind in TYPED)
+        likely.append(0.5 * max(self._novel, 0.15) * typed / total)
+        likely.append(_STRAY)
+        return math.log(min(1.0, max(likely)))
+
     def fit(self, cell: str) -> float:
         """Logarithm of how likely the cell is here; 0 at most."""
         known = self._fits.get(cell)
@@ -171,22 +199,25 @@ class ColumnModel:
         total = self.count + 1
         if not text:
             return math.log(max(_FLOOR, (self.empty + 0.05) / total))
-        count, kind = self.values[text], kind_of(text)
+        count, kind = self.values.get(text, 0), kind_of(text)
         best = 0.0
         if count > 1:
             best = max(_KNOWN if kind in _TEXTUAL else 0.0, 0.95 * count / total)
         if text[0] in _QUOTES or text[-1] in _QUOTES:  # a stray quote beside a good value
             best = max(best, _STRAY * math.exp(self.fit(text.strip(_QUOTES))))
         if len(text) <= _SHORT:
-            best = max(best, 0.9 * self.masks[mask_of(text)] / total)
-            best = max(best, 0.75 * self._novel * self.shorts[short_mask(text)] / total)
+            best = max(best, 0.9 * self.masks.get(mask_of(text), 0) / total)
+            short = self.shorts.get(short_mask(text), 0)
+            best = max(best, 0.75 * self._novel * short / total)
         if not self.filled:
             best = max(best, _FIRST / total)
         elif kind in _TEXTUAL:
             new = self._novel if self.strong == CODE else self._fresh
-            best = max(best, 0.5 * new * self.textual / total * self._alike(text))
-        else:
-            new = max(self._novel, 0.15 if self.shorts[short_mask(text)] else 0.06)
+            likely = 0.5 * new * self.textual / total
+            if likely > best:  # else likeness does not matter
+                best = max(best, likely * self._alike(text))
+        elif self.kinds[kind]:
+            new = max(self._novel, 0.15 if self.shorts.get(short_mask(text), 0) else 0.06)
             best = max(best, 0.5 * new * self.kinds[kind] / total)
         return math.log(max(_FLOOR, best))
 
@@ -195,9 +226,10 @@ class ColumnModel:
         if not self.filled:
             return 0.0
         size = math.exp(-0.45 * abs(math.log((len(text) + 1) / (self.length + 1))))
-        head = 0.06 + 0.94 * self.heads[_sort(text[0])] / self.filled
-        tail = 0.06 + 0.94 * self._tails[_sort(text[-1])] / self.filled
-        words = 0.5 + 0.5 * min(1.0, 2 * self._words[min(4, text.count(" "))] / self.filled)
+        head = 0.06 + 0.94 * self.heads.get(_sort(text[0]), 0) / self.filled
+        tail = 0.06 + 0.94 * self._tails.get(_sort(text[-1]), 0) / self.filled
+        usual = self._words.get(min(4, text.count(" ")), 0)
+        words = 0.5 + 0.5 * min(1.0, 2 * usual / self.filled)
         whole = 1.0
         if not self._glued and _GLUED.search(text) is not None:
             whole = _SEAM

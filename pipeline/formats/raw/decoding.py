@@ -6,6 +6,7 @@ import codecs
 from dataclasses import dataclass
 
 from pipeline.formats.raw.codepages import detect
+from pipeline.formats.raw.eastern import count_high
 
 _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le", "utf-32"),
@@ -106,7 +107,7 @@ def _bare(data: bytes, mark: int) -> Encoding:
 
 def _not_utf8(body: bytes, mark: int, error: UnicodeDecodeError) -> Encoding:
     wrong = _bad_utf8(body)
-    high = sum(byte >= 0x80 for byte in body[:_LOOKED_AT])
+    high = count_high(body[:_LOOKED_AT])
     if wrong <= max(_DAMAGED * high, 1 if high > 6 else 0):
         note = f"valid UTF-8 but for {wrong} places, the first near byte {mark + error.start}"
         name = "utf-8-sig" if mark else "utf-8"

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import dataclass
+
 _LEAST = 2
 _SHARE = 0.8
 _SAMPLE = 65_536
+_PAIRS = re.compile(rb"(?s)[\x00-\x7f]+|[\x80-\xff].?")
+_OR_KANA = re.compile(rb"(?s)[\x00-\x7f]+|[\xa1-\xdf]|[\x80-\xff].?")
+_ASCII = bytes(range(128))
+_LEADS_932 = bytes([0x81, 0x82, 0x83, *range(0x88, 0x99)])
+_NO_TRAIL = 0xA1  # what is taken for the second byte of a pair that the sample cuts
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """How often each pair of bytes stands in a text.
+
+    alone: single bytes of Japanese. glued: behind a small Latin letter. single: between ASCII.
+    """
+
+    counts: Counter[tuple[int, int]]
+    alone: int
+    glued: int
+    single: int
+
+
+def count_high(data: bytes) -> int:
+    """How many bytes are above 127."""
+    return len(data) - _count(data, _ASCII)
+
+
+def _count(data: bytes, some: bytes) -> int:
+    return len(data) - len(data.translate(None, some))
 
 
 def eastern(data: bytes) -> tuple[str, float] | None:
     """The code page and the share of usual characters, None when none of them fits."""
     sample = data[:_SAMPLE]
-    high = sum(byte >= 0x80 for byte in sample)
-    if high < 2 * _LEAST:
+    if count_high(sample) < 2 * _LEAST:
         return None
+    pairs = _pairs(sample, kana=False)
+    codecs = ["euc-jp", "gb18030", "cp949", "cp950"]
+    if 2 * _count(sample, _LEADS_932) >= _SHARE * count_high(sample):  # else no share is enough
+        codecs.insert(1, "cp932")
     found = [
         (codec, share)
-        for codec in ("euc-jp", "cp932", "gb18030", "cp949", "cp950")
-        if (share := _usual(sample, codec)) >= _SHARE and _decodes(data, codec)
+        for codec in codecs
+        if (share := _usual(_pairs(sample, kana=True) if codec == "cp932" else pairs, codec))
+        >= _SHARE
+        and _decodes(data, codec)
     ]
     if not found:
         return None
@@ -31,38 +67,43 @@ def _decodes(data: bytes, codec: str) -> bool:
     return True
 
 
-def _usual(sample: bytes, codec: str) -> float:
-    """Share of the double bytes that are usual in the language of `codec`; 0 for other text."""
-    pairs = alone = usual = glued = single = 0
-    at, before, size = 0, 0, len(sample)
-    firsts: list[int] = []
-    while at < size:
-        byte = sample[at]
-        if byte < 0x80:
-            before = byte
-            at += 1
+def _pairs(sample: bytes, *, kana: bool) -> _Pairs:
+    """The double bytes of a text; with `kana`, some bytes stand for a character alone."""
+    tokens = (_OR_KANA if kana else _PAIRS).findall(sample)
+    counts: Counter[tuple[int, int]] = Counter()
+    alone = glued = single = before = 0
+    for token, behind in zip(tokens, [*tokens[1:], b"\n"], strict=True):
+        lead = token[0]
+        if lead < 0x80:
+            before = token[-1]
             continue
-        if codec == "cp932" and 0xA1 <= byte <= 0xDF:
+        if kana and 0xA1 <= lead <= 0xDF:
             alone += 1
-            at += 1
             continue
-        trail = sample[at + 1] if at + 1 < size else 0xA1
-        pairs += 1
-        firsts.append(byte)
-        usual += _is_usual(codec, byte, trail)
+        trail = token[1] if len(token) > 1 else _NO_TRAIL
+        counts[lead, trail] += 1
         glued += (97 <= before <= 122) and trail < 0x80
-        follows = at + 2 < size and sample[at + 2] >= 0x80
-        single += before != 0x80 and not follows
+        single += before != 0x80 and behind[0] < 0x80
         before = 0x80
-        at += 2
-    if pairs < _LEAST or glued * 4 > pairs or alone > pairs or single * 3 > pairs:
+    return _Pairs(counts, alone, glued, single)
+
+
+def _usual(found: _Pairs, codec: str) -> float:
+    """Share of the double bytes that are usual in the language of `codec`; 0 for other text."""
+    pairs = found.counts.total()
+    if pairs < _LEAST or found.glued * 4 > pairs or found.alone > pairs or found.single * 3 > pairs:
         return 0.0
-    return usual / (pairs + alone) * _mixed(codec, firsts)
+    leads: Counter[int] = Counter()
+    usual = 0
+    for (lead, trail), count in found.counts.items():
+        leads[lead] += count
+        usual += count * _is_usual(codec, lead, trail)
+    return usual / (pairs + found.alone) * _mixed(codec, leads)
 
 
 def _is_usual(codec: str, lead: int, trail: int) -> bool:
     if codec == "cp932":
-        return (lead in (0x81, 0x82, 0x83) or 0x88 <= lead <= 0x98) and trail >= 0x40
+        return lead in _LEADS_932 and trail >= 0x40
     if codec == "cp950":
         return 0xA1 <= lead <= 0xC6 and (0x40 <= trail <= 0x7E or trail >= 0xA1)
     if trail < 0xA1:
@@ -74,19 +115,17 @@ def _is_usual(codec: str, lead: int, trail: int) -> bool:
     return lead in (0xA1, 0xA3) or 0xB0 <= lead <= 0xD7
 
 
-def _mixed(codec: str, leads: list[int]) -> float:
+def _mixed(codec: str, leads: Counter[int]) -> float:
     """Lead bytes as the language spreads them; tells Japanese, Chinese and Korean apart."""
-    letters = [lead for lead in leads if lead not in (0xA1, 0xA3)]
-    if not letters:
+    letters = {lead: count for lead, count in leads.items() if lead not in (0xA1, 0xA3)}
+    share = sum(letters.values())
+    if not share:
         return 0.5
-    share = len(letters)
     if codec == "euc-jp":
-        kana = sum(lead in (0xA4, 0xA5) for lead in letters) / share
-        return 1.0 if kana >= 0.15 else 0.5
+        return 1.0 if (letters.get(0xA4, 0) + letters.get(0xA5, 0)) / share >= 0.15 else 0.5
     if codec == "cp932":
-        kana = sum(lead in (0x82, 0x83) for lead in letters) / share
-        return 1.0 if kana >= 0.1 else 0.86
-    korean = sum(0xB0 <= lead <= 0xC8 for lead in letters) / share
+        return 1.0 if (letters.get(0x82, 0) + letters.get(0x83, 0)) / share >= 0.1 else 0.86
+    korean = sum(count for lead, count in letters.items() if 0xB0 <= lead <= 0xC8) / share
     if codec == "cp949":
         return 1.0 if korean >= 0.97 else 0.7
     if codec == "gb18030":

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pipeline.formats.raw.celltypes import CODE, DATE, NUMBER, TIME, WEB, short_mask
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.dialect import RawDialect
-from pipeline.formats.raw.headers import is_name_word
+from pipeline.formats.raw.headers import SPLIT, is_name_word
 from pipeline.formats.raw.lexer import Lexer
 from pipeline.formats.raw.quoteways import Quoted, Way, parted, ways
 
-_PLAIN = 1.4
+_PLAIN = 1.2
+_SHIFTED = 1.0  # names say what stands in the column beside theirs
 _NAMELESS_FIRST, _NAMELESS_LAST = 2.0, 0.9
 _LONGEST_NAME = 60
 _ID = re.compile(r"\b(?:id|no|nr|key|code|index|number|num|case|row)\b|id$|^#")
@@ -23,6 +24,8 @@ _SAID = (
     (WEB, re.compile(r"e-?mail|\burl|link\b|website|homepage")),
     (NUMBER, re.compile(r"price|qty|quantity|amount|count|total|\bage\b|year|lat\b|lon\b|percent")),
 )
+_WIDE_GAP = re.compile(r"\t+| {2,}")
+_WIDER = 0.4  # names of several words, parted by more than one blank
 _OTHERS = (";", ",", "\t", "|", " ")
 
 
@@ -44,6 +47,8 @@ def names_in(text: str, dialect: RawDialect, width: int) -> list[str] | None:
                 for price, cells in _readings(text, other_dialect)
                 if not any(mark in cell for cell in cells for mark in marks)
             ]
+    if dialect.delimiter in (" ", ""):
+        readings.append((_WIDER, [name for name in _WIDE_GAP.split(text.strip()) if name]))
     exact = [way for way in readings if len(way[1]) == width and all(map(str.strip, way[1]))]
     if exact:
         return min(exact)[1]
@@ -67,16 +72,24 @@ def placed(names: list[str], models: Sequence[ColumnModel]) -> list[str]:
     Rows may begin with a column that has no name, as R writes them; a name may be two that have
     lost their separator; or the last column has none.
     """
-    if names[-1] or not models[-1].filled:
+    if names[-1] or len(names) != len(models):
         return names
     told = names[:-1]
-    first = models[0]
-    counts = first.strong in (None, NUMBER, CODE) and len(first.values) == first.filled
-    found = [(_NAMELESS_LAST, names)]
-    if counts and not _ID.search(told[0].lower()):
-        found.append((_NAMELESS_FIRST, ["", *told]))
-    found += _cuts(told)
-    return max(found, key=lambda one: one[0] + _agreement(one[1], models))[1]
+    found = [(_NAMELESS_LAST + _agreement(names, models), names)]
+    cuts = [(seam, cut, _agreement(cut, models)) for seam, cut in _cuts(told)]
+    if not models[-1].filled:  # most likely, closing delimiters made it: values must say otherwise
+        least = found[0][0] - _NAMELESS_LAST + _SHIFTED
+        cuts = [one for one in cuts if one[2] >= least]
+    elif _counts(models[0]) and not _ID.search(told[0].lower()):
+        nameless = ["", *told]
+        found.append((_NAMELESS_FIRST + _agreement(nameless, models), nameless))
+    found += [(seam + agreement, cut) for seam, cut, agreement in cuts]
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _counts(first: ColumnModel) -> bool:
+    """True for a column that may number the rows, or name them."""
+    return first.strong in (None, NUMBER, CODE) and len(first.values) == first.filled
 
 
 def _agreement(names: Sequence[str], models: Sequence[ColumnModel]) -> float:
@@ -99,8 +112,7 @@ def _cuts(names: Sequence[str]) -> list[tuple[float, list[str]]]:
             seam = _seam(names, at, cut)
             if seam >= _PLAIN:
                 found.append((seam, [*names[:at], name[:cut], name[cut:], *names[at + 1 :]]))
-    best = max((seam for seam, _ in found), default=0.0)
-    return [one for one in found if one[0] == best]
+    return found
 
 
 def _seam(names: Sequence[str], at: int, cut: int) -> float:
@@ -117,8 +129,14 @@ def _seam(names: Sequence[str], at: int, cut: int) -> float:
         elif left[-1].islower() and right[0].isupper():
             plain += 1.5 if known < 2 and short_mask(left + right) not in shapes else 0.5
         else:
-            plain += 0.5
+            plain += 0.5 + 0.25 * (right[0].isupper() and right[1:2].islower())
+    elif _first_word(left) == _first_word(right):
+        plain += 0.5  # names of one family
     return plain
+
+
+def _first_word(name: str) -> str:
+    return next(filter(None, SPLIT.split(name)), "")
 
 
 def _readings(text: str, dialect: RawDialect) -> list[Way]:

@@ -27,7 +27,8 @@ adresse ville pays datum betrag anzahl ort straße strasse vorname nachname plz 
 bezeichnung nombre apellido fecha ciudad codigo data nome valor cognome indirizzo importe
 """
 _WORDS = frozenset(_COMMON_NAMES.split())
-_SPLIT = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+SPLIT = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+"""Where one word of a name ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def is_name_word(cell: str) -> bool:
     text = cell.strip()
     if not text or len(text) > 40 or not _NAME.fullmatch(text):
         return False
-    return any(word.lower() in _WORDS for word in _SPLIT.split(text) if word)
+    return any(word.lower() in _WORDS for word in SPLIT.split(text) if word)
 
 
 def is_series(cells: Sequence[str]) -> bool:

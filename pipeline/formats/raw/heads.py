@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from pipeline.formats.raw.celltypes import TEXT, TYPED, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.headers import could_be_names, judge
 from pipeline.formats.raw.lexer import Lines, RawRecord
 from pipeline.formats.raw.tableparts import count_filled, usual_width
 
 _COMMENT_MARKS = ("#", "//", "--", "%", "!", "@", "*", ";", ">")
+_REMARK = re.compile(r"\s*#(?:[\s#]|$)")
 _FENCE = "---"
 _FENCED_LINES = 200
 _LOOKED_AT = 16
@@ -17,6 +20,33 @@ _LEARNED = 60
 _LEAST_BLOCK = 4  # a header and three rows
 _OF_MAIN = 0.5
 _RULE = frozenset("-=_+~*")
+
+
+def is_remark(text: str) -> bool:
+    """True for a line that begins as remarks do, and hardly any row: `# made in May`, `##`."""
+    return _REMARK.match(text) is not None
+
+
+def without_remarks(
+    records: Sequence[RawRecord], lines: Lines, width: int | None
+) -> tuple[list[RawRecord], list[RawRecord]]:
+    """Records without the remarks that stand among them; and these.
+
+    width: of the table when it is known. Remarks at the start are left where they are.
+    """
+    marked = [is_remark(lines.texts[record.line]) for record in records]
+    rest = [record for record, mark in zip(records, marked, strict=True) if not mark]
+    if not any(marked) or not rest:
+        return list(records), []
+    width = main_width([one for one in rest if not one.blank] or rest) if width is None else width
+    begins = marked.index(False)
+    remarks = [
+        record
+        for at, record in enumerate(records)
+        if at > begins and marked[at] and len(record.cells) != width
+    ]
+    out = {record.line for record in remarks}
+    return [record for record in records if record.line not in out], remarks
 
 
 def front_matter(lines: Lines) -> int:
@@ -81,21 +111,58 @@ def header_below(
     named = _is_full(records[first].cells, width)
     for at in range(first + 1, min(first + _LOOKED_AT, last - 1)):
         cells = records[at].cells
-        if not fits[at] or (named and not gaps[at]) or not _is_full(cells, width):
+        if not fits[at] or not _is_full(cells, width):
+            continue
+        above = [records[i].cells for i in range(first, at) if fits[i]]
+        sparse = any(count_filled(row) < width for row in above)
+        apart = gaps[at] or (sparse and not named)
+        labelled = _are_labelled(above)
+        if not apart and not labelled:
             continue
         rows = [records[i].cells for i in range(at + 1, last + 1) if fits[i]][:_LEARNED]
         if len(rows) < 2:
             return first
         models = models_of(rows, width)
-        verdict = judge(cells, models)
-        above = [records[i].cells for i in range(first, at) if fits[i]]
-        sparse = any(count_filled(row) < width for row in above)
-        strong = any(model.strong is not None for model in models)
-        if not (verdict.is_header and verdict.names >= 1 and verdict.data == 0 and strong):
+        if not _heads(cells, models):
             continue
-        if (sparse or gaps[at]) and all(is_setting(row, models) for row in above):
+        if apart and all(is_setting(row, models) for row in above):
+            return at
+        if labelled and models[0].strong in TYPED:
             return at
     return first
+
+
+def _heads(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
+    verdict = judge(cells, models)
+    strong = any(model.strong is not None for model in models)
+    return verdict.is_header and verdict.names >= 1 and verdict.data == 0 and strong
+
+
+def _are_labelled(rows: Sequence[Sequence[str]]) -> bool:
+    """True for settings that fill the table's width: a label first, a value behind one at least."""
+    labels = [row[0].strip() for row in rows]
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        return False
+    if not all(kind_of(label) in (WORD, TEXT) for label in labels):
+        return False
+    return any(kind_of(cell) in TYPED for row in rows for cell in row[1:])
+
+
+def below_titles(
+    records: Sequence[RawRecord], fits: Sequence[bool], first: int, last: int
+) -> int | None:
+    """Index of a full line of names right below titles, each of them alone in the first cell.
+
+    Titles (`Travel of ministers,,,`) are of the table's width when a spreadsheet wrote them.
+    """
+    width = len(records[first].cells)
+    for at in range(first, min(first + _LOOKED_AT, last)):
+        cells = records[at].cells
+        if at > first and fits[at] and _is_full(cells, width):
+            return at
+        if not fits[at] or count_filled(cells) != 1 or not cells[0].strip():
+            return None
+    return None
 
 
 def _is_full(cells: Sequence[str], width: int) -> bool:

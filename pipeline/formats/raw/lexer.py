@@ -67,6 +67,9 @@ class RawRecord:
     @property
     def blank(self) -> bool:
         """True when no cell holds more than space."""
+        first = self.cells[0]
+        if first and not first.isspace():
+            return False  # as nearly always
         text = "".join(self.cells)
         return not text or text.isspace()
 
@@ -96,11 +99,12 @@ class Lexer:
     def records(self, lines: Lines, start: int = 0, stop: int | None = None) -> Iterator[RawRecord]:
         """Yield the records that begin on lines `start` to `stop`."""
         at, stop = start, len(lines.texts) if stop is None else min(stop, len(lines.texts))
-        quote, texts = self.dialect.quote, lines.texts
-        special = [mark for mark in (quote, self.dialect.escape) if mark]
+        texts = lines.texts
+        none = "\n"  # stands in no line
+        quote, escape = self.dialect.quote or none, self.dialect.escape or none
         while at < stop:
             text = texts[at]
-            if not any(mark in text for mark in special):
+            if quote not in text and escape not in text:
                 yield RawRecord(self.split(text), at)
                 at += 1
                 continue
@@ -123,7 +127,9 @@ class Lexer:
 
     def parse(self, text: str) -> tuple[list[str], int, int] | None:
         """Cells of one record, how many were quoted, how many hold a stray quote; None: broken."""
-        cells: list[str] = []
+        cells = self._unquoted_cells(text)
+        if cells:
+            return cells, 0, sum(self.dialect.quote in cell for cell in cells)  # type: ignore[operator]
         quoted = stray = 0
         at, quote = 0, self.dialect.quote
         while True:
@@ -145,6 +151,16 @@ class Lexer:
             if step is None:
                 return None
             at = step.end()
+
+    def _unquoted_cells(self, text: str) -> list[str]:
+        """Cells of a record none of which begins with a quote; none when that is not plain."""
+        quote = self.dialect.quote
+        if quote is None or not self._delimiter or self.dialect.escape is not None:
+            return []
+        if text.startswith(quote) or self._delimiter + quote in text:
+            return []
+        cells = self.split(text)
+        return [] if any(cell.lstrip(" ").startswith(quote) for cell in cells) else cells
 
     def _special(self, lines: Lines, at: int) -> RawRecord:
         """Read the record at line `at`, which holds a quote or an escape."""
@@ -225,8 +241,8 @@ class _FastLines:
         return text
 
     def parse(self, text: str) -> tuple[list[str], int, int] | None:
-        """Cells and how many were quoted at least; None when the line needs a closer look."""
-        if self._spaced in text or self._quote * 2 in text or not text.isprintable():
+        """Cells and how many were quoted; None when the line needs a closer look."""
+        if self._spaced in text:
             return None
         self._text = text
         try:
@@ -234,8 +250,8 @@ class _FastLines:
         except (csv.Error, StopIteration):
             self._reader = csv.reader(self, **self._words)  # type: ignore[arg-type]
             return None
-        if any(self._quote in cell for cell in cells):
-            return None
+        if self._quote in "".join(cells):
+            return None  # one of them is part of a cell: how many were quoted is not told
         return cells, text.count(self._quote) // 2, 0
 
 

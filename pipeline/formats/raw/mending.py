@@ -17,7 +17,10 @@ _OTHER_DELIMITER = 3.0
 _OTHER_MERGE = 0.5
 _LEAD = 1.0
 _MOVED = 3.0
+_AS_CHEAP = 0.5  # repairs that cost about as much are compared, however well the first one fits
 _SLACK, _SLACK_COLUMN = 7.0, 0.5
+_SLACK_BROKEN = 60.0
+_ROUNDING = 1e-6
 _MOST_TRIED = 10
 _JUDGED = 100
 _OTHER_QUOTE = 0.5
@@ -110,28 +113,47 @@ class Mender:
     def _best(
         self, record: RawRecord, tried: Sequence[tuple[float, list[str], str, float]]
     ) -> Mended:
+        if not self.can_align and not record.broken:
+            return Mended(record.cells, changed=False)
         if not self.can_align:
             near = min(tried, key=lambda one: (abs(len(one[1]) - self.width), one[0]))
-            return Mended(near[1], changed=record.broken)
-        best, cells = float("-inf"), record.cells
+            return Mended(near[1], changed=True)
+        least = self._least(record)
+        best, cells = min(least, self._low) - _ROUNDING, None
         likely = sorted(_distinct(tried), key=lambda one: (len(one[1]) != self.width, one[0]))
+        paid = 0.0
         for price, found, joiner, merge in likely:
-            made = self._laid(found, joiner, merge)
-            if made.fit - price > best:
-                best, cells = made.fit - price, made.cells
-            if best >= self._low:
+            if best >= self._low and price > paid + _AS_CHEAP:
                 break  # as likely as the good rows are
-        if record.broken:
-            return Mended(cells if best > self._low - 60 else record.cells, changed=True)
-        plain = self._aligner.plain(record.cells)
-        if best < plain + _LEAD or best < self._low - _SLACK - _SLACK_COLUMN * self.width:
-            return Mended(record.cells, changed=False)
+            made = self._laid(found, joiner, merge, best + price)
+            if made is not None and made.fit - price > best:
+                best, cells, paid = made.fit - price, made.cells, price
+        if cells is None or best < least:
+            return Mended(record.cells, changed=record.broken)
         return Mended(cells, changed=True)
 
-    def _laid(self, cells: Sequence[str], joiner: str, merge: float) -> Alignment:
-        """The cells over the columns; one for each stays where it is, unless much speaks for it."""
-        made = self._aligner.align(cells, joiner, merge)
-        if made.changed and len(cells) == self.width:
+    def _least(self, record: RawRecord) -> float:
+        """How well a reading must fit to be believed in."""
+        if record.broken:
+            return self._low - _SLACK_BROKEN
+        plain = self._aligner.plain(record.cells)
+        lead = 0.0 if self._is_torn(record.cells) else _LEAD
+        return max(plain + lead, self._low - _SLACK - _SLACK_COLUMN * self.width)
+
+    def _is_torn(self, cells: Sequence[str]) -> bool:
+        """True when a quote opens in the middle of one cell and closes in that of another."""
+        quote = self._dialect.quote
+        return quote is not None and sum(cell.count(quote) % 2 for cell in cells) > 1
+
+    def _laid(
+        self, cells: Sequence[str], joiner: str, merge: float, least: float
+    ) -> Alignment | None:
+        """The cells over the columns; one for each stays where it is, unless much speaks for it.
+
+        None when they fit less well than `least`.
+        """
+        made = self._aligner.align(cells, joiner, merge, least)
+        if made is not None and made.changed and len(cells) == self.width:
             plain = self._aligner.plain(cells)
             if made.fit < plain + _MOVED:
                 return Alignment(list(cells), plain, changed=False)

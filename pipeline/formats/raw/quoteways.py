@@ -32,6 +32,7 @@ def ways(text: str, dialect: RawDialect) -> list[Way]:
     heap: list[tuple[float, int, int, tuple[str, ...]]] = [(0.0, next(order), 0, ())]
     found: list[Way] = []
     seen: set[tuple[str, ...]] = set()
+    begun: dict[int, list[tuple[float, str, int]]] = {}  # many ways come by the same place
     for _ in range(_MOST_STEPS):
         if not heap or len(found) >= _MOST_WAYS:
             break
@@ -41,7 +42,9 @@ def ways(text: str, dialect: RawDialect) -> list[Way]:
                 seen.add(cells)
                 found.append((price, list(cells)))
             continue
-        for extra, cell, behind in _cells_at(text, at, dialect):
+        if at not in begun:
+            begun[at] = list(_cells_at(text, at, dialect))
+        for extra, cell, behind in begun[at]:
             heappush(heap, (price + extra, next(order), behind, (*cells, cell)))
     return found
 

@@ -11,21 +11,20 @@ from typing import Any
 from pipeline.formats.raw.choose import Choice, choose, likeliest
 from pipeline.formats.raw.decoding import Encoding, detect_encoding
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.drawn import undrawn
 from pipeline.formats.raw.evidence import about_choice, about_table
 from pipeline.formats.raw.fixedwidth import FixedWidth, find_columns, told_columns
 from pipeline.formats.raw.freetext import find_free_text
 from pipeline.formats.raw.heads import front_matter
 from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.pairs import find_pairs
+from pipeline.formats.raw.sampling import SAMPLE_LINES, sample_of
 from pipeline.formats.raw.scoring import Score
 from pipeline.formats.raw.separate import first_table
 from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
 
-_SAMPLE_LINES = 300
-_SAMPLE_CHARS = 60_000
-_QUOTED_LINES = 40
-_SURE_OF_TEXT, _EVEN = 0.55, 0.97
-_LONG_TEXT, _LONGEST_TEXT = 20, 50_000
+_SURE_OF_TEXT, _SURE_OF_PAIRS, _EVEN = 0.55, 0.8, 0.97
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
 _DECODED = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
 
@@ -42,6 +41,7 @@ class RawReading:
     table: RawTable
     declared: bool
     text_column: int | None = None
+    keyed: bool = False
 
     @cached_property
     def confidence(self) -> float:
@@ -55,6 +55,8 @@ class RawReading:
         """How sure the way cells are split is, whatever the header may be."""
         if self.text_column is not None:
             return _SURE_OF_TEXT
+        if self.keyed:
+            return _SURE_OF_PAIRS
         return 1.0 if self.declared else self.fixed.confidence if self.fixed else _of(self.choice)
 
     def scores(self) -> dict[str, float]:
@@ -127,6 +129,8 @@ class RawReading:
                          f"{count} columns line up in nearly all lines")  # fmt: skip
         elif self.text_column is not None:
             notes.append(f"parted by blanks; column {self.text_column} is text that holds blanks")
+        elif self.keyed:
+            notes.append("each line is pairs of a name and a value")
         elif self.declared:
             notes.append("a first line declares the separator")
         elif self.choice is not None:
@@ -137,11 +141,26 @@ class RawReading:
 def read_text(data: bytes) -> RawReading:
     """Read the bytes of a whole text file."""
     encoding = detect_encoding(data)
-    lines = Lines.of(encoding.decode(data))
+    lines = undrawn(Lines.of(encoding.decode(data)))
+    keyed = _keyed(encoding, lines)
+    if keyed is not None:
+        return keyed
     reading = _read(encoding, lines, None)
     if reading.dialect.delimiter in (None, " ", "") and reading.fixed is None:
         return _wordy(reading)
     return _apart(reading)
+
+
+def _keyed(encoding: Encoding, lines: Lines) -> RawReading | None:
+    """Lines of pairs, each of them a name and a value."""
+    found = find_pairs(lines.texts)
+    if found is None:
+        return None
+    names, rows = found
+    filled = [at for at, text in enumerate(lines.texts, 1) if text.strip()]
+    table = RawTable(len(names), names, [], rows, filled[0], last_line=filled[-1], header_lead=1.0)
+    return RawReading(encoding, lines, RawDialect(" ", '"'), None, None, table, declared=False,
+                      keyed=True)  # fmt: skip
 
 
 def _wordy(reading: RawReading) -> RawReading:
@@ -186,7 +205,7 @@ def read_decoded_if(wanted: Callable[[RawDialect, bool], bool], text: str) -> Ra
     """
     lines = Lines.of(text)
     if not _is_blank(lines) and _declared(lines) is None:
-        best = likeliest(_sample(lines, 0))
+        best = likeliest(sample_of(lines, 0))
         is_fixed = _fixed(lines, best) is not None
         if not wanted(RawDialect(None) if is_fixed else best.dialect, is_fixed):
             return None
@@ -230,7 +249,7 @@ def _marks(lines: Lines, told: str | None) -> _Marks:
     declared = _declared(lines)
     start = front_matter(lines) if declared is None else 1
     declared = declared if told is None else told
-    choice = choose(_sample(lines, start), declared)
+    choice = choose(sample_of(lines, start), declared)
     return _Marks(start, declared, choice, _fixed(lines, choice.best) if declared is None else None)
 
 
@@ -273,38 +292,11 @@ def _declared(lines: Lines) -> str | None:
     return match[1] if match else None
 
 
-def _sample(lines: Lines, start: int) -> Lines:
-    """The head of the text, and, where that shows no quotes, some lines below that hold them."""
-    texts: list[str] = []
-    ends: list[str] = []
-    at, chars = start, 0
-    while at < len(lines.texts) and len(texts) < _SAMPLE_LINES and chars < _SAMPLE_CHARS:
-        text = lines.texts[at]
-        texts.append(text)
-        ends.append(lines.ends[at])
-        chars += len(text)
-        at = _behind(lines, at) if text.count('"') % 2 else at + 1
-    if not any('"' in text for text in texts):
-        later = [i for i in range(at, len(lines.texts)) if '"' in lines.texts[i]]
-        for i in later[:_QUOTED_LINES]:
-            texts.append(lines.texts[i])
-            ends.append(lines.ends[i])
-    return Lines(texts, ends)
-
-
-def _behind(lines: Lines, at: int) -> int:
-    """The next line to look at behind one that opens a quote: of a long text only its end."""
-    for last in range(at + 1, min(at + _LONGEST_TEXT, len(lines.texts))):
-        if lines.texts[last].count('"') % 2:
-            return last if last - at > _LONG_TEXT else at + 1
-    return at + 1
-
-
 def _fixed(lines: Lines, best: Score) -> FixedWidth | None:
     """Columns of fixed width, where blanks or nothing would part the cells otherwise."""
     if best.dialect.delimiter not in (None, " ", "") and best.total > 0.12:
         return None
-    full = [text for text in lines.texts[:_SAMPLE_LINES] if text.strip()]
+    full = [text for text in lines.texts[:SAMPLE_LINES] if text.strip()]
     if best.dialect.delimiter in (" ", "") and best.even > 0.97:
         single = not any("  " in text.strip() for text in full)
         if best.typed > 0.9 or single or best.dialect.quote is not None:

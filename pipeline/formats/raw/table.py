@@ -8,25 +8,27 @@ from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headerline import placed
+from pipeline.formats.raw.headerrows import header_rows
 from pipeline.formats.raw.headers import could_be_names, is_series, judge
 from pipeline.formats.raw.heads import (
+    below_titles,
     header_below,
     is_rule,
     is_setting,
     leading_comments,
     main_width,
+    without_remarks,
 )
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.mending import Mender
 from pipeline.formats.raw.secondtable import second_table, table_below
 from pipeline.formats.raw.tableparts import (
     RawTable,
-    complete_each_other,
     count_filled,
     gaps,
+    is_hollow,
     join,
     mended_names,
-    names_more,
     share_of,
     sums,
     trim,
@@ -37,7 +39,6 @@ _OTHER_QUOTES = ("'", "`", '"')
 _AHEAD = 8
 _COUNTED = 200
 _JUDGED = 200  # records below a line tell whether it is a header
-_MOST_HEADER_ROWS = 4
 
 
 class TableFinder:
@@ -48,10 +49,12 @@ class TableFinder:
     ) -> None:
         self._lines = lines
         self._dialect = dialect
-        every = list(Lexer(dialect).records(lines, start))
-        self._blank = sum(record.blank for record in every)
-        self._records = [record for record in every if not record.blank]
-        self._gaps = gaps(every)
+        every, remarks = without_remarks(list(Lexer(dialect).records(lines, start)), lines, width)
+        self._remarks = [record.line + 1 for record in remarks]
+        blanks = [record.blank for record in every]
+        self._blank = sum(blanks)
+        self._records = [record for record, blank in zip(every, blanks, strict=True) if not blank]
+        self._gaps = gaps(blanks)
         self.width = main_width(self._records) if width is None else width
         self._fits = [
             len(record.cells) == self.width and not record.broken for record in self._records
@@ -85,6 +88,7 @@ class TableFinder:
         table.preamble += [self._line(at) for at in range(data) if not self._is_named(table, at)]
         end = self._rows(table, data, last, mender)
         self._after(table, end, mender, others)
+        table.comments = sorted([*table.comments, *self._remarks])
         trim(table)
         return table
 
@@ -94,22 +98,21 @@ class TableFinder:
         fits = self._fits
         if True not in fits:
             return 0, len(fits) - 1
-        firsts = [
-            at for at, fit in enumerate(fits) if fit and share_of(fits[at : at + _AHEAD]) >= 0.5
-        ]
-        lasts = [
-            at
-            for at, fit in enumerate(fits)
-            if fit and share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
-        ]
-        first = firsts[0] if firsts else fits.index(True)
-        last = lasts[-1] if lasts else len(fits) - 1 - fits[::-1].index(True)
-        return first, max(first, last)
+        places = [at for at, fit in enumerate(fits) if fit]
+        firsts = (at for at in places if share_of(fits[at : at + _AHEAD]) >= 0.5)
+        lasts = (
+            at for at in reversed(places) if share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
+        )
+        first = next(firsts, places[0])
+        return first, max(first, next(lasts, places[-1]))
 
     def _without_sparse_head(self, first: int, last: int) -> int:
         """Leave out leading records that are as wide as the table and nearly empty."""
         if self.width < 3:
             return first
+        titled = below_titles(self._records, self._fits, first, last)
+        if titled is not None:
+            return titled
         usual = self._usual_filled(first, last)
         while first < last:
             filled = count_filled(self._records[first].cells)
@@ -160,7 +163,7 @@ class TableFinder:
         table.header_lead = verdict.names - verdict.data
         if not (verdict.is_header or (verdict.data == 0 and could_be_names(cells))):
             return first
-        count = self._header_rows(first, last)
+        count = header_rows(self._records, self._fits, first, last)
         group = [first - 1] if self._is_group_row(first - 1) else []
         places = [*group, *range(first, first + count)]
         table.header_lines = [self._line(at) for at in places]
@@ -192,39 +195,6 @@ class TableFinder:
         verdict = judge(names, models)
         return names if verdict.is_header or verdict.data == 0 else None
 
-    def _header_rows(self, first: int, last: int) -> int:
-        """How many records from `first` on are header lines."""
-        count = 1
-        while count < _MOST_HEADER_ROWS and first + count < last and self._fits[first + count]:
-            cells = self._records[first + count].cells
-            if [c.strip() for c in cells] == [c.strip() for c in self._records[first].cells]:
-                count += 1
-                continue
-            if count == 1 and is_rule(cells):
-                break
-            rest = range(first + count + 1, min(last + 1, first + count + 1 + _JUDGED))
-            rows = [self._records[at].cells for at in rest if self._fits[at]]
-            groups = count == 1 and self._names_groups(first, cells, rows)
-            if not rows or not (groups or names_more(cells, models_of(rows, self.width))):
-                break
-            count += 1
-        return count
-
-    def _names_groups(
-        self, first: int, cells: Sequence[str], rows: Sequence[Sequence[str]]
-    ) -> bool:
-        """True when a record names groups of columns, and `cells` below it the columns."""
-        above = self._records[first].cells
-        names = {cell.strip() for cell in cells}
-        if complete_each_other(above, cells, rows):
-            return True
-        if not (above[0].strip() and 1 < count_filled(above) < self.width) or "" in names:
-            return False
-        if len(names) < self.width or not could_be_names(cells) or len(rows) < 2:
-            return False
-        verdict = judge(cells, models_of(rows[2:] if len(rows) > 4 else rows, self.width))
-        return verdict.is_header and verdict.data == 0
-
     def _is_group_row(self, at: int) -> bool:
         """A line above the header that names groups of columns: `,,Blood,,Urine`."""
         if at < 0 or not self._fits[at]:
@@ -246,7 +216,7 @@ class TableFinder:
         for at in range(data, last + 1):
             record = self._records[at]
             if self._fits[at] and not (record.stray and mender.doubts(record)):
-                if names and [cell.strip() for cell in record.cells] == names:
+                if names and self._repeats(record.cells, names):
                     table.repeated.append(self._line(at))
                 elif at == data and is_rule(record.cells):
                     table.comments.append(self._line(at))
@@ -255,6 +225,10 @@ class TableFinder:
             else:
                 self._odd_row(table, at, mender)
         return last + 1
+
+    @staticmethod
+    def _repeats(cells: Sequence[str], names: Sequence[str]) -> bool:
+        return cells[0].strip() == names[0] and [cell.strip() for cell in cells] == names
 
     def _row(self, table: RawTable, record: RawRecord, mender: Mender) -> None:
         """A row as wide as the table."""
@@ -280,7 +254,7 @@ class TableFinder:
         table.last_line = record.line + record.lines
 
     def _add(self, table: RawTable, cells: list[str]) -> None:
-        while len(cells) > self.width and not cells[-1].strip():
+        while len(cells) > self.width and is_hollow(cells[-1]):
             cells = cells[:-1]
         if len(cells) != self.width:
             table.ragged += 1

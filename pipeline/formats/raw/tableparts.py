@@ -19,6 +19,7 @@ total totals subtotal sum count average mean summe gesamt gesamtsumme insgesamt 
 durchschnitt mittelwert zwischensumme totale totaal somme moyenne suma promedio eof
 """
 _SUMS = frozenset(_SUM_WORDS.split())
+_COUNTED = re.compile(r"\(?\d+ (?:rows?|records?)\b")
 _UNIT = re.compile(r"\([^()]*[^\W\d][^()]*\)|\[[^][]*[^\W\d][^][]*\]")
 _SUM_STARTS = ("grand total", "sub total", "sub-total", "end of ", "record count", "number of r",
                "total records", "total rows", "total:", "totals:", "row count", "source:",
@@ -59,19 +60,20 @@ def trim(table: RawTable) -> None:
     if "".join(table.header[last:]).strip() or any(row[last].strip() for row in table.rows):
         return
     table.header = table.header[:last]
-    table.rows = [[*row[:last], *row[last + 1 :]] for row in table.rows]
+    table.ragged += sum(not is_hollow(row[last]) for row in table.rows)
+    table.rows = [row[:last] + row[last + is_hollow(row[last]) :] for row in table.rows]
     table.width = last
 
 
-def gaps(records: Sequence[RawRecord]) -> list[bool]:
+def is_hollow(cell: str) -> bool:
+    """True for a cell without a character but blanks; a line end in quotes is one."""
+    return not cell.strip(" \t")
+
+
+def gaps(blanks: Sequence[bool]) -> list[bool]:
     """For each record that is not blank, whether a blank one stands right above it."""
-    gaps: list[bool] = []
-    blank = False
-    for record in records:
-        if not record.blank:
-            gaps.append(blank)
-        blank = record.blank
-    return gaps
+    above = [False, *blanks]
+    return [before for before, blank in zip(above, blanks, strict=False) if not blank]
 
 
 def usual_width(records: Sequence[RawRecord]) -> int:
@@ -79,10 +81,16 @@ def usual_width(records: Sequence[RawRecord]) -> int:
     counts = Counter(len(record.cells) for record in records if not record.broken)
     if not counts:
         return max((len(record.cells) for record in records), default=1)
+    if max(counts.values()) == 1 and _names_all(records[0].cells):
+        return len(records[0].cells)  # no two are alike: the names tell
     wide = {width: count for width, count in counts.items() if width > 1}
     if not wide or max(wide.values()) * 3 < counts[1]:
         return max(counts, key=lambda width: (counts[width], width))
     return max(wide, key=lambda width: (wide[width], width))
+
+
+def _names_all(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and count_filled(cells) == len(cells) and could_be_names(cells)
 
 
 def share_of(flags: Sequence[bool]) -> float:
@@ -92,12 +100,14 @@ def share_of(flags: Sequence[bool]) -> float:
 
 def count_filled(cells: Sequence[str]) -> int:
     """How many cells hold more than space."""
-    return sum(bool(cell.strip()) for cell in cells)
+    return len(cells) - list(map(str.strip, cells)).count("")
 
 
 def sums(text: str) -> bool:
     """True for a cell that sums up what stands above it, or ends the file."""
     folded = text.lower().rstrip(" :.=").strip()
+    if _COUNTED.match(folded) is not None:
+        return True
     return folded in _SUMS or text.lower().startswith(_SUM_STARTS)
 
 
@@ -150,12 +160,14 @@ def join(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     if len(rows) == 1:
         return list(rows[0])
     filled: list[list[str]] = []
+    begins = [False] * width  # where a group of a level above begins
     for row in rows[:-1]:
         last, cells = "", []
         spans = count_filled(row) < len(row)
-        for cell in row:
-            last = cell.strip() or (last if spans else "")
+        for cell, anew in zip(row, begins, strict=True):
+            last = cell.strip() or (last if spans and not anew else "")
             cells.append(last)
+        begins = [anew or bool(cell.strip()) for cell, anew in zip(row, begins, strict=True)]
         filled.append(cells)
     filled.append([cell.strip() for cell in rows[-1]])
     return [" ".join(dict.fromkeys(row[at] for row in filled if row[at])) for at in range(width)]
