@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from pipeline.formats.trees import as_json
 from pipeline.messages import Limits
 
 BATCH_ROWS = 20_000
-_ABSURD_BYTES = 1 << 42
+_PLAUSIBLE_BYTES = 64 << 20
+_PLAUSIBLE_RATIO = 250
+"""One buffer of a file that is packed; LZ4, which Arrow files are packed with, reaches 255."""
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 
 
@@ -134,7 +137,8 @@ def _flattened(name: str, column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
         yield from _flattened(f"{name}.{field.name}", part)
 
 
-def is_want_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; a damaged file asks for more than any machine has."""
+def is_want_of_memory(error: BaseException, path: Path) -> bool:
+    """Whether memory ran out; a damaged file asks for more than its bytes can ever become."""
     asked = re.search(r"of size (\d+)", str(error))
-    return isinstance(error, MemoryError) and (asked is None or int(asked[1]) < _ABSURD_BYTES)
+    most = max(_PLAUSIBLE_BYTES, _PLAUSIBLE_RATIO * path.stat().st_size)
+    return isinstance(error, MemoryError) and (asked is None or int(asked[1]) <= most)

@@ -40,13 +40,13 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
     try:
         with parquet.ParquetFile(path, memory_map=False) as file:
             schema = file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _told(error, path) from None
     return ColumnarReader(NAME, schema, batches, limits, read_as)
 
 
 def _told(error: Exception, path: Path) -> Exception:
-    if is_want_of_memory(error):
+    if is_want_of_memory(error, path):
         return error
     if is_cut(path):
         return ContentError(FileCode.TRUNCATED, "the Parquet file ends before its end mark")

@@ -7,6 +7,7 @@ import io
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,82 @@ def test_an_empty_and_a_cut_archive_say_so(tmp_path: Path) -> None:
 
     codes = {job.shown_source: job.reason_code for job in world.store.jobs()}
     assert codes == {"empty.zip": "EMPTY", "cut.zip": "TRUNCATED", "cut.tar.gz": "TRUNCATED"}
+
+
+def of_heads(*members: tuple[str, str, bytes]) -> bytes:
+    """A tar archive whose heads are changed: name, text, and what stands in the head's size."""
+    out = b""
+    for name, text, size in members:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(text)
+        head = bytearray(entry.tobuf(tarfile.USTAR_FORMAT))
+        if size:
+            head[124:136] = size
+            head[148:156] = b" " * 8
+            head[148:156] = b"%06o\0 " % sum(head)
+        out += bytes(head) + text.encode() + bytes(-len(text) % 512)
+    return out + bytes(1024)
+
+
+def test_a_tar_that_is_damaged_in_the_middle_delivers_what_is_before_and_says_so(
+    world: World,
+) -> None:
+    whole = bytearray(of_heads(("a.csv", GOOD, b""), ("b.csv", OTHER, b"")))
+    second = whole.index(b"b.csv")
+    whole[second : second + 148] = b"?" * 148  # its checksum is wrong now
+    drop(world, "a.tar", bytes(whole))
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+    assert world.job(1).reason_details == (
+        "after file 1: the archive is damaged there, and is not read on",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        (lambda whole: whole[:-1024], "ends without its end mark"),
+        (lambda whole: whole + of_heads(("b.csv", OTHER, b"")), "something follows the end"),
+        (lambda whole: whole[:-1024] + whole[:100], "ends in the middle"),
+    ],
+    ids=["no end mark", "more behind it", "a cut head"],
+)
+def test_a_tar_without_a_proper_end_delivers_its_files_and_says_so(
+    world: World, changed: Callable[[bytes], bytes], what: str
+) -> None:
+    drop(world, "a.tar", changed(of_heads(("a.csv", GOOD, b""))))
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+    (told,) = world.job(1).reason_details
+    assert what in told
+
+
+@pytest.mark.parametrize(
+    "size",
+    [b"\xff" * 10 + b"\xfc\x00", b"\x80" + b"\xff" * 11, b"\xff" * 12],
+    ids=["backwards", "beyond all files", "minus one"],
+)
+def test_a_length_that_cannot_be_ends_the_archive_there(world: World, size: bytes) -> None:
+    drop(world, "a.tar", of_heads(("a.csv", GOOD, b""), ("b.csv", OTHER, size)))
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+
+
+def test_heads_that_extend_heads_without_end_are_damage(world: World) -> None:
+    entry = tarfile.TarInfo("long")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 512
+    one = entry.tobuf(tarfile.GNU_FORMAT) + b"x" * 512
+    drop(world, "a.tar", of_heads(("a.csv", GOOD, b""))[:-1024] + one * 2_000)
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
 
 
 def test_the_same_archive_again_is_a_duplicate(world: World) -> None:
