@@ -19,6 +19,7 @@ from pipeline.formats.trees import as_json
 from pipeline.messages import Limits
 
 BATCH_ROWS = 20_000
+_BATCH_BYTES = 64 << 20
 _PLAUSIBLE_BYTES = 64 << 20
 _PLAUSIBLE_RATIO = 250
 """One buffer of a file that is packed; LZ4, which Arrow files are packed with, reaches 255."""
@@ -75,8 +76,9 @@ class ColumnarReader:
         """Yield the rows in order, in batches of bounded size."""
         done = 0
         for whole in self._checked():
-            for start in range(0, whole.num_rows, BATCH_ROWS):
-                batch = self._batch(whole.slice(start, BATCH_ROWS), done)
+            rows = _rows_at_once(whole)
+            for start in range(0, whole.num_rows, rows):
+                batch = self._batch(whole.slice(start, rows), done)
                 done += len(batch.records)
                 yield batch
         if not done:
@@ -121,6 +123,29 @@ class ColumnarReader:
             )
 
         return TextBatch(columns=columns, records=numbers, lines=numbers, raw=raw, place=place)
+
+
+def _rows_at_once(whole: pa.RecordBatch) -> int:
+    """How many rows fit into a batch when each of them has the longest texts that may stand there.
+
+    A text that is stored once, in a dictionary, may stand in every row.
+    """
+    longest = sum(
+        pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        for _, column in _flat(whole)
+        if isinstance(column, pa.DictionaryArray) and is_text(column.type.value_type)
+    )
+    return max(1, min(BATCH_ROWS, _BATCH_BYTES // max(longest, 1)))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are of any length."""
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
 
 
 def _flat(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.Array]]:

@@ -20,10 +20,13 @@ from pipeline.formats.celltexts import (
     LOST_DIGITS,
     UNCACHED,
     NumberTexts,
+    Texts,
     by_number,
     place_of_cell,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import BUILT_IN, MOST_DIGITS, loses_digits
 from pipeline.formats.package import (
     Package,
@@ -40,6 +43,10 @@ from pipeline.messages import Limits
 NAME = "an Excel workbook (.xlsx)"
 _MOST_ROWS = 1 << 20
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]+)")
+_MERGED = re.compile(
+    rb"""<(?:[A-Za-z]\w*:)?mergeCell\s[^>]{0,200}?\bref\s*=\s*["']([A-Z0-9:$]{1,30})["']"""
+)
+_LONGEST_TAG = 4096
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -59,6 +66,7 @@ class Workbook:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._package = package = Package(path, limits)
+        self.size_bytes = path.stat().st_size
         self._strings: list[str] | None = None
         self._letters: dict[str, int] = {}
         with package.opened() as archive:
@@ -76,16 +84,20 @@ class Workbook:
         return place_of_cell(sheet, row, column)
 
     def merges(self, sheet: str) -> list[Merge]:
-        """Merged cells stand at the end of a sheet's part."""
-        tail = b""
-        package = self._package
+        """Merged cells stand behind the rows of a sheet's part."""
+        found: list[Merge] = []
+        rest, package = b"", self._package
         with package.opened() as archive, package.part(archive, self._targets[sheet]) as part:
             for piece in package.pieces(part):
-                tail += piece
-                at = tail.find(b"sheetData>", max(0, len(tail) - len(piece) - 10))
-                tail = tail[at:] if b"mergeCell" in tail or at >= 0 else tail[-4096:]
-        found = re.findall(rb"mergeCell\b[^>]*?\bref\s*=\s*[\"']([A-Z0-9:$]+)[\"']", tail)
-        return [one for one in map(self._merge, found) if one is not None]
+                rest += piece
+                end = 0
+                if b"mergeCell" in rest:
+                    for one in _MERGED.finditer(rest):
+                        end = one.end()
+                        found += self._merge(one[1])
+                check_merges(len(found))
+                rest = rest[max(end, len(rest) - _LONGEST_TAG) :]
+        return found
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows that have cells."""
@@ -114,17 +126,16 @@ class Workbook:
         assert self._strings is not None  # noqa: S101 - loaded before any row
         return self._strings[int(number)]
 
-    def _merge(self, reference: bytes) -> Merge | None:
+    def _merge(self, reference: bytes) -> Iterator[Merge]:
         ends = _REFERENCE.findall(reference.decode().replace("$", ""))
-        if len(ends) != 2:
-            return None
-        (left, top), (right, bottom) = ends
-        return Merge(
-            first_row=int(top),
-            last_row=int(bottom),
-            first_column=self.column_of(left),
-            last_column=self.column_of(right),
-        )
+        if len(ends) == 2:
+            (left, top), (right, bottom) = ends
+            yield Merge(
+                first_row=int(top),
+                last_row=int(bottom),
+                first_column=self.column_of(left),
+                last_column=self.column_of(right),
+            )
 
     def _contents(
         self, archive: ZipFile, book: str, relations: Relations
@@ -175,14 +186,14 @@ class Workbook:
     def _load_strings(self, archive: ZipFile) -> None:
         if self._strings is not None:
             return
-        strings: list[str] = []
+        strings = Texts()
         if self._string_part is not None:
             check_strings(archive, self._string_part)
             self._package.feed(archive, self._string_part, _strings_into(strings))
         self._strings = strings
 
 
-def _strings_into(strings: list[str]) -> XmlEvents:
+def _strings_into(strings: Texts) -> XmlEvents:
     """Collect the text of each `si`, without the reading aids (`rPh`) of Japanese."""
     parts: list[str] = []
     inside, aids = False, 0
@@ -203,7 +214,7 @@ def _strings_into(strings: list[str]) -> XmlEvents:
         elif tag == "rPh":
             aids -= 1
         elif tag == "si":
-            strings.append(unescaped("".join(parts)))
+            strings.take(unescaped("".join(parts)))
 
     def text(piece: str) -> None:
         if inside:

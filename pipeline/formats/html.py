@@ -11,7 +11,9 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import plain
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
@@ -20,6 +22,7 @@ from pipeline.messages import Limits
 NAME = "an HTML page"
 _CHUNK = 1 << 16
 _MOST_SPAN = 1_000
+_MOST_COLUMNS = 1 << 14
 _MOST_TAG = 500_000
 _MOST_EXACT = 1e15
 _SHOWN = re.compile(r"-?[0-9]+(?:,[0-9]{3})*(?:\.([0-9]+))?")
@@ -45,7 +48,7 @@ class _Page:
 
     def __init__(self, path: Path, limits: Limits, read_as: ReadAs | None) -> None:
         self._path, self._limits = path, limits
-        size = path.stat().st_size
+        self.size_bytes = size = path.stat().st_size
         if size > _MOST_BYTES:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED, f"the page has {size} bytes; {_MOST_BYTES} are allowed"
@@ -57,6 +60,7 @@ class _Page:
         for table, _row, merges in self._parsed():
             rows[table] = rows.get(table, 0) + 1
             self._merges.setdefault(table, []).extend(merges)
+            check_merges(len(self._merges[table]))
         if not rows:
             raise ContentError(FileCode.UNSUPPORTED, "the content is an HTML page without a table")
         self._names = {f"table {number}": number for number in sorted(rows)}
@@ -171,7 +175,8 @@ class _Tables(HTMLParser):
 
 
 class _Table:
-    """One table while it is read. spans: columns that cells of earlier rows still cover."""
+    """One table while it is read. `_covered`: columns [first, end) that cells of earlier rows still
+    cover, and their last row; `_next` is the first of them that this row has not passed."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -181,20 +186,31 @@ class _Table:
         self._at = 0
         self._span = (1, 1)
         self._exact: str | None = None
-        self._covered: dict[int, int] = {}
+        self._covered: list[tuple[int, int, int]] = []
+        self._begun: list[tuple[int, int, int]] = []
+        self._next = 0
         self._merges: list[Merge] = []
 
     def begin_row(self) -> None:
         self._rows += 1
         self._row = GridRow(number=self._rows, cells={})
-        self._at = 0
+        self._at = self._next = 0
+        self._covered = sorted(
+            one for one in (*self._covered, *self._begun) if one[2] >= self._rows
+        )
+        self._begun = []
 
     def begin_cell(self, columns: int, rows: int, exact: str | None = None) -> None:
         if self._row is None:
             self.begin_row()
         self.end_cell()
-        while self._covered.get(self._at, 0) >= self._rows:
-            self._at += 1
+        while self._next < len(self._covered) and self._covered[self._next][0] <= self._at:
+            self._at = max(self._at, self._covered[self._next][1])
+            self._next += 1
+        if self._at + columns > _MOST_COLUMNS:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED, f"a row of the page has more than {_MOST_COLUMNS} columns"
+            )
         self.text, self._span, self._exact = [], (columns, rows), exact
 
     def end_cell(self) -> None:
@@ -206,8 +222,8 @@ class _Table:
             text = exact_text(text, self._exact)
         if text:
             self._row.cells[self._at] = text
+        last = self._rows + rows - 1
         if columns > 1 or rows > 1:
-            last = self._rows + rows - 1
             self._merges.append(
                 Merge(
                     first_row=self._rows,
@@ -216,7 +232,9 @@ class _Table:
                     last_column=self._at + columns - 1,
                 )
             )
-            self._covered.update(dict.fromkeys(range(self._at, self._at + columns), last))
+            check_merges(len(self._merges))
+        if rows > 1:
+            self._begun.append((self._at, self._at + columns, last))
         self._at += columns
         self.text = None
 

@@ -15,7 +15,9 @@ from pipeline.formats.celltexts import (
     NumberTexts,
     place_of_cell,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.xml import XmlText
@@ -62,6 +64,7 @@ class _Book:
 
     def __init__(self, path: Path) -> None:
         self._text = XmlText(path)
+        self.size_bytes = path.stat().st_size
         self._merges: dict[str, list[Merge]] = {}
         self.sheets: list[Sheet] = []
         for parser in self._parsed():
@@ -210,7 +213,8 @@ class _Parser:
         if not 0 <= self._at < _MOST_COLUMNS or not 0 <= self._across < _MOST_COLUMNS:
             raise ValueError("a cell is outside of any sheet")
         if (self._across or self._down) and self.sheets:
-            self.merges.setdefault(self.sheets[-1].name, []).append(
+            merges = self.merges.setdefault(self.sheets[-1].name, [])
+            merges.append(
                 Merge(
                     first_row=self._row.number,
                     last_row=self._row.number + self._down,
@@ -218,6 +222,7 @@ class _Parser:
                     last_column=self._at + self._across,
                 )
             )
+            check_merges(len(merges))
 
 
 def _text(text: str, kind: str) -> str:

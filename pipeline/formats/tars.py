@@ -14,7 +14,7 @@ from pipeline.errors import ContentError, FileCode
 
 _BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1 << 20
-_MOST_HEAD_BYTES = 1 << 16
+_MOST_HEAD_BYTES = 1 << 15
 """What stands before an entry for want of room in its head: a long name, times, rights."""
 _MOST_ENTRIES = 200_000
 _EXTENDS = frozenset(

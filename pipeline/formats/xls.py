@@ -19,7 +19,8 @@ from pipeline.formats.celltexts import (
     place_of_cell,
     written_of,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.ole import MAGIC, NAMED, stream_of, streams_of
 from pipeline.formats.package import damage
@@ -53,7 +54,7 @@ class OldWorkbook:
                 FileCode.LIMIT_EXCEEDED,
                 f"the workbook has {size} bytes; {_MOST_BYTES} are allowed in this format",
             )
-        self._path = path
+        self._path, self.size_bytes = path, size
         with _plain_errors(path):
             stream = stream_of(path, _STREAMS)
             if stream is None:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.formats.biff import rk_number
-from pipeline.formats.celltexts import ERRORS
+from pipeline.formats.celltexts import ERRORS, Texts
+from pipeline.formats.gridfills import check_merges
 from pipeline.formats.numberformats import BUILT_IN
 
 BEGIN, END, SHEET, CONTINUED = 0x0809, 0x000A, 0x0085, 0x003C
@@ -106,7 +107,7 @@ class XlsCells:
 
     def __init__(self, book: XlsGlobals, start: int) -> None:
         self._book = book
-        self._own: list[str] = []
+        self._own = Texts()
         self.merges: list[tuple[int, int, int, int]] = []
         self._places, self._kinds = array("I"), array("B")
         self._styles, self._values = array("H"), array("d")
@@ -120,6 +121,7 @@ class XlsCells:
             elif kind == MERGED:
                 (count,) = struct.unpack_from("<H", data)
                 self.merges += (struct.unpack_from("<4H", data, 2 + 8 * at) for at in range(count))
+                check_merges(len(self.merges))
             else:
                 self._take(kind, data)
 
@@ -173,7 +175,7 @@ class XlsCells:
     def _text(self, cell: Cell, text: str, shared: int = -1) -> None:
         if text:
             if shared < 0:
-                self._own.append(text)
+                self._own.take(text)
             at = shared if shared >= 0 else -len(self._own)
             self._put(cell, _A_TEXT, float(at))
 
@@ -207,12 +209,12 @@ def _joined(book: XlsGlobals, data: bytes, more: Sequence[bytes]) -> str:
 def shared_texts(chunks: Sequence[bytes]) -> list[str]:
     """The texts that cells refer to; they go on from record to record, also within one."""
     pieces = _Pieces(chunks, 8)
-    texts: list[str] = []
+    texts = Texts()
     while not pieces.is_over():
         letters, flags = struct.unpack("<HB", pieces.bytes(3))
         runs = struct.unpack("<H", pieces.bytes(2))[0] if flags & 8 else 0
         extra = struct.unpack("<I", pieces.bytes(4))[0] if flags & 4 else 0
-        texts.append(pieces.letters(letters, wide=bool(flags & 1)))
+        texts.take(pieces.letters(letters, wide=bool(flags & 1)))
         pieces.skip(4 * runs + extra)
     return texts
 
