@@ -39,7 +39,7 @@ class ColumnarReader:
         self._kind, self._batches, self._limits = kind, batches, limits
         self._told = ReadAs() if read_as is None else read_as
         try:
-            names = [name for name, _ in _flat(pa.RecordBatch.from_pylist([], schema=schema))]
+            names = [name for field in schema for name in _names(field.name, field.type)]
             self._types = {str(field.type) for field in schema}
         except (pa.ArrowException, UnicodeDecodeError):
             raise ContentError(FileCode.DAMAGED, f"{kind} whose columns are damaged") from None
@@ -146,6 +146,15 @@ def is_text(kind: pa.DataType) -> bool:
         or pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
     )
+
+
+def _names(name: str, kind: pa.DataType) -> Iterator[str]:
+    """What `_flat` calls the columns of a type."""
+    if not pa.types.is_struct(kind):
+        yield name
+        return
+    for field in kind:
+        yield from _names(f"{name}.{field.name}", field.type)
 
 
 def _flat(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.Array]]:

@@ -308,6 +308,8 @@ class _SheetRows:
     def _take(self) -> None:
         """Put the cell that has ended into its row."""
         value, kind, row, at = self._value, self._kind, self._row, self._column
+        if at in row.cells:
+            raise ValueError("a cell stands there twice")
         if not value:
             if kind != "str":
                 row.cells[at] = f"={self._formula or ''}"
@@ -330,13 +332,22 @@ class _SheetRows:
 
 
 def unescaped(text: str) -> str:
-    """Text with its control characters: `_x000D_` is a carriage return."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    """Text with its control characters: `_x000D_` is a carriage return.
+
+    Half a letter, as `_xD83D_` alone is, makes no text; then nothing is resolved.
+    """
+    if "_x" not in text:
+        return text
+    found = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    try:  # two halves are a letter
+        return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        return text
 
 
 def _book_of(archive: ZipFile) -> str:
     """The part that is the workbook; nearly always xl/workbook.xml."""
-    names = archive.namelist()
+    names = [name.replace("\\", "/") for name in archive.namelist()]
     if "xl/workbook.xml" in names:
         return "xl/workbook.xml"
     found = [name for name in names if re.fullmatch(r"xl/workbook\w*\.xml", name)]

@@ -50,11 +50,11 @@ def decide_grid(
     filled = [row for row in rows if row.filled]
     if not filled:
         raise ContentError(FileCode.EMPTY, "there are no cells")
-    names_at = _header_place(filled, told)
+    names_at = _header_place(filled, merges, told)
     body = filled[names_at + 1 :] if names_at is not None else filled
     header_row = filled[names_at] if names_at is not None else None
     tops, header_row, body = _groups(header_row, body, filled, names_at, merges, told)
-    columns = _columns(header_row, body or filled)
+    columns = _columns([*tops, header_row] if header_row else [], body or filled)
     if len(columns) > limits.max_columns:
         raise ContentError(
             FileCode.LIMIT_EXCEEDED,
@@ -90,7 +90,7 @@ def decide_grid(
     )
 
 
-def _header_place(filled: Sequence[GridRow], told: ReadAs) -> int | None:
+def _header_place(filled: Sequence[GridRow], merges: Sequence[Merge], told: ReadAs) -> int | None:
     """Index of the last row of names; None when a person said that there is none."""
     if not told.header:
         return None
@@ -99,7 +99,26 @@ def _header_place(filled: Sequence[GridRow], told: ReadAs) -> int | None:
             if row.number == told.header_rows[-1]:
                 return at
         raise ContentError(FileCode.EMPTY, "the row that holds the names is not there")
-    return _if_names(_fuller(_first_wide(filled), filled), filled)
+    at = _fuller(_first_wide(filled), filled)
+    return at - 1 if _are_merged_names(at - 1, filled, merges) else _if_names(at, filled)
+
+
+def _are_merged_names(at: int, filled: Sequence[GridRow], merges: Sequence[Merge]) -> bool:
+    """Whether a row has fewer names than the data below it has cells, as some are merged."""
+    if at < 0 or filled[at].number + 1 != filled[at + 1].number:
+        return False
+    row, below = filled[at], filled[at + 1]
+    texts = [row.cells[column].strip() for column in row.filled]
+    spans = {one.first_column: one for one in merges if one.first_row == row.number}
+    wide = [one for column, one in spans.items() if column in row.filled]
+    covered = len(texts) + sum(one.last_column - one.first_column for one in wide)
+    data_like = [at for at in below.filled if _DATA_LIKE.fullmatch(below.cells[at].strip())]
+    return (
+        1 < len(texts) < covered
+        and covered >= len(below.filled) * _NAMED_SHARE
+        and not any(map(_DATA_LIKE.fullmatch, texts))
+        and len(data_like) * 2 > len(below.filled)
+    )
 
 
 def _first_wide(filled: Sequence[GridRow]) -> int:
@@ -173,12 +192,33 @@ def _groups(
         texts = [below.cells[at].strip() for at in below.filled]
         if texts and not any(_DATA_LIKE.fullmatch(text) for text in texts):
             return [header_row], below, body[1:]
+    above = filled[names_at - 1] if names_at else None
+    if above is not None and _names_groups(above, header_row, merges):
+        return [above], header_row, body
     return [], header_row, body
 
 
-def _columns(header_row: GridRow | None, rows: Sequence[GridRow]) -> list[int]:
-    """The columns of the table, without gap."""
-    named = [] if header_row is None else header_row.filled
+def _names_groups(above: GridRow, names: GridRow, merges: Sequence[Merge]) -> bool:
+    """Whether a row right above the names has names too: of groups, and of columns without one.
+
+    A title has none, and no cell of it reaches into the row of names.
+    """
+    at = above.number
+    texts = [above.cells[column].strip() for column in above.filled]
+    if at + 1 != names.number or len(texts) < 2 or any(map(_DATA_LIKE.fullmatch, texts)):
+        return False
+    of_row = [one for one in merges if one.first_row == at]
+    reaching = {one.first_column for one in of_row if one.last_row == at + 1}
+    is_grouped = any(one.last_row == at and one.last_column > one.first_column for one in of_row)
+    alone = set(above.filled) - set(names.filled)
+    spans = [one for one in of_row if one.last_row == at]
+    alone -= {at for one in spans for at in range(one.first_column, one.last_column + 1)}
+    return is_grouped and bool(alone or reaching & set(above.filled))
+
+
+def _columns(header: Sequence[GridRow], rows: Sequence[GridRow]) -> list[int]:
+    """The columns of the table, without gap. header: rows of names."""
+    named = sorted({at for row in header for at in row.filled})
     first = min([*named, *(row.filled[0] for row in rows)])
     if named:
         first = named[0] if first < named[0] and _is_rare(first, named[0], rows) else first

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+from pipeline.ends.pages import is_part_of_page
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.declared import meant_codec
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.formats.grid import GridReader
 from pipeline.formats.gridfills import check_merges
 from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import plain
-from pipeline.formats.plugin import Format
+from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
 
@@ -28,6 +30,14 @@ _MOST_EXACT = 1e15
 _SHOWN = re.compile(r"-?[0-9]+(?:,[0-9]{3})*(?:\.([0-9]+))?")
 _MOST_BYTES = 512 << 20
 _CHARSET = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?([A-Za-z0-9._-]+)""", re.I)
+_BLOCKS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "caption", "dd", "div", "dl", "dt"),
+        *("fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header"),
+        *("hr", "li", "main", "nav", "ol", "p", "pre", "section", "ul"),
+    )
+)
+"""Elements that stand on lines of their own: two of them in a cell are no one word."""
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -148,6 +158,8 @@ class _Tables(HTMLParser):
                 table.begin_cell(_span(named.get("colspan")), _span(named.get("rowspan")), exact)
             elif tag == "br" and table.text is not None:
                 table.text.append("\n")
+            elif tag in _BLOCKS:
+                table.begin_part()
 
     def handle_endtag(self, tag: str) -> None:
         """Close what the tag closes."""
@@ -156,6 +168,8 @@ class _Tables(HTMLParser):
         elif self._tables:
             if tag in ("td", "th"):
                 self._tables[-1].end_cell()
+            elif tag in _BLOCKS:
+                self._tables[-1].begin_part()
             elif tag in ("tr", "thead", "tbody", "tfoot"):
                 self._end_row()
             elif tag == "table":
@@ -181,6 +195,7 @@ class _Table:
     def __init__(self, number: int) -> None:
         self.number = number
         self.text: list[str] | None = None
+        self._parts: list[list[str]] = []
         self._row: GridRow | None = None
         self._rows = 0
         self._at = 0
@@ -200,6 +215,12 @@ class _Table:
         )
         self._begun = []
 
+    def begin_part(self) -> None:
+        """What follows in the cell stands on a line of its own."""
+        if self.text:
+            self._parts.append(self.text)
+            self.text = []
+
     def begin_cell(self, columns: int, rows: int, exact: str | None = None) -> None:
         if self._row is None:
             self.begin_row()
@@ -211,12 +232,14 @@ class _Table:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED, f"a row of the page has more than {_MOST_COLUMNS} columns"
             )
-        self.text, self._span, self._exact = [], (columns, rows), exact
+        self.text, self._parts = [], []
+        self._span, self._exact = (columns, rows), exact
 
     def end_cell(self) -> None:
         if self.text is None or self._row is None:
             return
-        text = "\n".join(line.strip(" ") for line in "".join(self.text).split("\n")).strip("\n")
+        parts = map(_stripped, [*self._parts, self.text])
+        text = "\n".join(part for part in parts if part)
         columns, rows = self._span
         if self._exact is not None:
             text = exact_text(text, self._exact)
@@ -245,6 +268,10 @@ class _Table:
         found, self._row = (self._row, self._merges), None
         self._merges = []
         return found
+
+
+def _stripped(part: list[str]) -> str:
+    return "\n".join(line.strip(" ") for line in "".join(part).split("\n")).strip("\n")
 
 
 def exact_text(text: str, exact: str) -> str:
@@ -278,14 +305,19 @@ def _declared(path: Path) -> str | None:
         codec = codecs.lookup(found[1].decode()).name
     except LookupError:
         return None
-    return None if codec.startswith(("utf-16", "utf-32")) else codec
+    return None if codec.startswith(("utf-16", "utf-32")) else meant_codec(path, codec)
+
+
+def _is_page(head: Head) -> bool:
+    text = head.text
+    if text is None:
+        return False
+    return signatures.name_text(text) == signatures.HTML or is_part_of_page(text)
 
 
 FORMAT = Format(
     name=NAME,
-    recognises=lambda head: (
-        head.text is not None and signatures.name_text(head.text) == signatures.HTML
-    ),
+    recognises=_is_page,
     open=open_html,
     extensions=("html", "htm", "xhtml"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -15,9 +14,6 @@ from pipeline.formats.columnarreader import BATCH_ROWS, ColumnarReader, is_text,
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
-
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
 
 NAME = "a Parquet file"
 
@@ -35,7 +31,7 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
             pass
         try:
             with parquet.ParquetFile(
-                path, memory_map=False, pre_buffer=False, read_dictionary=dictionaries
+                path, memory_map=False, pre_buffer=False, read_dictionary=texts
             ) as file:
                 yield from file.iter_batches(batch_size=BATCH_ROWS)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -46,21 +42,11 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
     try:
         with parquet.ParquetFile(path, memory_map=False) as file:
             schema = file.schema_arrow
-            dictionaries = _dictionaries(file)
+            # read so, a text that is stored once is in memory once, however often it stands
+            texts = [field.name for field in schema if is_text(field.type)]
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _told(error, path) from None
     return ColumnarReader(NAME, schema, batches, limits, read_as)
-
-
-def _dictionaries(file: ParquetFile) -> list[str]:
-    """Columns of texts that are stored as dictionaries: read so, a text is in memory once."""
-    about = file.metadata
-    if not about.num_row_groups:
-        return []
-    texts = {field.name for field in file.schema_arrow if is_text(field.type)}
-    first = about.row_group(0)
-    columns = map(first.column, range(first.num_columns))
-    return [one.path_in_schema for one in columns if one.path_in_schema in texts]
 
 
 def _told(error: Exception, path: Path) -> Exception:

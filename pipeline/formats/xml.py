@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.declared import meant_codec
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
@@ -29,6 +30,8 @@ NAME = "an XML document"
 _CHUNK = 1 << 18
 _DECLARED = re.compile(rb"""<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_LATE_DECLARATION = re.compile(rb"\s+<\?xml\s[^>]{0,200}\?>")
+_PADDING = b"\0\x1a"
 _SILENT = frozenset({"nil", "schemaLocation", "noNamespaceSchemaLocation"})
 _MOST_PATHS = 20_000
 
@@ -104,7 +107,10 @@ class XmlText:
         self._codec = _codec_of(path)
 
     def pieces(self) -> Iterator[bytes]:
-        """The text as UTF-8."""
+        """The text as UTF-8, without what may stand around a document and is none of it."""
+        yield from _trimmed(self._whole())
+
+    def _whole(self) -> Iterator[bytes]:
         if self._codec is None:
             yield from utf8_chunks(self._path, detect_encoding(self._path), _CHUNK)
             return
@@ -125,6 +131,24 @@ class XmlText:
             raise ContentError(
                 FileCode.ENCODING, f"the document says that it is {self._codec}, and is not"
             ) from None
+
+
+def _trimmed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Text whose declaration may stand behind blank lines, and NULs or Ctrl-Z behind all of it.
+
+    A declaration that does not come first is made blank: lines keep their numbers, and what it says
+    of the encoding is known.
+    """
+    padding, is_first = b"", True
+    for piece in pieces:
+        whole = padding + piece
+        if is_first and (late := _LATE_DECLARATION.match(whole)):
+            whole = b" " * (late.end() - late[0].count(b"\n")) + whole[late.end() :]
+            whole = b"\n" * late[0].count(b"\n") + whole
+        is_first = is_first and not whole.strip()
+        kept = whole.rstrip(_PADDING)
+        padding = whole[len(kept) :]
+        yield kept
 
 
 class _Document:
@@ -158,7 +182,8 @@ class _Document:
             path for path in repeated if not any(path.startswith(f"{one}/") for one in repeated)
         ]
         found = outermost or _single(known)
-        return {path: known[path].shape(self._limits, known[path].count) for path in found}, ()
+        notes = tuple(_beside(known, found))
+        return {path: known[path].shape(self._limits, known[path].count) for path in found}, notes
 
     def items(self, table: str) -> Iterator[Item]:
         """The records at one path."""
@@ -388,6 +413,18 @@ def _single(known: dict[str, _Known]) -> list[str]:
     raise ContentError(FileCode.EMPTY, "none of its elements holds a value")
 
 
+def _beside(known: dict[str, _Known], found: list[str]) -> Iterator[str]:
+    """What is told of values that stand in no record."""
+    beside: dict[str, None] = {}
+    for path, one in known.items():
+        if not any(path == record or path.startswith(f"{record}/") for record in found):
+            beside |= dict.fromkeys(f"{path}/{name}" for name in one.attributes)
+            if one.said:
+                beside[path] = None
+    if beside:
+        yield f"values beside the records are not read: {', '.join([*beside][:20])}"
+
+
 def _codec_of(path: Path) -> str | None:
     """The encoding by mark or declaration; None when neither is there."""
     with open_source(path) as source:
@@ -405,7 +442,7 @@ def _codec_of(path: Path) -> str | None:
         return None  # written by a program that wrote text and named what it holds in memory
     try:
         b"<".decode(name, errors="replace")  # which fails for a codec that makes no text
-        return codecs.lookup(name).name
+        return meant_codec(path, codecs.lookup(name).name)
     except (LookupError, ValueError):
         raise ContentError(
             FileCode.ENCODING, "the document names an encoding that is not known"

@@ -57,10 +57,8 @@ def test_a_shared_text_in_many_cells_counts_as_often(reader: Reader) -> None:
 def largest_batch(path: Path, content: bytes) -> int:
     path.write_bytes(content)
     limits = Limits(max_unpacked_ratio=1_000_000)
-    return max(
-        sum(column.nbytes for column in batch.columns)
-        for batch in open_table(path, limits).batches()
-    )
+    batches = open_table(path, limits).batches()
+    return max(sum(int(column.nbytes) for column in batch.columns) for batch in batches)
 
 
 def dictionary() -> pa.Table:
