@@ -102,6 +102,12 @@ def _ole(ends: Ends) -> str | None:
     return None if ends.size > (last + 1) * sector else missing
 
 
+def _bare_workbook(ends: Ends) -> str | None:
+    """The records of an old workbook without a container end with one that says so."""
+    whole = ends.tail.rstrip(b"\0").endswith(b"\x0a")
+    return None if whole else "the record at the end of the workbook is missing"
+
+
 def _sqlite(ends: Ends) -> str | None:
     if len(ends.head) < 100:
         return "the database ends within its header"
@@ -128,6 +134,7 @@ PROBES: list[tuple[Callable[[bytes], bool], Probe]] = [
     (_starts(b"\x28\xb5\x2f\xfd"), packed.zstd_end),
     (_starts(b"7z\xbc\xaf\x27\x1c"), _seven_zip),
     (_starts(b"\xd0\xcf\x11\xe0"), _ole),
+    (_starts(b"\x09\x08\x08\x00", b"\x09\x08\x10\x00"), _bare_workbook),
     (_starts(b"SQLite format 3\x00"), _sqlite),
     (
         _starts(b"%PDF-", b"\x89", b"\xff\xd8\xff"),

@@ -331,6 +331,18 @@ def test_cut_and_damaged_packed_files_are_refused(reader: Reader, ending: str) -
     assert reader.code(packed[:-3]) is FileCode.TRUNCATED
 
 
+@pytest.mark.parametrize("ending", ["bz2", "xz", "gz", "zst"])
+def test_streams_one_behind_the_other_are_all_read_or_refused(reader: Reader, ending: str) -> None:
+    pack = PACKED[ending]
+    one, two = pack(b"id,v\n1,2\n"), pack(b"3,4\n" * 99)
+
+    assert len(reader.read(one + two).rows) == 100
+    for following in (b"x" + two[1:], two[:-9], b"something that is no stream at all"):
+        assert reader.code(one + following) in (FileCode.DAMAGED, FileCode.TRUNCATED)
+    if ending != "zst":
+        assert len(reader.read(one + two + bytes(64)).rows) == 100
+
+
 def test_packed_twice_is_read_and_packed_without_end_is_refused(reader: Reader) -> None:
     content = as_csv(HEADER, ROWS)
     assert len(reader.read(gzip.compress(zstd(content))).rows) == 2
