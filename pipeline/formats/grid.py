@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -28,14 +27,14 @@ from pipeline.formats.base import (
 )
 from pipeline.formats.gridfills import Fills
 from pipeline.formats.gridlayout import GridLayout, decide_grid
-from pipeline.formats.gridparts import GridRow, Grids, Sheet
+from pipeline.formats.gridparts import LOOKED_AT_SHEETS, GridRow, Grids, Sheet, head_of
 from pipeline.formats.unpacked import check_unpacked
 from pipeline.messages import Limits
 
-_SAMPLED_ROWS = 200
 _BATCH_CELLS = 200_000
 _BATCH_CHARS = 16 << 20
-_LOOKED_AT_SHEETS = 100
+Looked = tuple[tuple[TableName, ...], dict[str, GridLayout | ContentError]]
+"""The tables of a file, and where each of them is or why none is there."""
 
 
 class GridReader:
@@ -45,11 +44,20 @@ class GridReader:
         ContentError: EMPTY, HEADER_MISSING, TABLE_UNCLEAR or LIMIT_EXCEEDED.
     """
 
-    def __init__(self, grids: Grids, limits: Limits, read_as: ReadAs | None = None) -> None:
+    def __init__(
+        self,
+        grids: Grids,
+        limits: Limits,
+        read_as: ReadAs | None = None,
+        looked_at: Looked | None = None,
+    ) -> None:
         self._grids, self._limits = grids, limits
         self._told = ReadAs() if read_as is None else read_as
         self._layouts: dict[str, GridLayout | ContentError] = {}
-        self.tables = tuple(self._table(sheet) for sheet in grids.sheets[:_LOOKED_AT_SHEETS])
+        if looked_at is None:
+            self.tables = tuple(self._table(sheet) for sheet in grids.sheets[:LOOKED_AT_SHEETS])
+        else:
+            self.tables, self._layouts = looked_at
         self._sheet = self._chosen()
         layout = self._layouts[self._sheet]
         if isinstance(layout, ContentError):
@@ -58,8 +66,9 @@ class GridReader:
         self._merges = grids.merges(self._sheet)
 
     def at(self, table: str) -> GridReader:
-        """The same file, opened at another of its tables."""
-        return GridReader(self._grids, self._limits, replace(self._told, table=table))
+        """The same file, opened at another of its tables; where they are is known by now."""
+        told, looked_at = replace(self._told, table=table), (self.tables, self._layouts)
+        return GridReader(self._grids, self._limits, told, looked_at)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -141,8 +150,9 @@ class GridReader:
         return len(layout.header) if isinstance(layout, GridLayout) else 0
 
     def _decide(self, sheet: str) -> GridLayout:
-        sample = list(islice(self._grids.rows(sheet), _SAMPLED_ROWS))
-        return decide_grid(sample, self._grids.merges(sheet), self._told, self._limits)
+        return decide_grid(
+            head_of(self._grids, sheet), self._grids.merges(sheet), self._told, self._limits
+        )
 
     def _below(self) -> Iterator[GridRow]:
         """The rows of the table that say anything.

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from pipeline.errors import RowCode
+
+SAMPLED_ROWS = 200
+"""So many rows of a sheet tell where its table is."""
+LOOKED_AT_SHEETS = 100
+_MOST_HEAD_BYTES = 32 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +74,11 @@ class Grids(Protocol):
         ...
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
-        """The rows of a sheet that have cells, in order."""
+        """The rows of a sheet that have cells, in order.
+
+        A file whose sheets are one text, which would be gone through for each of them, also has
+        `heads`: the first rows of its first sheets.
+        """
         ...
 
     def merges(self, sheet: str) -> list[Merge]:
@@ -78,3 +88,36 @@ class Grids(Protocol):
     def place(self, sheet: str, row: int, column: int | None) -> str:
         """How a cell, or a row, is called."""
         ...
+
+
+class Heads:
+    """The first rows of the first sheets of a file that is one text, kept from its first reading.
+
+    They are there to look at; whoever changes a row takes it from `Grids.rows`.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[GridRow]] = {}
+        self._left = _MOST_HEAD_BYTES
+
+    def note(self, sheet: str, row: GridRow) -> None:
+        """Keep a row that has cells if it is one of the first ones, and small."""
+        kept = self._rows.get(sheet)
+        if kept is None:
+            if len(self._rows) >= LOOKED_AT_SHEETS:
+                return
+            kept = self._rows[sheet] = []
+        if len(kept) < SAMPLED_ROWS and self._left > 0:
+            kept.append(row)
+            self._left -= row.size
+
+    def of(self, sheet: str) -> list[GridRow] | None:
+        """The first rows of a sheet; None when not all of them could be kept."""
+        return self._rows.get(sheet, []) if self._left > 0 else None
+
+
+def head_of(grids: Grids, sheet: str) -> list[GridRow]:
+    """The first rows of a sheet."""
+    heads: Heads | None = getattr(grids, "heads", None)
+    kept = None if heads is None else heads.of(sheet)
+    return list(islice(grids.rows(sheet), SAMPLED_ROWS)) if kept is None else kept

@@ -15,7 +15,7 @@ from pipeline.formats.declared import meant_codec
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
 from pipeline.formats.grid import GridReader
 from pipeline.formats.gridfills import check_merges
-from pipeline.formats.gridparts import GridRow, Merge, Sheet
+from pipeline.formats.gridparts import GridRow, Heads, Merge, Sheet
 from pipeline.formats.numberformats import plain
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
@@ -66,14 +66,17 @@ class _Page:
         told = None if read_as is None else read_as.encoding
         self._encoding = detect_encoding(path, told or _declared(path))
         self._merges: dict[int, list[Merge]] = {}
-        rows: dict[int, int] = {}
-        for table, _row, merges in self._parsed():
-            rows[table] = rows.get(table, 0) + 1
+        self.heads = Heads()
+        self._rows: dict[int, int] = {}
+        for table, row, merges in self._parsed():
+            self._rows[table] = self._rows.get(table, 0) + bool(row.cells)
+            if row.cells:
+                self.heads.note(_name(table), row)
             self._merges.setdefault(table, []).extend(merges)
             check_merges(len(self._merges[table]))
-        if not rows:
+        if not self._rows:
             raise ContentError(FileCode.UNSUPPORTED, "the content is an HTML page without a table")
-        self._names = {f"table {number}": number for number in sorted(rows)}
+        self._names = {_name(number): number for number in sorted(self._rows)}
         self.sheets = [Sheet(name=name) for name in self._names]
 
     def place(self, sheet: str, row: int, column: int | None) -> str:
@@ -87,9 +90,14 @@ class _Page:
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows of one table."""
         wanted = self._names[sheet]
-        for table, row, _ in self._parsed():
+        left = self._rows[wanted]
+        parsed = self._parsed() if left else iter(())
+        for table, row, _ in parsed:
             if table == wanted and row.cells:
                 yield row
+                left -= 1
+                if not left:  # what follows is of other tables
+                    return
 
     def _parsed(self) -> Iterator[tuple[int, GridRow, list[Merge]]]:
         parser = _Tables()
@@ -99,6 +107,10 @@ class _Page:
             parser.done.clear()
         parser.finish()
         yield from parser.done
+
+
+def _name(table: int) -> str:
+    return f"table {table}"
 
 
 class _Tables(HTMLParser):

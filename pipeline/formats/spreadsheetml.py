@@ -17,7 +17,7 @@ from pipeline.formats.celltexts import (
 )
 from pipeline.formats.grid import GridReader
 from pipeline.formats.gridfills import check_merges
-from pipeline.formats.gridparts import GridRow, Merge, Sheet
+from pipeline.formats.gridparts import GridRow, Heads, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.plugin import Format, Head
 from pipeline.formats.xml import XmlText
@@ -67,7 +67,10 @@ class _Book:
         self.size_bytes = path.stat().st_size
         self._merges: dict[str, list[Merge]] = {}
         self.sheets: list[Sheet] = []
+        self.heads = Heads()
         for parser in self._parsed():
+            for name, row in parser.done:
+                self.heads.note(name, row)
             self.sheets = parser.sheets
             self._merges = parser.merges
         if not self.sheets:

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import open_table
+from pipeline.formats.base import at_table, tables_of
 from pipeline.messages import Limits
 from tests.unit.binarybooks import as_xls
 from tests.unit.reading import Reader
@@ -189,3 +190,39 @@ def test_names_of_columns_that_are_no_text_are_damage(tmp_path: Path) -> None:
     with pytest.raises(ContentError) as caught:
         list(open_table(path, Limits()).batches())
     assert caught.value.code is FileCode.DAMAGED
+
+
+def bytes_read() -> int:
+    """How many bytes this process has read so far, wherever from."""
+    told = Path("/proc/self/io").read_text().splitlines()
+    return int(told[0].removeprefix("rchar:"))
+
+
+def page_of_tables(count: int) -> bytes:
+    rows = "<tr><td>id<td>value</tr>" + "<tr><td>1<td>22222222</tr>" * 40
+    return (f"<table>{rows}</table>" * count).encode()
+
+
+def document_of_sheets(count: int) -> bytes:
+    row = "".join(f'<Cell><Data ss:Type="String">{text}</Data></Cell>' for text in ("id", "value"))
+    space = "urn:schemas-microsoft-com:office:spreadsheet"
+    sheets = "".join(
+        f'<Worksheet ss:Name="s{n}"><Table>{f"<Row>{row}</Row>" * 20}</Table></Worksheet>'
+        for n in range(count)
+    )
+    return f'<Workbook xmlns="{space}" xmlns:ss="{space}">{sheets}</Workbook>'.encode()
+
+
+@pytest.mark.parametrize("content", [page_of_tables(300), document_of_sheets(300)])
+def test_a_text_of_many_tables_is_gone_through_a_few_times_and_not_for_each(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(content)
+    before = bytes_read()
+    reader = open_table(path, Limits())
+    for name in [one.name for one in tables_of(reader)][:3]:
+        assert at_table(reader, name).header == ("id", "value")
+
+    assert len(tables_of(reader)) == 100
+    assert bytes_read() - before < 8 * len(content)
