@@ -28,6 +28,16 @@ def is_cut(path: Path) -> bool:
         return probe is not None and probe(ends) is not None
 
 
+def is_tar(head: bytes) -> bool:
+    """Whether a file with these first bytes is a tar archive; old ones have but their checksum."""
+    if head[257:262] == b"ustar":
+        return True
+    told = head[148:156].strip(b" \0")
+    if len(head) < 512 or not head[0] or not told.isdigit() or told.strip(b"01234567"):
+        return False
+    return int(told, 8) == sum(head[:148]) + 8 * 0x20 + sum(head[156:512])
+
+
 def _starts(*marks: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.startswith(marks)
 
@@ -144,6 +154,6 @@ PROBES: list[tuple[Callable[[bytes], bool], Probe]] = [
         _starts(b"GIF8", b"II*\x00", b"MM\x00*", b"Rar!", b"$FL2", b"<stata_dta>", b"\x7fELF"),
         _binary,
     ),
-    (lambda head: head[257:262] == b"ustar" or head[128:132] == b"DICM", _binary),
+    (lambda head: is_tar(head) or head[128:132] == b"DICM", _binary),
 ]
 """Which probe is for which head, the first that matches; what none is for is text."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, BinaryIO, Literal
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from pipeline.ends.binary import is_cut
+from pipeline.ends.binary import is_cut, is_tar
 from pipeline.errors import ContentError, FileCode
-from pipeline.formats import signatures
+from pipeline.formats.signatures import DELIMITED_TEXT
 from pipeline.formats.source import open_source
 from pipeline.formats.tars import BROKEN, entries, opened_tar
 from pipeline.formats.unpacked import UnpackedFile, check_directory
@@ -102,6 +102,8 @@ class Archive:
                 raise MemberRefused(
                     FileCode.UNSUPPORTED, "it is compressed in a way that cannot be read here"
                 ) from None
+            if isinstance(error, tarfile.ReadError):
+                raise MemberRefused(FileCode.TRUNCATED, "it ends before its end") from None
             raise MemberRefused(
                 FileCode.DAMAGED, f"it is damaged ({type(error).__name__})"
             ) from None
@@ -168,21 +170,13 @@ def archive_kind(path: Path, limits: Limits) -> str | None:
 
     unpacked = UnpackedFile(path, limits)
     found = recognised(unpacked.path)
-    if found.format is not None:
+    if found.format is not None and found.kind != DELIMITED_TEXT:
         return None
     if found.kind in (ZIP, TAR):
         return found.kind
     with open_source(unpacked.path) as source:
         head = source.read(512)
-    return TAR if len(head) == 512 and _is_old_tar(head) else None
-
-
-def _is_old_tar(head: bytes) -> bool:
-    try:
-        tarfile.TarInfo.frombuf(head, "utf-8", "replace")
-    except tarfile.TarError:
-        return False
-    return signatures.name_binary(head) in ("binary data", TAR) and head[0] != 0
+    return TAR if is_tar(head) else None
 
 
 def _of_zip(info: ZipInfo) -> Member:

@@ -244,6 +244,25 @@ def test_heads_that_extend_heads_without_end_are_damage(world: World) -> None:
     assert world.job(1).reason_code == "MEMBERS_REFUSED"
 
 
+def test_a_tar_of_the_oldest_kind_is_known_by_its_checksum(world: World) -> None:
+    whole = bytearray(of_heads(("a.csv", GOOD, b"")))
+    whole[257:512] = bytes(255)
+    whole[148:156] = b" " * 8
+    whole[148:156] = b"%06o\0 " % sum(whole[:512])
+    drop(world, "a.tar", bytes(whole))
+    world.run_until_idle()
+
+    assert sources(world) == {"a.tar": JobState.DELIVERED, "a.tar!a.csv": JobState.DELIVERED}
+
+
+def test_a_cut_tar_delivers_what_is_whole_and_says_which_file_is_not(world: World) -> None:
+    drop(world, "a.tar", of_heads(("a.csv", GOOD, b""), ("b.csv", OTHER * 9, b""))[:-1600])
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_details[0] == "b.csv: it ends before its end [TRUNCATED]"
+
+
 def test_the_same_archive_again_is_a_duplicate(world: World) -> None:
     drop(world, "a.zip", as_zip({"labs.csv": GOOD}))
     world.run_until_idle()
