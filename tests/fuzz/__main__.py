@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -163,7 +162,7 @@ def _in_a_process(name: str, seconds: float, first: int) -> Tally:
 def _arguments() -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seconds", type=float, default=600.0, help="of CPU, over all targets")
-    asked.add_argument("--first", type=int, default=int(os.environ.get("FUZZ_FIRST", "0")))
+    asked.add_argument("--first", type=int, default=0, help="the number of the first file")
     asked.add_argument("--target", default="")
     asked.add_argument("--number", type=int, default=None)
     asked.add_argument("-o", "--output", default="damaged")
