@@ -23,8 +23,8 @@ from pipeline.formats.odsstyles import OdsStyles
 from pipeline.formats.package import Package
 from pipeline.formats.plugin import ZIP_MARK, Format, Head
 from pipeline.formats.unpacked import check_unpacked
-from pipeline.formats.xml import XmlText
 from pipeline.formats.xmlpull import XmlEvents
+from pipeline.formats.xmltext import XmlText
 from pipeline.messages import Limits
 
 NAME = "an OpenDocument spreadsheet (.ods)"

@@ -20,8 +20,8 @@ from pipeline.formats.gridfills import check_merges
 from pipeline.formats.gridparts import GridRow, Heads, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.xml import XmlText
 from pipeline.formats.xmlpull import Attributes, XmlEvents
+from pipeline.formats.xmltext import XmlText
 from pipeline.messages import Limits
 
 NAME = "an Excel 2003 XML workbook"

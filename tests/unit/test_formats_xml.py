@@ -208,3 +208,11 @@ def test_values_that_stand_in_no_record_are_told(reader: Reader) -> None:
     )
     assert found.column("id") == ["1", "2"]
     assert "values beside the records are not read: /e/@made, /e/n, /e/q/id" in found.told
+
+
+def test_a_document_of_many_kinds_of_records_lists_them_all(reader: Reader) -> None:
+    kinds = "".join(f"<a{n}><x>1</x></a{n}><a{n}><x>2</x></a{n}>" for n in range(4_000))
+    found = reader.read(f"<d>{kinds}<b><c><x>1</x></c><c><x>2</x></c></b></d>")
+
+    assert (found.header, found.column("x")) == (("x",), ["1", "2"])
+    assert len(found.tables) == 4_001
