@@ -33,6 +33,8 @@ class Fills:
 
     def fill(self, row: GridRow) -> None:
         """Put what covers a row into its cells; a row without text stays as it is."""
+        if not self:
+            return
         number = row.number
         while self._waiting and self._waiting[-1].first_row <= number:
             begun = self._waiting.pop()

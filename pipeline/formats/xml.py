@@ -13,7 +13,8 @@ from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.plugin import Format
-from pipeline.formats.treereader import Item, TreeReader
+from pipeline.formats.treeparts import Item
+from pipeline.formats.treereader import TreeReader
 from pipeline.formats.trees import Shape
 from pipeline.formats.xmlnames import Labels
 from pipeline.formats.xmlrecords import RecordBuilder

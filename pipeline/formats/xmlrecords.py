@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.errors import ContentError, FileCode
-from pipeline.formats.treereader import Item
+from pipeline.formats.treeparts import Item
 from pipeline.formats.trees import TEXT
 from pipeline.formats.xmlnames import Labels, is_told
 from pipeline.formats.xmlpull import Attributes, XmlEvents
