@@ -76,7 +76,8 @@ class Archive:
         """
         if isinstance(self.opened, ZipFile):
             for info in self.opened.infolist():
-                if not info.is_dir() and not _is_junk(info.filename):
+                is_folder = info.filename != "" and info.is_dir()
+                if not is_folder and not _is_junk(info.filename):
                     yield _of_zip(info)
             return
         for entry in entries(self.opened):

@@ -75,7 +75,10 @@ class Workbook:
             relations = package.relations(archive, book)
             self.sheets, self._targets, is_1904 = self._contents(archive, book, relations)
             self._string_part = part_of_kind(archive, relations, "sharedStrings", folder)
-            formats = self._styles(archive, part_of_kind(archive, relations, "styles", folder))
+            try:
+                formats = self._styles(archive, part_of_kind(archive, relations, "styles", folder))
+            except ValueError:
+                raise ContentError(FileCode.DAMAGED, "a style of the workbook is damaged") from None
         self.number = NumberTexts(by_number(formats), from_1904=is_1904).text
         self.notes = ("days are counted from 1904",) if is_1904 else ()
 

@@ -301,7 +301,9 @@ def exact_text(text: str, exact: str) -> str:
 
 
 def _span(text: str | None) -> int:
-    return min(max(int(text), 1), _MOST_SPAN) if text is not None and text.isdigit() else 1
+    if text is None or not (text.isascii() and text.isdigit()):
+        return 1
+    return min(max(int(text[:9]), 1), _MOST_SPAN)
 
 
 def _declared(path: Path) -> str | None:

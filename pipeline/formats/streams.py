@@ -7,9 +7,12 @@ many streams, as programs for many cores write them, all that is behind a damage
 from __future__ import annotations
 
 import bz2
-import lzma
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
+
+import pyarrow as pa
+
+from pipeline.ends.packed import xz_decompressor
 
 _CHUNK = 1 << 18
 
@@ -65,4 +68,23 @@ def bzip2_streams(raw: BinaryIO) -> Streams:
 
 def xz_streams(raw: BinaryIO) -> Streams:
     """What an .xz holds."""
-    return Streams(raw, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ))
+    return Streams(raw, xz_decompressor)
+
+
+class ZstdStreams:
+    """What a .zst holds. Arrow reads it into our memory: what it takes itself it keeps on an error.
+
+    Raises:
+        OSError, pa.ArrowException: while it is read; it is damaged, or ends within its data.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._stream = pa.CompressedInputStream(raw, "zstd")
+        self._memory = bytearray()
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+        if len(self._memory) != most:
+            self._memory = bytearray(most)
+        found: int = self._stream.readinto(self._memory)
+        return bytes(memoryview(self._memory)[:found])

@@ -22,7 +22,7 @@ import pyarrow as pa
 from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats.source import open_source
-from pipeline.formats.streams import bzip2_streams, xz_streams
+from pipeline.formats.streams import ZstdStreams, bzip2_streams, xz_streams
 from pipeline.formats.zipdirectory import MOST_DIRECTORY_BYTES, zip_directory_bytes
 from pipeline.messages import Limits
 
@@ -35,7 +35,7 @@ COMPRESSED: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda raw: gzip.GzipFile(fileobj=raw)),
     b"BZh": ("bzip2", bzip2_streams),
     b"\xfd7zXZ\x00": ("xz", xz_streams),
-    b"\x28\xb5\x2f\xfd": ("zstd", lambda raw: pa.CompressedInputStream(raw, "zstd")),
+    b"\x28\xb5\x2f\xfd": ("zstd", ZstdStreams),
 }
 _DAMAGED = (
     EOFError,

@@ -137,6 +137,19 @@ def test_links_devices_and_passwords_in_archives_are_refused(world: World) -> No
     assert all("link" in " ".join(job.reason_details) for job in world.store.jobs())
 
 
+def test_a_file_without_a_name_is_refused_alone(world: World) -> None:
+    whole = as_zip({"a.csv": GOOD, "b": OTHER}, zipfile.ZIP_STORED)
+    for mark, at in ((b"PK\x03\x04", 26), (b"PK\x01\x02", 28)):
+        head = whole.rindex(mark)
+        assert whole[head + at] == 1  # the length of the name; it becomes what stands behind it
+        whole = whole[: head + at] + b"\0\0\1" + whole[head + at + 3 :]
+    drop(world, "a.zip", whole)
+    world.run_until_idle()
+
+    assert sources(world)["a.zip!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+
+
 def test_archives_in_archives_are_followed_to_a_limit(world: World) -> None:
     content = as_zip({"labs.csv": GOOD})
     for depth in range(Limits().max_archive_depth):

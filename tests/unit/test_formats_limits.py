@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
+import resource
 import struct
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +19,7 @@ from pipeline.formats.base import at_table, tables_of
 from pipeline.messages import Limits
 from tests.unit.binarybooks import as_xls
 from tests.unit.reading import Reader
-from tests.unit.tables import as_zip
+from tests.unit.tables import PACKED, as_zip
 
 MOST_BATCH_BYTES = 100_000_000
 LONG = "x" * 900_000
@@ -226,3 +229,42 @@ def test_a_text_of_many_tables_is_gone_through_a_few_times_and_not_for_each(
 
     assert len(tables_of(reader)) == 100
     assert bytes_read() - before < 8 * len(content)
+
+
+def address_space_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+@pytest.mark.parametrize("ending", sorted(PACKED))
+def test_refused_files_leave_no_memory_behind(reader: Reader, ending: str) -> None:
+    cut = PACKED[ending](b"id,v\n1,2\n" * 50)[:-6]
+    reader.code(cut)
+    before = address_space_bytes()
+    for _ in range(200):
+        assert reader.code(cut) is FileCode.TRUNCATED
+
+    assert address_space_bytes() - before < 50_000_000
+
+
+def test_a_head_that_asks_for_gigabytes_is_damage(reader: Reader) -> None:
+    asks = bytearray(lzma.compress(b"id,v\n1,2\n" * 9))
+    at = asks.index(b"\x21\x01") + 2  # the size of the dictionary, as a power of two
+    asks[at] = 38
+    asks[20:24] = struct.pack("<I", zlib.crc32(asks[12:20]))
+
+    assert reader.code(bytes(asks)) is FileCode.DAMAGED
+
+
+def test_parts_of_a_workbook_in_no_encoding_or_with_no_numbers_are_refused(reader: Reader) -> None:
+    rows = "<row><c><v>1</v></c><c><v>2</v></c></row>"
+    styles = '<s><cellXfs><xf numFmtId="{}"/></cellXfs></s>'
+    assert reader.code(workbook(rows, styles=styles.format("gray"))) is FileCode.DAMAGED
+    for codec in ("none", "shift_jis"):
+        declared = f'<?xml version="1.0" encoding="{codec}"?>{styles.format(0)}'
+        assert reader.code(workbook(rows, styles=declared)) is FileCode.ENCODING
+
+
+@pytest.mark.parametrize("span", ["\u00b2", "9" * 5_000, "-1", "x"])
+def test_a_span_of_a_page_that_is_no_number_is_none(reader: Reader, span: str) -> None:
+    page = f"<table><tr><td>id<td>v</tr><tr><td rowspan='{span}'>1<td>2</tr></table>"
+    assert reader.read(page).rows == [("1", "2")]
