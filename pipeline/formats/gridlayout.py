@@ -6,6 +6,7 @@ Which rows are titles above it, which ones hold the names of its columns, and ho
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -193,27 +194,32 @@ def _groups(
         if texts and not any(_DATA_LIKE.fullmatch(text) for text in texts):
             return [header_row], below, body[1:]
     above = filled[names_at - 1] if names_at else None
-    if above is not None and _names_groups(above, header_row, merges):
+    if above is not None and _names_groups(above, header_row, body, merges):
         return [above], header_row, body
     return [], header_row, body
 
 
-def _names_groups(above: GridRow, names: GridRow, merges: Sequence[Merge]) -> bool:
+def _names_groups(
+    above: GridRow, names: GridRow, body: Sequence[GridRow], merges: Sequence[Merge]
+) -> bool:
     """Whether a row right above the names has names too: of groups, and of columns without one.
 
-    A title has none, and no cell of it reaches into the row of names.
+    A title has none, stands over no column that has data and no name, and often beside the table.
     """
     at = above.number
     texts = [above.cells[column].strip() for column in above.filled]
     if at + 1 != names.number or len(texts) < 2 or any(map(_DATA_LIKE.fullmatch, texts)):
         return False
     of_row = [one for one in merges if one.first_row == at]
+    groups = [one for one in of_row if one.last_row == at and one.last_column > one.first_column]
+    counts = Counter(column for row in body for column in row.filled)
+    with_data = {column for column, count in counts.items() if count * 2 >= len(body)}
+    if not groups or not set(above.filled) <= with_data | set(names.filled):
+        return False
     reaching = {one.first_column for one in of_row if one.last_row == at + 1}
-    is_grouped = any(one.last_row == at and one.last_column > one.first_column for one in of_row)
-    alone = set(above.filled) - set(names.filled)
-    spans = [one for one in of_row if one.last_row == at]
-    alone -= {at for one in spans for at in range(one.first_column, one.last_column + 1)}
-    return is_grouped and bool(alone or reaching & set(above.filled))
+    of_groups = {at for one in groups for at in range(one.first_column, one.last_column + 1)}
+    alone = set(above.filled) - set(names.filled) - of_groups
+    return bool(alone & with_data or reaching & set(above.filled))
 
 
 def _columns(header: Sequence[GridRow], rows: Sequence[GridRow]) -> list[int]:

@@ -286,8 +286,15 @@ def test_names_of_groups_are_joined_where_only_some_columns_have_one(reader: Rea
     assert len(found.rows) == 4
 
 
-def test_titles_in_merged_cells_are_no_names_of_groups(reader: Reader) -> None:
-    made = book([["Ward North", None, "Confidential"], ["id", "v", "note"], *[[1, 2, "x"]] * 4])
+@pytest.mark.parametrize(
+    "beside",
+    [[None, "Confidential"], [None, None, None, None, "Printed by Smith"]],
+    ids=["above a name", "beside the table"],
+)
+def test_titles_in_merged_cells_are_no_names_of_groups(
+    reader: Reader, beside: list[str | None]
+) -> None:
+    made = book([["Ward North", *beside], ["id", "v", "note"], *[[1, 2, "x"]] * 4])
     made.active.merge_cells("A1:B1")
     assert reader.read(saved(made)).header == ("id", "v", "note")
 
