@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick demo check lint types format bench bench-smoke lock audit sweep clean
+.PHONY: help setup run test quick demo check lint types format bench bench-smoke lock audit fuzz sweep clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ lock: setup  ## Maintainers: resolve pyproject.toml anew into the two lock files
 
 audit:  ## Maintainers: ask for known vulnerabilities of what is pinned (needs pip-audit, network)
 	pip-audit --require-hashes --disable-pip -r requirements.lock
+
+fuzz: setup  ## Damage files of every format by the thousand; every reader must survive it (10 min)
+	nice -n 10 $(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_OF_CPU),600) --first $(or $(FIRST),0)
 
 sweep: setup  ## Kill and refuse at every system call, one by one (hours)
 	$(BIN)/python -m tests.crash.sweep --kind kill-before --double

@@ -43,6 +43,8 @@ def expand_file(task: HarmonizeTask) -> HarmonizeResult | None:
     if not desk.taken and not desk.refused:
         raise ContentError(FileCode.EMPTY, "there is no file in the archive")
     if not desk.taken:
+        if desk.broken is not None and len(desk.refused) == 1:
+            raise desk.broken
         raise ContentError(
             FileCode.MEMBERS_REFUSED, "none of its files can be read", tuple(desk.refused)
         )
@@ -64,6 +66,7 @@ class _Desk:
         self._bytes = 0
         self.taken: list[MemberFile] = []
         self.refused: list[str] = []
+        self.broken: ContentError | None = None
 
     def take_all(self) -> None:
         """Take out whatever can be; what follows a break in the archive is lost to us."""
@@ -77,6 +80,7 @@ class _Desk:
         except ContentError as error:
             if error.code is FileCode.LIMIT_EXCEEDED:
                 raise
+            self.broken = error
             self.refused.append(f"after file {number}: {error.note}")
 
     def _take(self, member: Member, number: int) -> None:

@@ -13,7 +13,7 @@ from pipeline.corrections.rejectfile import HEAD_BYTES, delimiter_of
 from pipeline.corrections.workbookhead import ZIP_MARK
 from pipeline.formats import excel, ods
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
-from pipeline.formats.grid import Grids
+from pipeline.formats.gridparts import Grids
 from pipeline.formats.plugin import Head
 from pipeline.messages import Limits
 

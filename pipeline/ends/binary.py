@@ -28,6 +28,16 @@ def is_cut(path: Path) -> bool:
         return probe is not None and probe(ends) is not None
 
 
+def is_tar(head: bytes) -> bool:
+    """Whether a file with these first bytes is a tar archive; old ones have but their checksum."""
+    if head[257:262] == b"ustar":
+        return True
+    told = head[148:156].strip(b" \0")
+    if len(head) < 512 or not head[0] or not told.isdigit() or told.strip(b"01234567"):
+        return False
+    return int(told, 8) == sum(head[:148]) + 8 * 0x20 + sum(head[156:512])
+
+
 def _starts(*marks: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.startswith(marks)
 
@@ -102,6 +112,12 @@ def _ole(ends: Ends) -> str | None:
     return None if ends.size > (last + 1) * sector else missing
 
 
+def _bare_workbook(ends: Ends) -> str | None:
+    """The records of an old workbook without a container end with one that says so."""
+    whole = ends.tail.rstrip(b"\0").endswith(b"\x0a")
+    return None if whole else "the record at the end of the workbook is missing"
+
+
 def _sqlite(ends: Ends) -> str | None:
     if len(ends.head) < 100:
         return "the database ends within its header"
@@ -128,6 +144,7 @@ PROBES: list[tuple[Callable[[bytes], bool], Probe]] = [
     (_starts(b"\x28\xb5\x2f\xfd"), packed.zstd_end),
     (_starts(b"7z\xbc\xaf\x27\x1c"), _seven_zip),
     (_starts(b"\xd0\xcf\x11\xe0"), _ole),
+    (_starts(b"\x09\x08\x08\x00", b"\x09\x08\x10\x00"), _bare_workbook),
     (_starts(b"SQLite format 3\x00"), _sqlite),
     (
         _starts(b"%PDF-", b"\x89", b"\xff\xd8\xff"),
@@ -137,6 +154,6 @@ PROBES: list[tuple[Callable[[bytes], bool], Probe]] = [
         _starts(b"GIF8", b"II*\x00", b"MM\x00*", b"Rar!", b"$FL2", b"<stata_dta>", b"\x7fELF"),
         _binary,
     ),
-    (lambda head: head[257:262] == b"ustar" or head[128:132] == b"DICM", _binary),
+    (lambda head: is_tar(head) or head[128:132] == b"DICM", _binary),
 ]
 """Which probe is for which head, the first that matches; what none is for is text."""

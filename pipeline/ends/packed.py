@@ -11,6 +11,7 @@ from pipeline.ends.seen import CHUNK_BYTES, ZEROS, Ends, Probe
 
 _MOST_PACKED_BYTES = 64 * 1024 * 1024
 _MOST_UNPACKED_BYTES = 64 * 1024 * 1024
+_MOST_XZ_BYTES = 256 << 20  # the strongest setting of xz takes 65 MB
 _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
 _ZSTD_STEPS = 200_000
 _ZSTD_HEAD = 18  # the longest head of a frame
@@ -89,9 +90,14 @@ def _damage(ends: Ends, what: str) -> str | None:
     return f"the {what} ends in zeros" if ends.zeros >= ZEROS else None
 
 
+def xz_decompressor() -> lzma.LZMADecompressor:
+    """One that takes no more memory than any file needs, whatever its head asks for."""
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_XZ_BYTES)
+
+
 gzip_end = unpacked("gzip file", _Gzip)
 bzip2_end = unpacked("bzip2 file", lambda: _Needing(bz2.BZ2Decompressor))
-xz_end = unpacked("xz file", lambda: _Needing(lzma.LZMADecompressor))
+xz_end = unpacked("xz file", lambda: _Needing(xz_decompressor))
 
 
 def zstd_end(ends: Ends) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pipeline.ends.pages import is_part_of_page
 from pipeline.ends.row import cut_row
 from pipeline.ends.seen import CHUNK_BYTES, HEAD_BYTES, ZEROS, Ends
 
@@ -19,6 +20,9 @@ _XML_OPENS = re.compile(  # atomic: a head made for it must not be parted in end
 _XML_AFTER = re.compile(r"(?:\s|<!--(?:(?!-->).)*+-->|<\?(?:(?!\?>).)*+\?>)*+\Z", re.DOTALL)
 _JSON_OPENS = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*(?:[\[{"\]\d-]|true|false|null))')
 _JSON_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_PAGES = frozenset(("html", "table", "body", "head", "div", "meta"))
+_PADDING = " \t\r\n\v\f\0\x1a\ufeff"
+"""What may stand behind the end: space, Ctrl-Z, a few NULs of a record of fixed length."""
 _CLOSING = {"{": "}", "[": "]"}
 
 
@@ -38,7 +42,7 @@ def text_end(ends: Ends) -> str | None:
     tail = ends.tail[skew:].decode(codec, "replace")
     if _JSON_OPENS.match(head):
         closing = _CLOSING[head.lstrip()[0]]
-        if not tail.rstrip().endswith(closing):
+        if not tail.rstrip(_PADDING).endswith(closing):
             return f"the closing {closing} at the end of the JSON is missing"
         return _open_brackets(ends, codec) if ends.size <= _MOST_COUNTED_BYTES else None
     return _structured(head, tail, is_all=ends.size <= HEAD_BYTES)
@@ -62,7 +66,8 @@ def _opened(bare: str) -> int:
 def _structured(head: str, tail: str, *, is_all: bool) -> str | None:
     opened = _XML_OPENS.match(head)
     if opened:
-        return _xml(opened[1], head if is_all else tail)
+        is_page = opened[1].casefold() in _PAGES or is_part_of_page(head)
+        return (_page if is_page else _xml)(opened[1], head if is_all else tail)
     if head.startswith("FHS") and "\rFTS" not in tail.replace("\n", "\r"):
         return "the HL7 batch has no trailer (FTS)"
     if head.startswith("ISA*") and not re.search(r"IEA\*\d+\*\w+", tail):
@@ -70,14 +75,17 @@ def _structured(head: str, tail: str, *, is_all: bool) -> str | None:
     return cut_row(head, tail, is_all=is_all)
 
 
+def _page(_root: str, text: str) -> str | None:
+    """Browsers forgive HTML a lot, but not a cut table."""
+    lower = text.casefold()
+    opened = max(map(lower.rfind, ("<table", "<tr", "<td", "<th")))
+    closed = max(map(lower.rfind, ("</table", "</html", "</body")))
+    return "the table on the page is not closed" if closed < opened else None
+
+
 def _xml(root: str, text: str) -> str | None:
-    """The root element must be closed; browsers forgive HTML a lot, but not a cut table."""
-    if root.casefold() in ("html", "table", "body", "head", "div", "meta"):
-        lower = text.casefold()
-        opened = max(map(lower.rfind, ("<table", "<tr", "<td", "<th")))
-        closed = max(map(lower.rfind, ("</table", "</html", "</body")))
-        return "the table on the page is not closed" if closed < opened else None
-    tail = text.rstrip()
+    """The root element must be closed."""
+    tail = text.rstrip(_PADDING)
     at = max(tail.rfind(f"</{root}"), 0)
     end = tail.find(">", at)
     closes_itself = re.search(rf"<{re.escape(root)}(?:\s[^<>]*)?/>", text) is not None

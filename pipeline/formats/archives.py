@@ -5,7 +5,9 @@ A member's name is told and never followed: what is taken out goes where the cal
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -15,10 +17,11 @@ from pathlib import Path
 from typing import IO, BinaryIO, Literal
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from pipeline.ends.binary import is_cut
+from pipeline.ends.binary import is_cut, is_tar
 from pipeline.errors import ContentError, FileCode
-from pipeline.formats import signatures
+from pipeline.formats.signatures import DELIMITED_TEXT
 from pipeline.formats.source import open_source
+from pipeline.formats.tars import BROKEN, entries, opened_tar
 from pipeline.formats.unpacked import UnpackedFile, check_directory
 from pipeline.messages import Limits
 
@@ -35,6 +38,7 @@ _MARKS = {
 _PIECE = 1 << 20
 _JUNK = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _ENCRYPTED = 0x1
+_DAMAGED = (*BROKEN, BadZipFile, zlib.error, lzma.LZMAError, struct.error)
 
 
 class MemberRefused(Exception):
@@ -72,18 +76,13 @@ class Archive:
         """
         if isinstance(self.opened, ZipFile):
             for info in self.opened.infolist():
-                if not info.is_dir() and not _is_junk(info.filename):
+                is_folder = info.filename != "" and info.is_dir()
+                if not is_folder and not _is_junk(info.filename):
                     yield _of_zip(info)
             return
-        try:
-            for entry in self.opened:
-                if not entry.isdir() and not _is_junk(entry.name):
-                    yield _of_tar(entry)
-        except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-            raise ContentError(
-                FileCode.TRUNCATED,
-                f"the archive cannot be read to its end ({type(error).__name__})",
-            ) from None
+        for entry in entries(self.opened):
+            if not entry.isdir() and not _is_junk(entry.name):
+                yield _of_tar(entry)
 
     def pieces(self, member: Member) -> Iterator[bytes]:
         """A member's bytes, checked against its checksum where the archive has one.
@@ -97,15 +96,17 @@ class Archive:
                 while piece := stream.read(_PIECE):
                     read += len(piece)
                     yield piece
-        except (BadZipFile, zlib.error, EOFError, tarfile.TarError, ValueError, OSError) as error:
+        except (*_DAMAGED, RuntimeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
+            if isinstance(error, RuntimeError):  # NotImplementedError too
+                raise MemberRefused(
+                    FileCode.UNSUPPORTED, "it is compressed in a way that cannot be read here"
+                ) from None
+            if isinstance(error, tarfile.ReadError):
+                raise MemberRefused(FileCode.TRUNCATED, "it ends before its end") from None
             raise MemberRefused(
                 FileCode.DAMAGED, f"it is damaged ({type(error).__name__})"
-            ) from None
-        except (NotImplementedError, RuntimeError):
-            raise MemberRefused(
-                FileCode.UNSUPPORTED, "it is compressed in a way that cannot be read here"
             ) from None
         if read != member.size_bytes:
             raise MemberRefused(FileCode.TRUNCATED, "it ends before its end")
@@ -142,7 +143,9 @@ def opened_archive(path: Path, limits: Limits, kind_of: str) -> Iterator[Archive
     with open_source(unpacked.path) as source:
         try:
             opened = _open(source, kind_of)
-        except (BadZipFile, tarfile.TarError, EOFError, ValueError, NotImplementedError):
+        except (*_DAMAGED, NotImplementedError, RecursionError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             has_no_end = kind_of == ZIP and is_cut(unpacked.path)
             raise ContentError(
                 FileCode.TRUNCATED if has_no_end else FileCode.DAMAGED,
@@ -155,7 +158,7 @@ def opened_archive(path: Path, limits: Limits, kind_of: str) -> Iterator[Archive
 
 
 def _open(source: BinaryIO, kind: str) -> ZipFile | tarfile.TarFile:
-    return ZipFile(source) if kind == ZIP else tarfile.TarFile(fileobj=source)
+    return ZipFile(source) if kind == ZIP else opened_tar(source)
 
 
 def archive_kind(path: Path, limits: Limits) -> str | None:
@@ -168,21 +171,13 @@ def archive_kind(path: Path, limits: Limits) -> str | None:
 
     unpacked = UnpackedFile(path, limits)
     found = recognised(unpacked.path)
-    if found.format is not None:
+    if found.format is not None and found.kind != DELIMITED_TEXT:
         return None
     if found.kind in (ZIP, TAR):
         return found.kind
     with open_source(unpacked.path) as source:
         head = source.read(512)
-    return TAR if len(head) == 512 and _is_old_tar(head) else None
-
-
-def _is_old_tar(head: bytes) -> bool:
-    try:
-        tarfile.TarInfo.frombuf(head, "utf-8", "replace")
-    except tarfile.TarError:
-        return False
-    return signatures.name_binary(head) in ("binary data", TAR) and head[0] != 0
+    return TAR if is_tar(head) else None
 
 
 def _of_zip(info: ZipInfo) -> Member:

@@ -40,13 +40,13 @@ def open_arrow(path: Path, limits: Limits, read_as: ReadAs | None = None) -> Tab
                 reader = pa.ipc.open_file(file)
                 for number in range(reader.num_record_batches):
                     yield reader.get_batch(number)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _told(error, path) from None
 
     try:
         with pa.OSFile(str(path)) as file:
             schema = (pa.ipc.open_stream(file) if is_stream else pa.ipc.open_file(file)).schema
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _told(error, path) from None
     return ColumnarReader(NAME, schema, batches, limits, read_as)
 
@@ -57,13 +57,13 @@ def _feather(path: Path, limits: Limits, read_as: ReadAs | None) -> TableReader:
 
     try:
         table = feather.read_table(str(path), memory_map=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _told(error, path) from None
     return ColumnarReader("a Feather file", table.schema, table.to_batches, limits, read_as)
 
 
 def _told(error: Exception, path: Path) -> Exception:
-    if is_want_of_memory(error):
+    if is_want_of_memory(error, path):
         return error
     if is_cut(path):
         return ContentError(FileCode.TRUNCATED, "the Arrow file ends before its end mark")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline.errors import RowCode
+from pipeline.errors import ContentError, FileCode, RowCode
 from pipeline.formats.numberformats import kind_of_format, loses_digits, plain, shown
 
 _MOST_KNOWN = 50_000
+_LONGEST_CODE = 1_000
+_MOST_TEXT_BYTES = 512 << 20
 
 ERROR = (RowCode.CELL_ERROR, "The cell holds an error of the spreadsheet and no value.", True)
 UNCACHED = (
@@ -34,6 +37,28 @@ ERRORS = {
 }
 """Errors of a spreadsheet, by their number in the binary formats."""
 ERROR_TEXTS = frozenset(ERRORS.values())
+
+
+class Texts(list[str]):
+    """The texts that cells refer to, as long as they fit into memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
+
+    def take(self, text: str) -> None:
+        """Add one.
+
+        Raises:
+            ContentError: LIMIT_EXCEEDED.
+        """
+        self._bytes += sys.getsizeof(text) + 8
+        if self._bytes > _MOST_TEXT_BYTES:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED,
+                f"its texts take more than {_MOST_TEXT_BYTES} bytes of memory",
+            )
+        self.append(text)
 
 
 class NumberTexts:
@@ -63,6 +88,8 @@ class NumberTexts:
         if not written.isascii() or "_" in written:
             raise ValueError("no number")
         code = self._code_of(style)
+        if len(code) > _LONGEST_CODE:  # no spreadsheet has such a one, and every number would grow
+            code = "General"
         kind = kind_of_format(code)
         if kind in ("general", "text") or (kind == "number" and loses_digits(written)):
             return written if written.lstrip("-").isdigit() else plain(float(written))

@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from pipeline.formats.numberformats import plain
 from pipeline.formats.trees import as_json
 
+_FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
+_MOST = (1 << 63) - 1
+
 
 def as_text(column: pa.Array) -> pa.StringArray:
     """The column as text; nulls become empty."""
@@ -96,13 +99,20 @@ def _double(value: float) -> str:
 
 
 def _moments(column: pa.Array) -> pa.Array:
-    """ISO 8601; a moment with a zone is told in UTC."""
+    """ISO 8601; with a zone in UTC. What is in no year from 1 to 9999 stays the number it is."""
     zone = column.type.tz
     if zone is not None:
         column = column.cast(pa.timestamp(column.type.unit, tz="UTC"))
-    text = pc.strftime(column, format="%Y-%m-%dT%H:%M:%S")
+    counts = column.cast(pa.int64())
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[column.type.unit]
+    is_day = pc.and_(
+        pc.greater_equal(counts, max(_FIRST_S * per_second, -_MOST)),
+        pc.less_equal(counts, min(_LAST_S * per_second, _MOST)),
+    )
+    text = pc.strftime(pc.if_else(is_day, column, None), format="%Y-%m-%dT%H:%M:%S")
     text = pc.replace_substring_regex(text, r"\.0+$", "")
-    return text if zone is None else pc.binary_join_element_wise(text, "Z", "")
+    text = text if zone is None else pc.binary_join_element_wise(text, "Z", "")
+    return pc.if_else(is_day, text, counts.cast(pa.string()))
 
 
 def _one(value: Any) -> str | None:

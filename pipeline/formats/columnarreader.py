@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ from pipeline.formats.trees import as_json
 from pipeline.messages import Limits
 
 BATCH_ROWS = 20_000
-_ABSURD_BYTES = 1 << 42
+_BATCH_BYTES = 64 << 20
+_PLAUSIBLE_BYTES = 64 << 20
+_PLAUSIBLE_RATIO = 250
+"""One buffer of a file that is packed; LZ4, which Arrow files are packed with, reaches 255."""
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 
 
@@ -35,7 +39,7 @@ class ColumnarReader:
         self._kind, self._batches, self._limits = kind, batches, limits
         self._told = ReadAs() if read_as is None else read_as
         try:
-            names = [name for name, _ in _flat(pa.RecordBatch.from_pylist([], schema=schema))]
+            names = [name for field in schema for name in _names(field.name, field.type)]
             self._types = {str(field.type) for field in schema}
         except (pa.ArrowException, UnicodeDecodeError):
             raise ContentError(FileCode.DAMAGED, f"{kind} whose columns are damaged") from None
@@ -72,8 +76,9 @@ class ColumnarReader:
         """Yield the rows in order, in batches of bounded size."""
         done = 0
         for whole in self._checked():
-            for start in range(0, whole.num_rows, BATCH_ROWS):
-                batch = self._batch(whole.slice(start, BATCH_ROWS), done)
+            rows = _rows_at_once(whole)
+            for start in range(0, whole.num_rows, rows):
+                batch = self._batch(whole.slice(start, rows), done)
                 done += len(batch.records)
                 yield batch
         if not done:
@@ -120,6 +125,38 @@ class ColumnarReader:
         return TextBatch(columns=columns, records=numbers, lines=numbers, raw=raw, place=place)
 
 
+def _rows_at_once(whole: pa.RecordBatch) -> int:
+    """How many rows fit into a batch when each of them has the longest texts that may stand there.
+
+    A text that is stored once, in a dictionary, may stand in every row.
+    """
+    longest = sum(
+        pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        for _, column in _flat(whole)
+        if isinstance(column, pa.DictionaryArray) and is_text(column.type.value_type)
+    )
+    return max(1, min(BATCH_ROWS, _BATCH_BYTES // max(longest, 1)))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are of any length."""
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _names(name: str, kind: pa.DataType) -> Iterator[str]:
+    """What `_flat` calls the columns of a type."""
+    if not pa.types.is_struct(kind):
+        yield name
+        return
+    for field in kind:
+        yield from _names(f"{name}.{field.name}", field.type)
+
+
 def _flat(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.Array]]:
     """Columns by path."""
     for name, column in zip(rows.schema.names, rows.columns, strict=True):
@@ -134,7 +171,8 @@ def _flattened(name: str, column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
         yield from _flattened(f"{name}.{field.name}", part)
 
 
-def is_want_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; a damaged file asks for more than any machine has."""
+def is_want_of_memory(error: BaseException, path: Path) -> bool:
+    """Whether memory ran out; a damaged file asks for more than its bytes can ever become."""
     asked = re.search(r"of size (\d+)", str(error))
-    return isinstance(error, MemoryError) and (asked is None or int(asked[1]) < _ABSURD_BYTES)
+    most = max(_PLAUSIBLE_BYTES, _PLAUSIBLE_RATIO * path.stat().st_size)
+    return isinstance(error, MemoryError) and (asked is None or int(asked[1]) <= most)

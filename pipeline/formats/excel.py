@@ -20,10 +20,13 @@ from pipeline.formats.celltexts import (
     LOST_DIGITS,
     UNCACHED,
     NumberTexts,
+    Texts,
     by_number,
     place_of_cell,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import BUILT_IN, MOST_DIGITS, loses_digits
 from pipeline.formats.package import (
     Package,
@@ -40,6 +43,10 @@ from pipeline.messages import Limits
 NAME = "an Excel workbook (.xlsx)"
 _MOST_ROWS = 1 << 20
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]+)")
+_MERGED = re.compile(
+    rb"""<(?:[A-Za-z]\w*:)?mergeCell\s[^>]{0,200}?\bref\s*=\s*["']([A-Z0-9:$]{1,30})["']"""
+)
+_LONGEST_TAG = 4096
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -59,6 +66,7 @@ class Workbook:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._package = package = Package(path, limits)
+        self.size_bytes = path.stat().st_size
         self._strings: list[str] | None = None
         self._letters: dict[str, int] = {}
         with package.opened() as archive:
@@ -67,7 +75,10 @@ class Workbook:
             relations = package.relations(archive, book)
             self.sheets, self._targets, is_1904 = self._contents(archive, book, relations)
             self._string_part = part_of_kind(archive, relations, "sharedStrings", folder)
-            formats = self._styles(archive, part_of_kind(archive, relations, "styles", folder))
+            try:
+                formats = self._styles(archive, part_of_kind(archive, relations, "styles", folder))
+            except ValueError:
+                raise ContentError(FileCode.DAMAGED, "a style of the workbook is damaged") from None
         self.number = NumberTexts(by_number(formats), from_1904=is_1904).text
         self.notes = ("days are counted from 1904",) if is_1904 else ()
 
@@ -76,16 +87,20 @@ class Workbook:
         return place_of_cell(sheet, row, column)
 
     def merges(self, sheet: str) -> list[Merge]:
-        """Merged cells stand at the end of a sheet's part."""
-        tail = b""
-        package = self._package
+        """Merged cells stand behind the rows of a sheet's part."""
+        found: list[Merge] = []
+        rest, package = b"", self._package
         with package.opened() as archive, package.part(archive, self._targets[sheet]) as part:
             for piece in package.pieces(part):
-                tail += piece
-                at = tail.find(b"sheetData>", max(0, len(tail) - len(piece) - 10))
-                tail = tail[at:] if b"mergeCell" in tail or at >= 0 else tail[-4096:]
-        found = re.findall(rb"mergeCell\b[^>]*?\bref\s*=\s*[\"']([A-Z0-9:$]+)[\"']", tail)
-        return [one for one in map(self._merge, found) if one is not None]
+                rest += piece
+                end = 0
+                if b"mergeCell" in rest:
+                    for one in _MERGED.finditer(rest):
+                        end = one.end()
+                        found += self._merge(one[1])
+                check_merges(len(found))
+                rest = rest[max(end, len(rest) - _LONGEST_TAG) :]
+        return found
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows that have cells."""
@@ -114,17 +129,16 @@ class Workbook:
         assert self._strings is not None  # noqa: S101 - loaded before any row
         return self._strings[int(number)]
 
-    def _merge(self, reference: bytes) -> Merge | None:
+    def _merge(self, reference: bytes) -> Iterator[Merge]:
         ends = _REFERENCE.findall(reference.decode().replace("$", ""))
-        if len(ends) != 2:
-            return None
-        (left, top), (right, bottom) = ends
-        return Merge(
-            first_row=int(top),
-            last_row=int(bottom),
-            first_column=self.column_of(left),
-            last_column=self.column_of(right),
-        )
+        if len(ends) == 2:
+            (left, top), (right, bottom) = ends
+            yield Merge(
+                first_row=int(top),
+                last_row=int(bottom),
+                first_column=self.column_of(left),
+                last_column=self.column_of(right),
+            )
 
     def _contents(
         self, archive: ZipFile, book: str, relations: Relations
@@ -175,14 +189,14 @@ class Workbook:
     def _load_strings(self, archive: ZipFile) -> None:
         if self._strings is not None:
             return
-        strings: list[str] = []
+        strings = Texts()
         if self._string_part is not None:
             check_strings(archive, self._string_part)
             self._package.feed(archive, self._string_part, _strings_into(strings))
         self._strings = strings
 
 
-def _strings_into(strings: list[str]) -> XmlEvents:
+def _strings_into(strings: Texts) -> XmlEvents:
     """Collect the text of each `si`, without the reading aids (`rPh`) of Japanese."""
     parts: list[str] = []
     inside, aids = False, 0
@@ -203,7 +217,7 @@ def _strings_into(strings: list[str]) -> XmlEvents:
         elif tag == "rPh":
             aids -= 1
         elif tag == "si":
-            strings.append(unescaped("".join(parts)))
+            strings.take(unescaped("".join(parts)))
 
     def text(piece: str) -> None:
         if inside:
@@ -297,6 +311,8 @@ class _SheetRows:
     def _take(self) -> None:
         """Put the cell that has ended into its row."""
         value, kind, row, at = self._value, self._kind, self._row, self._column
+        if at in row.cells:
+            raise ValueError("a cell stands there twice")
         if not value:
             if kind != "str":
                 row.cells[at] = f"={self._formula or ''}"
@@ -319,13 +335,22 @@ class _SheetRows:
 
 
 def unescaped(text: str) -> str:
-    """Text with its control characters: `_x000D_` is a carriage return."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    """Text with its control characters: `_x000D_` is a carriage return.
+
+    Half a letter, as `_xD83D_` alone is, makes no text; then nothing is resolved.
+    """
+    if "_x" not in text:
+        return text
+    found = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    try:  # two halves are a letter
+        return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        return text
 
 
 def _book_of(archive: ZipFile) -> str:
     """The part that is the workbook; nearly always xl/workbook.xml."""
-    names = archive.namelist()
+    names = [name.replace("\\", "/") for name in archive.namelist()]
     if "xl/workbook.xml" in names:
         return "xl/workbook.xml"
     found = [name for name in names if re.fullmatch(r"xl/workbook\w*\.xml", name)]

@@ -7,24 +7,37 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+from pipeline.ends.pages import is_part_of_page
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats import signatures
 from pipeline.formats.base import ReadAs, TableReader
+from pipeline.formats.declared import meant_codec
 from pipeline.formats.encoding import detect_encoding, utf8_chunks
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Heads, Merge, Sheet
 from pipeline.formats.numberformats import plain
-from pipeline.formats.plugin import Format
+from pipeline.formats.plugin import Format, Head
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
 
 NAME = "an HTML page"
 _CHUNK = 1 << 16
 _MOST_SPAN = 1_000
+_MOST_COLUMNS = 1 << 14
 _MOST_TAG = 500_000
 _MOST_EXACT = 1e15
 _SHOWN = re.compile(r"-?[0-9]+(?:,[0-9]{3})*(?:\.([0-9]+))?")
 _MOST_BYTES = 512 << 20
 _CHARSET = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?([A-Za-z0-9._-]+)""", re.I)
+_BLOCKS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "caption", "dd", "div", "dl", "dt"),
+        *("fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header"),
+        *("hr", "li", "main", "nav", "ol", "p", "pre", "section", "ul"),
+    )
+)
+"""Elements that stand on lines of their own: two of them in a cell are no one word."""
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -45,7 +58,7 @@ class _Page:
 
     def __init__(self, path: Path, limits: Limits, read_as: ReadAs | None) -> None:
         self._path, self._limits = path, limits
-        size = path.stat().st_size
+        self.size_bytes = size = path.stat().st_size
         if size > _MOST_BYTES:
             raise ContentError(
                 FileCode.LIMIT_EXCEEDED, f"the page has {size} bytes; {_MOST_BYTES} are allowed"
@@ -53,13 +66,17 @@ class _Page:
         told = None if read_as is None else read_as.encoding
         self._encoding = detect_encoding(path, told or _declared(path))
         self._merges: dict[int, list[Merge]] = {}
-        rows: dict[int, int] = {}
-        for table, _row, merges in self._parsed():
-            rows[table] = rows.get(table, 0) + 1
+        self.heads = Heads()
+        self._rows: dict[int, int] = {}
+        for table, row, merges in self._parsed():
+            self._rows[table] = self._rows.get(table, 0) + bool(row.cells)
+            if row.cells:
+                self.heads.note(_name(table), row)
             self._merges.setdefault(table, []).extend(merges)
-        if not rows:
+            check_merges(len(self._merges[table]))
+        if not self._rows:
             raise ContentError(FileCode.UNSUPPORTED, "the content is an HTML page without a table")
-        self._names = {f"table {number}": number for number in sorted(rows)}
+        self._names = {_name(number): number for number in sorted(self._rows)}
         self.sheets = [Sheet(name=name) for name in self._names]
 
     def place(self, sheet: str, row: int, column: int | None) -> str:
@@ -73,9 +90,14 @@ class _Page:
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows of one table."""
         wanted = self._names[sheet]
-        for table, row, _ in self._parsed():
+        left = self._rows[wanted]
+        parsed = self._parsed() if left else iter(())
+        for table, row, _ in parsed:
             if table == wanted and row.cells:
                 yield row
+                left -= 1
+                if not left:  # what follows is of other tables
+                    return
 
     def _parsed(self) -> Iterator[tuple[int, GridRow, list[Merge]]]:
         parser = _Tables()
@@ -85,6 +107,10 @@ class _Page:
             parser.done.clear()
         parser.finish()
         yield from parser.done
+
+
+def _name(table: int) -> str:
+    return f"table {table}"
 
 
 class _Tables(HTMLParser):
@@ -144,6 +170,8 @@ class _Tables(HTMLParser):
                 table.begin_cell(_span(named.get("colspan")), _span(named.get("rowspan")), exact)
             elif tag == "br" and table.text is not None:
                 table.text.append("\n")
+            elif tag in _BLOCKS:
+                table.begin_part()
 
     def handle_endtag(self, tag: str) -> None:
         """Close what the tag closes."""
@@ -152,6 +180,8 @@ class _Tables(HTMLParser):
         elif self._tables:
             if tag in ("td", "th"):
                 self._tables[-1].end_cell()
+            elif tag in _BLOCKS:
+                self._tables[-1].begin_part()
             elif tag in ("tr", "thead", "tbody", "tfoot"):
                 self._end_row()
             elif tag == "table":
@@ -171,43 +201,64 @@ class _Tables(HTMLParser):
 
 
 class _Table:
-    """One table while it is read. spans: columns that cells of earlier rows still cover."""
+    """One table while it is read. `_covered`: columns [first, end) that cells of earlier rows still
+    cover, and their last row; `_next` is the first of them that this row has not passed."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.text: list[str] | None = None
+        self._parts: list[list[str]] = []
         self._row: GridRow | None = None
         self._rows = 0
         self._at = 0
         self._span = (1, 1)
         self._exact: str | None = None
-        self._covered: dict[int, int] = {}
+        self._covered: list[tuple[int, int, int]] = []
+        self._begun: list[tuple[int, int, int]] = []
+        self._next = 0
         self._merges: list[Merge] = []
 
     def begin_row(self) -> None:
         self._rows += 1
         self._row = GridRow(number=self._rows, cells={})
-        self._at = 0
+        self._at = self._next = 0
+        self._covered = sorted(
+            one for one in (*self._covered, *self._begun) if one[2] >= self._rows
+        )
+        self._begun = []
+
+    def begin_part(self) -> None:
+        """What follows in the cell stands on a line of its own."""
+        if self.text:
+            self._parts.append(self.text)
+            self.text = []
 
     def begin_cell(self, columns: int, rows: int, exact: str | None = None) -> None:
         if self._row is None:
             self.begin_row()
         self.end_cell()
-        while self._covered.get(self._at, 0) >= self._rows:
-            self._at += 1
-        self.text, self._span, self._exact = [], (columns, rows), exact
+        while self._next < len(self._covered) and self._covered[self._next][0] <= self._at:
+            self._at = max(self._at, self._covered[self._next][1])
+            self._next += 1
+        if self._at + columns > _MOST_COLUMNS:
+            raise ContentError(
+                FileCode.LIMIT_EXCEEDED, f"a row of the page has more than {_MOST_COLUMNS} columns"
+            )
+        self.text, self._parts = [], []
+        self._span, self._exact = (columns, rows), exact
 
     def end_cell(self) -> None:
         if self.text is None or self._row is None:
             return
-        text = "\n".join(line.strip(" ") for line in "".join(self.text).split("\n")).strip("\n")
+        parts = map(_stripped, [*self._parts, self.text])
+        text = "\n".join(part for part in parts if part)
         columns, rows = self._span
         if self._exact is not None:
             text = exact_text(text, self._exact)
         if text:
             self._row.cells[self._at] = text
+        last = self._rows + rows - 1
         if columns > 1 or rows > 1:
-            last = self._rows + rows - 1
             self._merges.append(
                 Merge(
                     first_row=self._rows,
@@ -216,7 +267,9 @@ class _Table:
                     last_column=self._at + columns - 1,
                 )
             )
-            self._covered.update(dict.fromkeys(range(self._at, self._at + columns), last))
+            check_merges(len(self._merges))
+        if rows > 1:
+            self._begun.append((self._at, self._at + columns, last))
         self._at += columns
         self.text = None
 
@@ -227,6 +280,10 @@ class _Table:
         found, self._row = (self._row, self._merges), None
         self._merges = []
         return found
+
+
+def _stripped(part: list[str]) -> str:
+    return "\n".join(line.strip(" ") for line in "".join(part).split("\n")).strip("\n")
 
 
 def exact_text(text: str, exact: str) -> str:
@@ -244,7 +301,9 @@ def exact_text(text: str, exact: str) -> str:
 
 
 def _span(text: str | None) -> int:
-    return min(max(int(text), 1), _MOST_SPAN) if text is not None and text.isdigit() else 1
+    if text is None or not (text.isascii() and text.isdigit()):
+        return 1
+    return min(max(int(text[:9]), 1), _MOST_SPAN)
 
 
 def _declared(path: Path) -> str | None:
@@ -260,14 +319,19 @@ def _declared(path: Path) -> str | None:
         codec = codecs.lookup(found[1].decode()).name
     except LookupError:
         return None
-    return None if codec.startswith(("utf-16", "utf-32")) else codec
+    return None if codec.startswith(("utf-16", "utf-32")) else meant_codec(path, codec)
+
+
+def _is_page(head: Head) -> bool:
+    text = head.text
+    if text is None:
+        return False
+    return signatures.name_text(text) == signatures.HTML or is_part_of_page(text)
 
 
 FORMAT = Format(
     name=NAME,
-    recognises=lambda head: (
-        head.text is not None and signatures.name_text(head.text) == signatures.HTML
-    ),
+    recognises=_is_page,
     open=open_html,
     extensions=("html", "htm", "xhtml"),
 )

@@ -12,7 +12,8 @@ from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
 from pipeline.formats.json_text import JsonText, fault_in
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.treereader import Item, TreeReader
+from pipeline.formats.treeparts import Item
+from pipeline.formats.treereader import TreeReader
 from pipeline.formats.trees import MOST_LEVELS, Shape, as_json, too_deep
 from pipeline.messages import Limits
 
@@ -54,6 +55,7 @@ class _Document:
     def __init__(self, path: Path, limits: Limits, encoding: TextEncoding) -> None:
         self._path, self._limits, self._encoding = path, limits, encoding
         self._is_sequence = False
+        self._is_empty = False
 
     def survey(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
         """Learn the shape of every array of records."""
@@ -151,10 +153,8 @@ class _Document:
                 yield below, None
             else:
                 yield from self._value(text, below, depth + 1, names)
-            if text.peek() == ",":
-                text.skip()
+            if _goes_on(text, "}"):
                 continue
-            text.expect("}")
             return
 
     def _array(
@@ -165,6 +165,7 @@ class _Document:
         number = 0
         if text.peek() == "]":
             text.skip()
+            self._is_empty = True
             yield path, None
             return
         kind = text.peek()
@@ -183,16 +184,16 @@ class _Document:
                 if not number:
                     yield path, None
             number += 1
-            if text.peek() == ",":
-                text.skip()
+            if _goes_on(text, "]"):
                 continue
-            text.expect("]")
             return
 
     def _single(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
         """A document without arrays of records: one record, or records under names."""
         one = self._one()
         if one is None or not one.tree:
+            if self._is_empty:
+                raise ContentError(FileCode.EMPTY, "the list of records is empty")
             return {}, ()
         shape = Shape(self._limits)
         if rows := _by_column(one):
@@ -212,6 +213,20 @@ class _Document:
             return None
         text = self._open()
         return _item(text, _ROOT, None) if text.peek() == "{" else None
+
+
+def _goes_on(text: JsonText, closing: str) -> bool:
+    """Whether another value follows; a comma behind the last one is survived.
+
+    Raises:
+        ContentError: neither a comma nor the end is there.
+    """
+    if text.peek() == ",":
+        text.skip()
+        if text.peek() != closing:
+            return True
+    text.expect(closing)
+    return False
 
 
 def _by_column(whole: Item) -> list[Item]:

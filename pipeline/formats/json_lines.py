@@ -12,7 +12,8 @@ from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.encoding import TextEncoding, detect_encoding, utf8_chunks
 from pipeline.formats.json_text import DECODER, SPACE, fault_in
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.treereader import Item, TreeReader
+from pipeline.formats.treeparts import Item
+from pipeline.formats.treereader import TreeReader
 from pipeline.formats.trees import MOST_LEVELS, Shape
 from pipeline.messages import Limits
 

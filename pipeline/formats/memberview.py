@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import ContentError, FileCode, PipelineError
@@ -57,6 +58,7 @@ class _Look:
     kind: str
     depth: int
     folder: Path
+    notes: list[str] = field(default_factory=list)
 
     def view(self, table: str | None) -> RawView:
         """The file that is asked for, or the first that can be read."""
@@ -76,14 +78,17 @@ class _Look:
         raise refused or ContentError(FileCode.MEMBERS_REFUSED, "none of its files can be read")
 
     def _members(self) -> list[Member]:
+        """The files up to where the archive breaks, if it does behind the first of them."""
         found: list[Member] = []
-        for member in self.archive.members():
-            found.append(member)
-            if len(found) > self.limits.max_members:
-                raise ContentError(
-                    FileCode.LIMIT_EXCEEDED,
-                    f"the archive has more than {self.limits.max_members} files",
-                )
+        most = self.limits.max_members
+        try:
+            found.extend(islice(self.archive.members(), most + 1))
+        except ContentError as error:
+            if error.code is FileCode.LIMIT_EXCEEDED or not found:
+                raise
+            self.notes.append(f"after file {len(found)}: {error.note}")
+        if len(found) > most:
+            raise ContentError(FileCode.LIMIT_EXCEEDED, f"the archive has more than {most} files")
         return found
 
     def _view_of(self, member: Member, within: str | None) -> RawView:
@@ -110,6 +115,7 @@ class _Look:
     def _told(self, seen: RawView, member: Member, members: list[Member]) -> RawView:
         described = seen.described
         described["evidence"].append(f"taken out of {self.kind}: {member.name}")
+        described["evidence"] += self.notes
         if len(members) > 1:
             described["tables"] = [
                 {

@@ -16,14 +16,15 @@ from zlib import error as ZlibError
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
 from pipeline.formats.celltexts import NumberTexts, place_of_cell
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.odscells import OdsCells, OdsSurvey
 from pipeline.formats.odsstyles import OdsStyles
 from pipeline.formats.package import Package
 from pipeline.formats.plugin import ZIP_MARK, Format, Head
 from pipeline.formats.unpacked import check_unpacked
-from pipeline.formats.xml import XmlText
 from pipeline.formats.xmlpull import XmlEvents
+from pipeline.formats.xmltext import XmlText
 from pipeline.messages import Limits
 
 NAME = "an OpenDocument spreadsheet (.ods)"
@@ -41,7 +42,7 @@ class OdsBook:
 
     def __init__(self, path: Path, limits: Limits, kind: str) -> None:
         self.kind, self._limits = kind, limits
-        self._size = path.stat().st_size
+        self.size_bytes = path.stat().st_size
         self._package = None if kind == FLAT else Package(path, limits)
         self._flat = XmlText(path) if kind == FLAT else None
         self._styles = OdsStyles()
@@ -77,7 +78,7 @@ class OdsBook:
                 size = sum(map(len, row.cells.values())) + 8 * len(row.cells)
                 for number in range(row.number, row.number + times):
                     given += size
-                    check_unpacked(given, self._size, self._limits)
+                    check_unpacked(given, self.size_bytes, self._limits)
                     yield GridRow(number=number, cells=dict(row.cells), faults=dict(row.faults))
             cells.done.clear()
             if cells.is_over:

@@ -13,7 +13,8 @@ from pipeline.formats.celltexts import (
     UNCACHED,
     NumberTexts,
 )
-from pipeline.formats.grid import GridRow, Merge
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Merge
 from pipeline.formats.numberformats import MOST_DIGITS, kind_of_format, loses_digits, shown
 from pipeline.formats.odsstyles import OdsStyles
 from pipeline.formats.xmlpull import MOST_DEPTH, Attributes, LocalNames
@@ -113,6 +114,7 @@ class OdsSurvey:
                     last_column=at + across - 1,
                 )
             )
+            check_merges(len(self._found))
 
 
 class OdsCells:

@@ -104,7 +104,9 @@ class _Container:
         self._whole = source.read()
         head = self._whole
         self._sector = 1 << struct.unpack_from("<H", head, 30)[0]
-        self._small = 1 << struct.unpack_from("<H", head, 32)[0]
+        if struct.unpack_from("<H", head, 32)[0] != 6:
+            raise ValueError("small sectors of another size than there are")
+        self._small = 1 << 6
         self._cutoff, self._small_table = struct.unpack_from("<II", head, 56)
         self._next = self._table(head)
 
@@ -115,8 +117,9 @@ class _Container:
                 : entry.size
             ]
         table = self._chained(self._small_table, self._whole, self._sector, self._next, 1)
-        following = struct.unpack_from(f"<{len(table) // 4}I", table)
         small = self._chained(root.start, self._whole, self._sector, self._next, 1)
+        entries = min(len(table) // 4, len(small) // self._small + 1)
+        following = struct.unpack_from(f"<{entries}I", table)
         return self._chained(entry.start, small, self._small, following, 0)[: entry.size]
 
     def _table(self, head: bytes) -> tuple[int, ...]:
@@ -130,8 +133,10 @@ class _Container:
             more = struct.unpack_from(f"<{per}I", head, (at + 1) * self._sector)
             numbers += [one for one in more[:-1] if one < _NO_SECTOR]
             at = more[-1]
-        if len(numbers) > len(head) // self._sector:
+        sectors = len(head) // self._sector
+        if len(numbers) > sectors:
             raise ValueError("the table of sectors is longer than the file")
+        numbers = numbers[: sectors // per + 1]  # the rest is about sectors that are not there
         parts = [head[(one + 1) * self._sector : (one + 2) * self._sector] for one in numbers]
         table = b"".join(parts)
         return struct.unpack_from(f"<{len(table) // 4}I", table)

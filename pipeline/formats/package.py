@@ -55,7 +55,7 @@ class Package:
     @contextmanager
     def part(self, archive: ZipFile, name: str) -> Iterator[BinaryIO]:
         """One part; one that unpacks without measure is refused."""
-        info = archive.getinfo(name)
+        info = archive.getinfo(stored_name(archive, name))
         check_unpacked(info.file_size, info.compress_size, self._limits)
         with archive.open(info) as stream:
             yield stream  # type: ignore[misc]
@@ -98,7 +98,7 @@ def part_of_kind(archive: ZipFile, relations: Relations, kind: str, folder: str)
     for known, target in relations.values():
         if known == kind:
             name = resolved(folder, target)
-            return name if name in archive.namelist() else None
+            return name if stored_name(archive, name) in archive.NameToInfo else None
     return None
 
 
@@ -108,7 +108,7 @@ def check_strings(archive: ZipFile, name: str) -> None:
     Raises:
         ContentError: LIMIT_EXCEEDED.
     """
-    size = archive.getinfo(name).file_size
+    size = archive.getinfo(stored_name(archive, name)).file_size
     if size > MOST_STRINGS_BYTES:
         raise ContentError(
             FileCode.LIMIT_EXCEEDED,
@@ -116,12 +116,26 @@ def check_strings(archive: ZipFile, name: str) -> None:
         )
 
 
+def stored_name(archive: ZipFile, name: str) -> str:
+    """How a part is called in the container: small and capital letters are one, and so are both
+    slashes, as some programs for Windows write them. Source: ECMA-376 part 2, 6.2.2.
+    """
+    if name in archive.NameToInfo:
+        return name
+    wanted = name.casefold()
+    return next((one for one in archive.namelist() if _plain(one) == wanted), name)
+
+
+def _plain(stored: str) -> str:
+    return stored.replace("\\", "/").lstrip("/").casefold()
+
+
 def resolved(folder: str, target: str) -> str:
     """A part's name in the container from how the workbook refers to it."""
-    if target.startswith("/"):
-        return target.lstrip("/")
+    if target.startswith(("/", "\\")):
+        return target.replace("\\", "/").lstrip("/")
     parts: list[str] = [*folder.split("/")] if folder else []
-    for step in target.split("/"):
+    for step in target.replace("\\", "/").split("/"):
         if step == "..":
             parts = parts[:-1]
         elif step not in ("", "."):

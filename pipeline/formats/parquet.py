@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.base import ReadAs, TableReader
-from pipeline.formats.columnarreader import BATCH_ROWS, ColumnarReader, is_want_of_memory
+from pipeline.formats.columnarreader import BATCH_ROWS, ColumnarReader, is_text, is_want_of_memory
 from pipeline.formats.plugin import Format
 from pipeline.formats.source import open_source
 from pipeline.messages import Limits
@@ -30,7 +30,9 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
         with open_source(path):  # says why a file cannot be opened
             pass
         try:
-            with parquet.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
+            with parquet.ParquetFile(
+                path, memory_map=False, pre_buffer=False, read_dictionary=texts
+            ) as file:
                 yield from file.iter_batches(batch_size=BATCH_ROWS)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _told(error, path) from None
@@ -40,13 +42,15 @@ def open_parquet(path: Path, limits: Limits, read_as: ReadAs | None = None) -> T
     try:
         with parquet.ParquetFile(path, memory_map=False) as file:
             schema = file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
+            # read so, a text that is stored once is in memory once, however often it stands
+            texts = [field.name for field in schema if is_text(field.type)]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _told(error, path) from None
     return ColumnarReader(NAME, schema, batches, limits, read_as)
 
 
 def _told(error: Exception, path: Path) -> Exception:
-    if is_want_of_memory(error):
+    if is_want_of_memory(error, path):
         return error
     if is_cut(path):
         return ContentError(FileCode.TRUNCATED, "the Parquet file ends before its end mark")

@@ -40,7 +40,7 @@ class Head:
             return frozenset()  # whoever opens it refuses it
         try:
             with ZipFile(self.path) as archive:
-                return frozenset(archive.namelist())
+                return frozenset(name.replace("\\", "/") for name in archive.namelist())
         except (BadZipFile, OSError, ValueError, NotImplementedError):
             return frozenset()
 

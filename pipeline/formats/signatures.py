@@ -49,6 +49,7 @@ _MAGIC = (
     _Magic(0, b"<stata_dta>", "a Stata file"),
     _Magic(0, b"HEADER RECORD*******", "a SAS transport file"),
     _Magic(0, b"\x7fELF", "a program"),
+    _Magic(0, b"Obj\x01", "an Avro file"),
     _Magic(0, b"{\\rtf", "a rich text document"),
 )
 

@@ -15,11 +15,13 @@ from pipeline.formats.celltexts import (
     NumberTexts,
     place_of_cell,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Heads, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.xml import XmlText
 from pipeline.formats.xmlpull import Attributes, XmlEvents
+from pipeline.formats.xmltext import XmlText
 from pipeline.messages import Limits
 
 NAME = "an Excel 2003 XML workbook"
@@ -62,9 +64,13 @@ class _Book:
 
     def __init__(self, path: Path) -> None:
         self._text = XmlText(path)
+        self.size_bytes = path.stat().st_size
         self._merges: dict[str, list[Merge]] = {}
         self.sheets: list[Sheet] = []
+        self.heads = Heads()
         for parser in self._parsed():
+            for name, row in parser.done:
+                self.heads.note(name, row)
             self.sheets = parser.sheets
             self._merges = parser.merges
         if not self.sheets:
@@ -210,7 +216,8 @@ class _Parser:
         if not 0 <= self._at < _MOST_COLUMNS or not 0 <= self._across < _MOST_COLUMNS:
             raise ValueError("a cell is outside of any sheet")
         if (self._across or self._down) and self.sheets:
-            self.merges.setdefault(self.sheets[-1].name, []).append(
+            merges = self.merges.setdefault(self.sheets[-1].name, [])
+            merges.append(
                 Merge(
                     first_row=self._row.number,
                     last_row=self._row.number + self._down,
@@ -218,6 +225,7 @@ class _Parser:
                     last_column=self._at + self._across,
                 )
             )
+            check_merges(len(merges))
 
 
 def _text(text: str, kind: str) -> str:

@@ -6,7 +6,6 @@ the process; and it is on disk, so that memory does not depend on its size.
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import gzip
 import lzma
@@ -23,6 +22,7 @@ import pyarrow as pa
 from pipeline.ends.binary import is_cut
 from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats.source import open_source
+from pipeline.formats.streams import ZstdStreams, bzip2_streams, xz_streams
 from pipeline.formats.zipdirectory import MOST_DIRECTORY_BYTES, zip_directory_bytes
 from pipeline.messages import Limits
 
@@ -33,9 +33,9 @@ MOST_LAYERS = 4
 
 COMPRESSED: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda raw: gzip.GzipFile(fileobj=raw)),
-    b"BZh": ("bzip2", lambda raw: bz2.BZ2File(raw)),
-    b"\xfd7zXZ\x00": ("xz", lambda raw: lzma.LZMAFile(raw)),  # noqa: SIM115 - closed with what it reads
-    b"\x28\xb5\x2f\xfd": ("zstd", lambda raw: pa.CompressedInputStream(raw, "zstd")),
+    b"BZh": ("bzip2", bzip2_streams),
+    b"\xfd7zXZ\x00": ("xz", xz_streams),
+    b"\x28\xb5\x2f\xfd": ("zstd", ZstdStreams),
 }
 _DAMAGED = (
     EOFError,

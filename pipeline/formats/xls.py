@@ -19,17 +19,19 @@ from pipeline.formats.celltexts import (
     place_of_cell,
     written_of,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import MOST_DIGITS, loses_digits
 from pipeline.formats.ole import MAGIC, NAMED, stream_of, streams_of
 from pipeline.formats.package import damage
 from pipeline.formats.plugin import Format, Head
-from pipeline.formats.xlsrecords import Value, XlsCells, XlsGlobals
+from pipeline.formats.xlsrecords import ListedSheet, Value, XlsCells, XlsGlobals
 from pipeline.messages import Limits
 
 NAME = "an old Excel workbook (.xls)"
 _MOST_BYTES = 256 << 20
 _STREAMS = ("Workbook", "Book", "WORKBOOK", "BOOK")
+_BARE = b"\x09\x08"
 _DAMAGED = (ValueError, struct.error, IndexError, OverflowError, KeyError)
 
 
@@ -53,15 +55,19 @@ class OldWorkbook:
                 FileCode.LIMIT_EXCEEDED,
                 f"the workbook has {size} bytes; {_MOST_BYTES} are allowed in this format",
             )
-        self._path = path
+        self._path, self.size_bytes = path, size
         with _plain_errors(path):
-            stream = stream_of(path, _STREAMS)
+            stream = path.read_bytes() if _is_bare(path) else stream_of(path, _STREAMS)
+            if stream is not None and _is_bare(path) and is_cut(path):
+                raise ValueError("its end mark is missing")
             if stream is None:
                 raise ValueError("no stream of a workbook")
             self._book = XlsGlobals(stream)
         if self._book.is_locked:
             raise ContentError(FileCode.UNSUPPORTED, "the workbook has a password")
         sheets = [one for one in self._book.sheets if one.is_worksheet]
+        if self._book.is_sheet:
+            sheets = [ListedSheet(name="sheet 1", start=0, is_hidden=False, is_worksheet=True)]
         self._starts = {one.name: one.start for one in sheets}
         self._last: tuple[str, XlsCells] | None = None
         self._texts = NumberTexts(by_number(self._book.formats), from_1904=self._book.is_1904)
@@ -120,7 +126,15 @@ def _plain_errors(path: Path) -> Iterator[None]:
         raise damage(path, error) from None
 
 
+def _is_bare(path: Path) -> bool:
+    """Whether the records stand without a container, as scripts for web pages write them."""
+    with path.open("rb") as source:
+        return source.read(2) == _BARE
+
+
 def _is_xls(head: Head) -> bool:
+    if head.data.startswith(_BARE) and head.data[2:4] in (b"\x08\0", b"\x10\0"):
+        return True
     if not head.data.startswith(MAGIC):
         return False
     streams = streams_of(head.path)

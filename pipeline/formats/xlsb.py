@@ -22,11 +22,14 @@ from pipeline.formats.celltexts import (
     ERRORS,
     LOST_DIGITS,
     NumberTexts,
+    Texts,
     by_number,
     place_of_cell,
     written_of,
 )
-from pipeline.formats.grid import GridReader, GridRow, Merge, Sheet
+from pipeline.formats.grid import GridReader
+from pipeline.formats.gridfills import check_merges
+from pipeline.formats.gridparts import GridRow, Merge, Sheet
 from pipeline.formats.numberformats import BUILT_IN, MOST_DIGITS, loses_digits
 from pipeline.formats.package import Package, check_strings, part_of_kind, resolved
 from pipeline.formats.plugin import ZIP_MARK, Format, Head
@@ -59,6 +62,7 @@ class BinaryWorkbook:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._package = package = Package(path, limits)
+        self.size_bytes = path.stat().st_size
         self._strings: list[str] | None = None
         self._targets: dict[str, str] = {}
         self.sheets: list[Sheet] = []
@@ -90,6 +94,7 @@ class BinaryWorkbook:
                             last_column=right,
                         )
                     )
+                    check_merges(len(found))
         return found
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
@@ -179,11 +184,12 @@ class BinaryWorkbook:
     def _load_strings(self, archive: ZipFile) -> None:
         if self._strings is not None:
             return
-        strings: list[str] = []
+        strings = Texts()
         if self._string_part is not None:
             check_strings(archive, self._string_part)
-            records = self._records(archive, self._string_part)
-            strings = [wide_text(data, 1)[0] for kind, data in records if kind == _ITEM]
+            for kind, data in self._records(archive, self._string_part):
+                if kind == _ITEM:
+                    strings.take(wide_text(data, 1)[0])
         self._strings = strings
 
 

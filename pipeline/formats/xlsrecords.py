@@ -18,14 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.formats.biff import rk_number
-from pipeline.formats.celltexts import ERRORS
+from pipeline.formats.celltexts import ERRORS, Texts
+from pipeline.formats.gridfills import check_merges
 from pipeline.formats.numberformats import BUILT_IN
 
 BEGIN, END, SHEET, CONTINUED = 0x0809, 0x000A, 0x0085, 0x003C
 IS_1904, FORMAT, STYLE, LOCKED, CODEPAGE, TEXTS = 0x0022, 0x041E, 0x00E0, 0x002F, 0x0042, 0x00FC
 NUMBER, RK, SEVERAL_RK, SHARED, BOOL_ERROR = 0x0203, 0x027E, 0x00BD, 0x00FD, 0x0205
 LABELS, FORMULAS, RESULT, MERGED = (0x0204, 0x00D6), (0x0006, 0x0206, 0x0406), 0x0207, 0x00E5
-_VERSION_8 = 0x0600
+_VERSION_8, _OF_SHEET = 0x0600, 0x0010
 _HEAD, _CELL, _INT = struct.Struct("<HH"), struct.Struct("<HHH"), struct.Struct("<I")
 _DOUBLE = struct.Struct("<d")
 _A_NUMBER, _A_TEXT, _A_BOOL, _AN_ERROR = range(4)
@@ -48,6 +49,7 @@ class ListedSheet:
 
 class XlsGlobals:
     """What is said of the workbook as a whole. formats: the number format of each cell style.
+    is_sheet: there is no workbook, but one sheet by itself.
 
     Raises:
         ValueError, struct.error, IndexError: it is damaged.
@@ -57,13 +59,14 @@ class XlsGlobals:
         self.stream = stream
         self.sheets: list[ListedSheet] = []
         self.texts: list[str] = []
-        self.is_1904 = self.is_locked = False
-        self.version, self.codec = 0, "cp1252"
+        self.is_1904 = self.is_locked = self.is_sheet = False
+        self.version, self.codec = 0, ""
         own: dict[int, str] = {}
         used: list[int] = []
         for kind, data, more in _whole_records(stream, 0):
             if kind == BEGIN and not self.version:
-                (self.version,) = struct.unpack_from("<H", data)
+                self.version, of = _HEAD.unpack_from(data)
+                self.is_sheet = of == _OF_SHEET
             elif kind == LOCKED:
                 self.is_locked = True
                 break
@@ -86,10 +89,19 @@ class XlsGlobals:
         letters = data[at] if is_short else struct.unpack_from("<H", data, at)[0]
         at += 1 if is_short else 2
         if self.version < _VERSION_8:
-            return data[at : at + letters].decode(self.codec, errors="replace")
+            return self._narrow(data[at : at + letters])
         if data[at] & 1:
             return data[at + 1 : at + 1 + 2 * letters].decode("utf-16-le", errors="replace")
         return data[at + 1 : at + 1 + letters].decode("latin-1")
+
+    def _narrow(self, letters: bytes) -> str:
+        """Text of one byte a letter. Where no code page is told, scripts also wrote UTF-8."""
+        if self.codec:
+            return letters.decode(self.codec, errors="replace")
+        try:
+            return letters.decode()
+        except UnicodeDecodeError:
+            return letters.decode("cp1252", errors="replace")
 
     def _sheet(self, data: bytes) -> ListedSheet:
         start, state, kind = struct.unpack_from("<IBB", data)
@@ -106,7 +118,7 @@ class XlsCells:
 
     def __init__(self, book: XlsGlobals, start: int) -> None:
         self._book = book
-        self._own: list[str] = []
+        self._own = Texts()
         self.merges: list[tuple[int, int, int, int]] = []
         self._places, self._kinds = array("I"), array("B")
         self._styles, self._values = array("H"), array("d")
@@ -120,6 +132,7 @@ class XlsCells:
             elif kind == MERGED:
                 (count,) = struct.unpack_from("<H", data)
                 self.merges += (struct.unpack_from("<4H", data, 2 + 8 * at) for at in range(count))
+                check_merges(len(self.merges))
             else:
                 self._take(kind, data)
 
@@ -173,7 +186,7 @@ class XlsCells:
     def _text(self, cell: Cell, text: str, shared: int = -1) -> None:
         if text:
             if shared < 0:
-                self._own.append(text)
+                self._own.take(text)
             at = shared if shared >= 0 else -len(self._own)
             self._put(cell, _A_TEXT, float(at))
 
@@ -207,12 +220,12 @@ def _joined(book: XlsGlobals, data: bytes, more: Sequence[bytes]) -> str:
 def shared_texts(chunks: Sequence[bytes]) -> list[str]:
     """The texts that cells refer to; they go on from record to record, also within one."""
     pieces = _Pieces(chunks, 8)
-    texts: list[str] = []
+    texts = Texts()
     while not pieces.is_over():
         letters, flags = struct.unpack("<HB", pieces.bytes(3))
         runs = struct.unpack("<H", pieces.bytes(2))[0] if flags & 8 else 0
         extra = struct.unpack("<I", pieces.bytes(4))[0] if flags & 4 else 0
-        texts.append(pieces.letters(letters, wide=bool(flags & 1)))
+        texts.take(pieces.letters(letters, wide=bool(flags & 1)))
         pieces.skip(4 * runs + extra)
     return texts
 

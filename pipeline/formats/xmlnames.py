@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from pipeline.formats.xmlpull import LocalNames
 
+_SILENT = frozenset({"nil", "schemaLocation", "noNamespaceSchemaLocation"})
+
 
 class Labels:
     """Labels of elements and of attributes, learnt from a first reading of a document."""
@@ -57,3 +59,9 @@ class Labels:
     def _first(name: str, names: Iterable[str], spaces: dict[str, str]) -> str:
         """The first name with the same namespace: whatever its prefixes are, it has one label."""
         return next(one for one in names if spaces[one] == spaces[name])
+
+
+def is_told(name: str) -> bool:
+    """Whether an attribute says anything of its element, and not of the document's own names."""
+    prefix, _, local = name.rpartition(":")
+    return not (prefix == "xmlns" or name == "xmlns" or (prefix and local in _SILENT))

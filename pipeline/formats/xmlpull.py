@@ -78,6 +78,12 @@ class XmlEvents:
             yield
         except expat.ExpatError as error:
             raise _told(error) from None
+        except (LookupError, ValueError) as error:
+            if type(error) is not LookupError and "encodings" not in str(error):
+                raise  # of whoever listens
+            raise ContentError(
+                FileCode.ENCODING, "the XML document names an encoding that is not known here"
+            ) from None
 
     def _doctype(self, _name: str, system: str | None, public: str | None, _has: bool) -> None:
         self._refers_outside = system is not None or public is not None

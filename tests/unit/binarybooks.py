@@ -161,10 +161,10 @@ def as_xls(
     )
     merged = struct.pack("<H", len(merges)) + b"".join(struct.pack("<4H", *one) for one in merges)
     sheet = _old(0x0809, begin[1]) + cells + (_old(0x00E5, merged) if merges else b"")
-    return _compound(before + listed + _old(0x000A) + sheet + _old(0x000A))
+    return compound(before + listed + _old(0x000A) + sheet + _old(0x000A))
 
 
-def _compound(stream: bytes) -> bytes:
+def compound(stream: bytes) -> bytes:
     """An OLE container of one stream, in sectors of 512 bytes."""
     stream = stream.ljust(4096, b"\0")
     sectors = -(-len(stream) // 512)

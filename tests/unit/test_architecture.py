@@ -15,7 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # Lower layers first. A module may import its own layer and anything below.
 LAYERS: list[tuple[str, ...]] = [
     ("pipeline.errors", "pipeline.messages", "pipeline.plain", "pipeline.same"),
-    ("pipeline.ends.binary", "pipeline.ends.packed", "pipeline.ends.seen"),
+    (
+        "pipeline.ends.binary",
+        "pipeline.ends.packed",
+        "pipeline.ends.pages",
+        "pipeline.ends.seen",
+    ),
     ("pipeline.standardize", "pipeline.formats"),
     ("pipeline",),
     ("daemon.states", "daemon.errors", "daemon.settings", "daemon.settings_file"),

@@ -7,6 +7,7 @@ import io
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,19 @@ def test_links_devices_and_passwords_in_archives_are_refused(world: World) -> No
     assert all("link" in " ".join(job.reason_details) for job in world.store.jobs())
 
 
+def test_a_file_without_a_name_is_refused_alone(world: World) -> None:
+    whole = as_zip({"a.csv": GOOD, "b": OTHER}, zipfile.ZIP_STORED)
+    for mark, at in ((b"PK\x03\x04", 26), (b"PK\x01\x02", 28)):
+        head = whole.rindex(mark)
+        assert whole[head + at] == 1  # the length of the name; it becomes what stands behind it
+        whole = whole[: head + at] + b"\0\0\1" + whole[head + at + 3 :]
+    drop(world, "a.zip", whole)
+    world.run_until_idle()
+
+    assert sources(world)["a.zip!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+
+
 def test_archives_in_archives_are_followed_to_a_limit(world: World) -> None:
     content = as_zip({"labs.csv": GOOD})
     for depth in range(Limits().max_archive_depth):
@@ -165,6 +179,101 @@ def test_an_empty_and_a_cut_archive_say_so(tmp_path: Path) -> None:
 
     codes = {job.shown_source: job.reason_code for job in world.store.jobs()}
     assert codes == {"empty.zip": "EMPTY", "cut.zip": "TRUNCATED", "cut.tar.gz": "TRUNCATED"}
+
+
+def of_heads(*members: tuple[str, str, bytes]) -> bytes:
+    """A tar archive whose heads are changed: name, text, and what stands in the head's size."""
+    out = b""
+    for name, text, size in members:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(text)
+        head = bytearray(entry.tobuf(tarfile.USTAR_FORMAT))
+        if size:
+            head[124:136] = size
+            head[148:156] = b" " * 8
+            head[148:156] = b"%06o\0 " % sum(head)
+        out += bytes(head) + text.encode() + bytes(-len(text) % 512)
+    return out + bytes(1024)
+
+
+def test_a_tar_that_is_damaged_in_the_middle_delivers_what_is_before_and_says_so(
+    world: World,
+) -> None:
+    whole = bytearray(of_heads(("a.csv", GOOD, b""), ("b.csv", OTHER, b"")))
+    second = whole.index(b"b.csv")
+    whole[second : second + 148] = b"?" * 148  # its checksum is wrong now
+    drop(world, "a.tar", bytes(whole))
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+    assert world.job(1).reason_details == (
+        "after file 1: the archive is damaged there, and is not read on",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        (lambda whole: whole[:-1024], "ends without its end mark"),
+        (lambda whole: whole + of_heads(("b.csv", OTHER, b"")), "something follows the end"),
+        (lambda whole: whole[:-1024] + whole[:100], "ends in the middle"),
+    ],
+    ids=["no end mark", "more behind it", "a cut head"],
+)
+def test_a_tar_without_a_proper_end_delivers_its_files_and_says_so(
+    world: World, changed: Callable[[bytes], bytes], what: str
+) -> None:
+    drop(world, "a.tar", changed(of_heads(("a.csv", GOOD, b""))))
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+    (told,) = world.job(1).reason_details
+    assert what in told
+
+
+@pytest.mark.parametrize(
+    "size",
+    [b"\xff" * 10 + b"\xfc\x00", b"\x80" + b"\xff" * 11, b"\xff" * 12],
+    ids=["backwards", "beyond all files", "minus one"],
+)
+def test_a_length_that_cannot_be_ends_the_archive_there(world: World, size: bytes) -> None:
+    drop(world, "a.tar", of_heads(("a.csv", GOOD, b""), ("b.csv", OTHER, size)))
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+
+
+def test_heads_that_extend_heads_without_end_are_damage(world: World) -> None:
+    entry = tarfile.TarInfo("long")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 512
+    one = entry.tobuf(tarfile.GNU_FORMAT) + b"x" * 512
+    drop(world, "a.tar", of_heads(("a.csv", GOOD, b""))[:-1024] + one * 2_000)
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_code == "MEMBERS_REFUSED"
+
+
+def test_a_tar_of_the_oldest_kind_is_known_by_its_checksum(world: World) -> None:
+    whole = bytearray(of_heads(("a.csv", GOOD, b"")))
+    whole[257:512] = bytes(255)
+    whole[148:156] = b" " * 8
+    whole[148:156] = b"%06o\0 " % sum(whole[:512])
+    drop(world, "a.tar", bytes(whole))
+    world.run_until_idle()
+
+    assert sources(world) == {"a.tar": JobState.DELIVERED, "a.tar!a.csv": JobState.DELIVERED}
+
+
+def test_a_cut_tar_delivers_what_is_whole_and_says_which_file_is_not(world: World) -> None:
+    drop(world, "a.tar", of_heads(("a.csv", GOOD, b""), ("b.csv", OTHER * 9, b""))[:-1600])
+    world.run_until_idle()
+
+    assert sources(world)["a.tar!a.csv"] is JobState.DELIVERED
+    assert world.job(1).reason_details[0] == "b.csv: it ends before its end [TRUNCATED]"
 
 
 def test_the_same_archive_again_is_a_duplicate(world: World) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ fields:
   - {name: weight, type: number, constraints: {required: true}}
   - {name: note, type: string}
 """
+SHEET = "xl/worksheets/sheet1.xml"
 Rows = Sequence[Sequence[Any]]
 # two sheets, Cover and Data, as Excel 97 wrote them
 OLD = unpacked(
@@ -269,6 +270,75 @@ def test_merged_group_names_are_joined_with_the_names_below(reader: Reader) -> N
     found = reader.read(saved(made))
 
     assert (found.header, found.rows) == (("id", "Vitals BP", "Vitals HR"), [("P1", "120", "80")])
+
+
+def test_names_of_groups_are_joined_where_only_some_columns_have_one(reader: Reader) -> None:
+    groups = ["id", "Vitals", None, None, "Labs", None, None, "at"]
+    names = [None, "BP", "HR", "T", "Na", "K", "Cl", None]
+    made = book([["Report"], groups, names, *[[n] * 8 for n in range(4)]])
+    for cells in ("A1:H1", "B2:D2", "E2:G2", "A2:A3", "H2:H3"):
+        made.active.merge_cells(cells)
+    found = reader.read(saved(made))
+
+    assert found.header == (
+        *("id", "Vitals BP", "Vitals HR", "Vitals T", "Labs Na", "Labs K", "Labs Cl", "at"),
+    )
+    assert len(found.rows) == 4
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [[None, "Confidential"], [None, None, None, None, "Printed by Smith"]],
+    ids=["above a name", "beside the table"],
+)
+def test_titles_in_merged_cells_are_no_names_of_groups(
+    reader: Reader, beside: list[str | None]
+) -> None:
+    made = book([["Ward North", *beside], ["id", "v", "note"], *[[1, 2, "x"]] * 4])
+    made.active.merge_cells("A1:B1")
+    assert reader.read(saved(made)).header == ("id", "v", "note")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("a_x000D_b", "a\rb"),
+        ("_x005F_x000D_", "_x000D_"),
+        ("_xD83D__xDE00_", "\N{GRINNING FACE}"),
+        ("a_xD83D_", "a_xD83D_"),
+    ],
+)
+def test_signs_that_are_written_by_their_number_are_read(
+    reader: Reader, written: str, text: str
+) -> None:
+    assert reader.read(xlsx([["id", "v"], [1, written]])).column("v") == [text]
+
+
+def test_a_cell_that_stands_twice_is_damage(reader: Reader) -> None:
+    content = xlsx([["id", "v"], ["one", "two"]])
+    assert reader.code(changed(content, SHEET, 'r="B2"', 'r="A2"')) is FileCode.DAMAGED
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [lambda name: name.replace("/", "\\"), str.upper, str.title],
+    ids=["backslashes", "capitals", "some capitals"],
+)
+def test_parts_are_found_however_their_names_are_written(
+    reader: Reader, rename: Callable[[str], str]
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(xlsx([["id", "v"], ["one", "two"]]))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts = {
+        name if name.startswith("xl/workbook") else rename(name): part
+        for name, part in parts.items()
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+
+    assert reader.read(out.getvalue()).rows == [("one", "two")]
 
 
 def test_a_table_may_stand_anywhere_and_notes_beside_it_are_rejected(reader: Reader) -> None:

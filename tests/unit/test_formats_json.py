@@ -230,7 +230,7 @@ def test_elements_that_are_no_records_are_rejected_one_by_one(reader: Reader) ->
         ('[{"id": 1} {"id": 2}]', FileCode.DAMAGED),
         ('[{"id": 1},, {"id": 2}]', FileCode.DAMAGED),
         ('[{"id": 1}] x', FileCode.DAMAGED),
-        ("[]", FileCode.UNSUPPORTED),
+        ("[]", FileCode.EMPTY),
         ("{}", FileCode.UNSUPPORTED),
         ('["a", "b"]', FileCode.UNSUPPORTED),
         ("[" * 100_000, FileCode.LIMIT_EXCEEDED),
@@ -366,3 +366,12 @@ def test_a_record_longer_than_the_limit_is_refused(reader: Reader) -> None:
 def test_too_many_names_are_refused(reader: Reader) -> None:
     records = [{f"n{number}": 1} for number in range(50)]
     assert reader.code(json.dumps(records), Limits(max_columns=20)) is FileCode.LIMIT_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['[{"id": 1}, {"id": 2},]', '{"rows": [{"id": 1}, {"id": 2}, ], "n": 2, }'],
+    ids=["array", "object"],
+)
+def test_a_comma_behind_the_last_value_is_survived(reader: Reader, content: str) -> None:
+    assert reader.read(content).column("id") == ["1", "2"]

@@ -135,6 +135,57 @@ def test_digits_that_a_page_of_a_spreadsheet_hides_are_read(
     assert reader.read(page).column("v") == [text]
 
 
+def test_lines_within_a_cell_of_a_page_stay_lines(reader: Reader) -> None:
+    cells = "<td><p>1</p>\n<p>2</p></td><td><ul><li>a<li>b</ul></td><td><div>x <b>y</b></div></td>"
+    page = f"<html><table><tr><td>id<td>n<td>v</tr><tr>{cells}</tr></table></html>"
+    assert reader.read(page).rows == [("1\n2", "a\nb", "x y")]
+
+
+def test_a_page_that_says_latin_1_is_read_as_what_it_is(reader: Reader) -> None:
+    page = "<meta charset=iso-8859-1><table><tr><td>id<td>n<tr><td>1<td>5 µg é€</table>"
+    assert reader.read(page.encode("cp1252")).rows == [("1", "5 µg é€")]
+    assert reader.read(page.encode("utf-8")).rows == [("1", "5 µg é€")]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<br />\n<b>Warning</b>: x in <b>/a.php</b> on line <b>3</b><br />\n",
+        "<font size=2>",
+        "<!-- made by x --><p>Report</p>",
+        "<h1>Report</h1>",
+    ],
+)
+def test_part_of_a_page_is_a_page_whatever_stands_before_its_table(
+    reader: Reader, before: str
+) -> None:
+    page = f"{before}<table><tr><td>id<td>v</tr><tr><td>1<td>2</tr></table>"
+    assert reader.read(page).rows == [("1", "2")]
+    assert lacks(page.encode()) is None
+    assert lacks(page.encode()[:-20]) is not None
+    assert reader.read("<p><b><id>1</id></b><b><id>2</id></b></p>").rows == [("1",), ("2",)]
+
+
+def test_names_over_several_columns_of_a_page_are_joined_with_those_below(reader: Reader) -> None:
+    groups = "<th rowspan=2>id<th colspan=3>Vitals<th colspan=3>Labs<th rowspan=2>at"
+    names = "".join(f"<th>{name}" for name in ("BP", "HR", "T", "Na", "K", "Cl"))
+    row = "".join(f"<td>{n}" for n in range(8))
+    page = f"<table><tr>{groups}</tr><tr>{names}</tr><tr>{row}</tr><tr>{row}</tr></table>"
+
+    assert reader.read(page).header == (
+        *("id", "Vitals BP", "Vitals HR", "Vitals T"),
+        *("Labs Na", "Labs K", "Labs Cl", "at"),
+    )
+
+
+def test_a_name_over_several_columns_of_data_is_still_a_name(reader: Reader) -> None:
+    rows = "<tr><td>1<td>2<td>3</tr>" * 3
+    page = f"<table><tr><th>id<th colspan=2>dose</tr>{rows}</table>"
+
+    found = reader.read(page)
+    assert (found.header, len(found.rows)) == (("id", "dose", ""), 3)
+
+
 def test_a_tag_without_end_is_refused(reader: Reader) -> None:
     assert reader.code("<table " + "a=1 " * 200_000) is FileCode.LIMIT_EXCEEDED
 
@@ -209,6 +260,36 @@ def test_types_become_the_text_they_stand_for(reader: Reader, kind: str, name: s
     assert reader.read(out.getvalue()).column("v") == texts
 
 
+def test_moments_outside_of_all_calendars_stay_the_numbers_they_are(reader: Reader) -> None:
+    moments = pa.array([1 << 62, 0, None, -(1 << 62)], pa.timestamp("s"))
+    assert reader.read(column_file(moments)).column("v") == [
+        *("4611686018427387904", "1970-01-01T00:00:00", "", "-4611686018427387904")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        (pa.array([0], pa.timestamp("s")).dictionary_encode(), ["1970-01-01T00:00:00"]),
+        (
+            pa.UnionArray.from_sparse(pa.array([1], pa.int8()), [pa.array([1]), pa.array(["b"])]),
+            ["b"],
+        ),
+    ],
+    ids=["dictionary of moments", "union"],
+)
+def test_rare_types_are_text_too(reader: Reader, values: pa.Array, texts: list[str]) -> None:
+    assert reader.read(column_file(values)).column("v") == texts
+
+
+def column_file(values: pa.Array) -> bytes:
+    out = io.BytesIO()
+    table = pa.table({"id": list(range(len(values))), "v": values})
+    with pa.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table)
+    return out.getvalue()
+
+
 def test_structs_are_flattened_by_path(reader: Reader) -> None:
     out = io.BytesIO()
     pq.write_table(pa.table({"id": ["1"], "name": [{"first": "A", "of": {"x": 2}}]}), out)
@@ -248,6 +329,18 @@ def test_cut_and_damaged_packed_files_are_refused(reader: Reader, ending: str) -
 
     assert reader.code(packed[: len(packed) // 2]) is FileCode.TRUNCATED
     assert reader.code(packed[:-3]) is FileCode.TRUNCATED
+
+
+@pytest.mark.parametrize("ending", ["bz2", "xz", "gz", "zst"])
+def test_streams_one_behind_the_other_are_all_read_or_refused(reader: Reader, ending: str) -> None:
+    pack = PACKED[ending]
+    one, two = pack(b"id,v\n1,2\n"), pack(b"3,4\n" * 99)
+
+    assert len(reader.read(one + two).rows) == 100
+    for following in (b"x" + two[1:], two[:-9], b"something that is no stream at all"):
+        assert reader.code(one + following) in (FileCode.DAMAGED, FileCode.TRUNCATED)
+    if ending != "zst":
+        assert len(reader.read(one + two + bytes(64)).rows) == 100
 
 
 def test_packed_twice_is_read_and_packed_without_end_is_refused(reader: Reader) -> None:
@@ -293,6 +386,11 @@ def test_an_end_that_has_not_come_is_seen_in_every_format(kind: str) -> None:
     assert lacks(whole) is None
     for cut in (1, 9, len(whole) // 2):
         assert lacks(whole[:-cut]) is not None, cut
+
+
+@pytest.mark.parametrize("kind", ["json", "xml"])
+def test_padding_behind_the_end_is_no_missing_end(kind: str) -> None:
+    assert lacks(FORMATS[kind](HEADER, ROWS) + b"\r\n\0\0\x1a") is None
 
 
 def test_brackets_are_counted_in_a_document_and_not_in_lines() -> None:

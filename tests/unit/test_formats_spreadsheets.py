@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import python_calamine
 
+from pipeline.ends.probe import missing_end
 from pipeline.errors import FileCode, RowCode
 from pipeline.formats.numberformats import shown
 from pipeline.formats.xlsrecords import shared_texts
 from pipeline.messages import Limits
-from tests.unit.binarybooks import as_xls, as_xlsb
+from tests.unit.binarybooks import as_xls, as_xlsb, compound
 from tests.unit.harmonizing import Desk
 from tests.unit.opendocument import KIND, SPACES, cell, content, ods, row, words
 from tests.unit.reading import Reader
@@ -466,3 +467,50 @@ SHARED_TEXTS = unpacked(
     "~ASXJf=LZ>`|tYBss6d<$t9eHX@JdUTm>pEl2J7IXyp%Ef-3k6)tk0_<c+5ojUrc9kP9X9*5@q{Awl`W`3WG-tqK5_Y<"
     "1y@u%i;p8xXke+MbSgi!"
 )
+
+
+def bare(rows: Sequence[Sequence[str | float]], codec: str) -> bytes:
+    """A workbook as scripts for web pages write it: records without a container."""
+    out = struct.pack("<6H", 0x809, 8, 0, 0x10, 0, 0)
+    for at, values in enumerate(rows):
+        for column, value in enumerate(values):
+            if isinstance(value, str):
+                text = value.encode(codec)
+                out += struct.pack("<6H", 0x204, 8 + len(text), at, column, 0, len(text)) + text
+            else:
+                out += struct.pack("<5Hd", 0x203, 14, at, column, 0, value)
+    return out + struct.pack("<2H", 0x0A, 0)
+
+
+BARE: list[list[str | float]] = [["id", "nämé", "v"], ["00123", "5 µg", 1.5], ["2", "é", 2.0]]
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "utf-8"])
+def test_records_without_a_container_are_read(reader: Reader, codec: str) -> None:
+    found = reader.read(bare(BARE, codec))
+
+    assert found.header == ("id", "nämé", "v")
+    assert found.rows == [("00123", "5 µg", "1.5"), ("2", "é", "2")]
+
+
+def test_records_without_a_container_that_are_cut_say_so(reader: Reader) -> None:
+    whole = bare(BARE, "cp1252")
+    assert missing_end(BytesIO(whole)) is None
+    for cut in (4, 20, 60):
+        assert reader.code(whole[:-cut]) is FileCode.TRUNCATED
+        assert missing_end(BytesIO(whole[:-cut])) is not None
+
+
+def test_an_excel_95_workbook_is_read(reader: Reader) -> None:
+    records = bare(BARE, "cp1252")[12:]
+    begin = struct.pack("<6H", 0x809, 8, 0x0500, 0x05, 0, 0)
+    start = len(begin) + 11 + 4 + 4
+    listed = struct.pack("<2HI3B", 0x85, 11, start, 0, 0, 4) + b"Data" + struct.pack("<2H", 10, 0)
+    sheet = struct.pack("<6H", 0x809, 8, 0x0500, 0x10, 0, 0) + records
+    name, old = ("Workbook".encode("utf-16-le"), "Book".encode("utf-16-le"))
+    whole = compound(begin + listed + sheet).replace(
+        name + bytes(64 - len(name)) + struct.pack("<H", 18),
+        old + bytes(64 - len(old)) + struct.pack("<H", 10),
+    )
+    found = reader.read(whole)
+    assert (found.header, found.places[0]) == (("id", "nämé", "v"), "Data!A2")

@@ -184,3 +184,35 @@ def test_an_encoding_that_is_not_the_declared_one_is_said_or_survived(reader: Re
     document = '<?xml version="1.0" encoding="{}"?><r><p><id>é</id></p><p><id>2</id></p></r>'
     assert reader.code(document.format("UTF-8").encode("latin-1")) is FileCode.ENCODING
     assert reader.read(document.format("utf-16").encode()).rows[0] == ("é",)
+
+
+def test_a_document_that_says_latin_1_is_read_as_what_it_is(reader: Reader) -> None:
+    document = '<?xml version="1.0" encoding="ISO-8859-1"?><r><p><id>5 µg, é {}</id></p><p/></r>'
+    euro = document.format("€")
+
+    assert reader.read(euro.encode("cp1252")).rows[0] == ("5 µg, é €",)
+    assert reader.read(euro.encode("utf-8")).rows[0] == ("5 µg, é €",)
+    assert reader.read(document.format("").encode("latin-1")).rows[0] == ("5 µg, é ",)
+
+
+def test_blank_lines_before_and_padding_behind_a_document_are_no_matter(reader: Reader) -> None:
+    document = '<?xml version="1.0"?>\n<r>\n<p><id>é</id></p><p><id>2</id></p></r>'
+    found = reader.read(f"\n \n{document}\n\0\0\x1a")
+
+    assert (found.column("id"), found.lines) == (["é", "2"], [5, 5])
+
+
+def test_values_that_stand_in_no_record_are_told(reader: Reader) -> None:
+    found = reader.read(
+        '<e made="2024"><n>2</n><p><id>1</id></p><p><id>2</id></p><q><id>3</id></q></e>'
+    )
+    assert found.column("id") == ["1", "2"]
+    assert "values beside the records are not read: /e/@made, /e/n, /e/q/id" in found.told
+
+
+def test_a_document_of_many_kinds_of_records_lists_them_all(reader: Reader) -> None:
+    kinds = "".join(f"<a{n}><x>1</x></a{n}><a{n}><x>2</x></a{n}>" for n in range(4_000))
+    found = reader.read(f"<d>{kinds}<b><c><x>1</x></c><c><x>2</x></c></b></d>")
+
+    assert (found.header, found.column("x")) == (("x",), ["1", "2"])
+    assert len(found.tables) == 4_001
