@@ -54,7 +54,10 @@ class Tally:
 
     def of(self, name: str) -> FieldTally:
         """The tally of one field."""
-        return self.fields.setdefault(name, FieldTally())
+        found = self.fields.get(name)
+        if found is None:
+            found = self.fields[name] = FieldTally()
+        return found
 
 
 def build_report(
