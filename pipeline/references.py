@@ -193,8 +193,7 @@ class KeyCollector:
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in delivered rows; columns are named by field."""
         for fields, found in self._found.items():
-            digests = digests_of([rows.column(name) for name in fields])[0]
-            found.append(digests if len(digests) <= FEW else np.unique(digests))
+            found.append(np.unique(digests_of([rows.column(name) for name in fields])[0]))
 
     def write(self, folder: Path) -> None:
         """Write one file a group into `folder`, which is made and nobody reads from yet."""
