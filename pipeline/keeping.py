@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from pipeline.formats.base import TableReader, TextBatch, batches_with
 from pipeline.shelf import CellFile, Found, NotKept, Places, Shelf
-from pipeline.standardize.wholetexts import FEW
 
 _IN_MEMORY_BYTES = 4 << 20
 
@@ -86,7 +85,7 @@ class KeepingReader:
         if self._is_whole or self._is_given_up:
             return
         known = replace(batch, known=found)
-        self._held_bytes += _bytes_of(batch, found)
+        self._held_bytes += sum(cells.cells.nbytes for cells in found.values())
         if self._shelf is None and not elsewhere and self._held_bytes <= self._in_memory_bytes:
             self._held.append(known)
             return
@@ -132,10 +131,3 @@ class KeepingReader:
                 self._shelf.add(one)
             self._held.clear()
         self._shelf.add(batch, elsewhere)
-
-
-def _bytes_of(batch: TextBatch, found: Found) -> int:
-    """What the cells take in memory; of a few of them what their buffers take is quickly told."""
-    if len(batch.records) <= FEW:
-        return sum(one.cells.get_total_buffer_size() for one in found.values())
-    return sum(one.cells.nbytes for one in found.values())

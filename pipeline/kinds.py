@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from pipeline.contract.loading import Contract, Field
 from pipeline.errors import RowCode
-from pipeline.same import Same
+from pipeline.plain import Kept
+from pipeline.same import Same, remembered
 from pipeline.standardize.base import Converted
 from pipeline.standardize.booleans import convert_booleans
 from pipeline.standardize.codes import Code, CodeSet, convert_codes
@@ -54,6 +55,11 @@ def kind_of(described: Field) -> str:
 
 def converter_of(described: Field, contract: Contract, decision: dict[str, Any]) -> Converter:
     """The function that converts a field's cells as decided."""
+    make = _converter_once if isinstance(decision, Kept) else _converter
+    return make(described, contract, decision)
+
+
+def _converter(described: Field, contract: Contract, decision: dict[str, Any]) -> Converter:
     match kind_of(described):
         case "date" | "datetime":
             dates = DateDecision.from_dict(decision)
@@ -70,6 +76,9 @@ def converter_of(described: Field, contract: Contract, decision: dict[str, Any])
             return lambda values: _convert_ranges(values, numbers)
         case _:
             return _text_converter(described, contract)
+
+
+_converter_once = remembered(4_096)(_converter)
 
 
 class _Remembering:

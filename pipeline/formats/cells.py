@@ -111,6 +111,8 @@ def _are_few_and_filled(column: pa.StringArray) -> bool:
 
 def equal_rows(columns: Sequence[pa.StringArray], cells: Sequence[str]) -> Rows:
     """Rows that hold exactly `cells`."""
+    if len(columns[0]) <= FEW and cells[0] not in columns[0].to_pylist():
+        return np.empty(0, dtype=np.int64)
     rows = np.arange(len(columns[0]))
     for column, cell in zip(columns, cells, strict=True):
         compared = column if len(rows) == len(column) else column.take(pa.array(rows))

@@ -54,7 +54,10 @@ class Tally:
 
     def of(self, name: str) -> FieldTally:
         """The tally of one field."""
-        return self.fields.setdefault(name, FieldTally())
+        found = self.fields.get(name)
+        if found is None:
+            found = self.fields[name] = FieldTally()
+        return found
 
     def add(self, other: Tally) -> None:
         """Take in what was counted elsewhere, of other rows."""

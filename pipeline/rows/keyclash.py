@@ -65,7 +65,8 @@ def find_clashes(
     """
     if not rules.key:
         return {}, {}
-    shared = keys.known_keys(_hashes(refused, rules))
+    theirs = _hashes(refused, rules)
+    shared = keys.known_keys(theirs) if len(theirs) else theirs
     if not len(shared):
         return {}, {}
     said = _by_key(refused, rules, shared)
