@@ -82,9 +82,9 @@ def _sizes(largest: int) -> list[int]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the main table")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved runs of each engine")
+    parser.add_argument("--rounds", type=int, default=2, help="interleaved runs of each engine")
     parser.add_argument("--largest", type=int, default=1_000_000, help="end of the growth curve")
-    parser.add_argument("--files", type=int, default=4_000, help="small files dropped at once")
+    parser.add_argument("--files", type=int, default=2_000, help="small files dropped at once")
     parser.add_argument("--idle-s", type=float, default=30.0, help="how long idling is watched")
     parser.add_argument("--only", nargs="+", help="names of the measurements to make")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, for CI")

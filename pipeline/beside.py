@@ -19,7 +19,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import pickle
 import resource
 import select
 import signal
@@ -35,6 +34,7 @@ from weakref import WeakSet
 
 import pyarrow as pa
 
+from pipeline.crossing import as_parts, from_parts
 from pipeline.errors import PipelineError, trace_of
 
 T = TypeVar("T")
@@ -72,8 +72,7 @@ def is_possible() -> bool:
 class Channel:
     """Objects through pipes, one after another. The buffers of arrays go as they are.
 
-    They are pickled, which nothing else here ever is: the pipes have no name, and nobody has an end
-    of them but this process and its copy.
+    The pipes have no name: nobody has an end of them but this process and its copy.
     """
 
     def __init__(self, source: int, target: int) -> None:
@@ -89,9 +88,7 @@ class Channel:
         Raises:
             BrokenPipeError: there is no other side any more.
         """
-        buffers: list[pickle.PickleBuffer] = []
-        text = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-        parts = [memoryview(text), *(buffer.raw() for buffer in buffers)]
+        parts = [memoryview(part).cast("B") for part in as_parts(thing)]
         sizes = struct.pack(f"<{len(parts)}Q", *(len(part) for part in parts))
         for part in (memoryview(struct.pack("<Q", len(parts)) + sizes), *parts):
             rest = part
@@ -106,8 +103,7 @@ class Channel:
         """
         (count,) = struct.unpack("<Q", self._exactly([8])[0])
         sizes = struct.unpack(f"<{count}Q", self._exactly([8 * count])[0])
-        text, *buffers = self._exactly(sizes)
-        return pickle.loads(text, buffers=buffers)  # noqa: S301 - from our own copy
+        return from_parts(self._exactly(sizes))
 
     def is_ready(self) -> bool:
         """Whether something has arrived, or nothing ever will."""
@@ -238,9 +234,7 @@ def _work_as_copy(parent: int, channel: Channel, work: Callable[[Channel], Any])
 
 def _that_can_cross(error: BaseException) -> BaseException:
     if isinstance(error, PipelineError | OSError | MemoryError):
-        with suppress(Exception):
-            pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
-            return error
+        return error
     if any(words in str(error).lower() for words in _WANT_OF_MEMORY):
         return MemoryError()  # Arrow and NumPy have other names for it, too
     return FailedBeside(f"{type(error).__qualname__} at {' < '.join(trace_of(error))}")

@@ -48,7 +48,7 @@ from pipeline.stopwatch import timed
 _TOP_REASONS = 10
 _MANY_ROWS = 20_000  # fewer are written before threads are made
 _MANY_PIECES = 4  # batches; fewer are not worth another process
-_TOO_MANY_ROWS = 4_000_000  # of more, what each thread needs is too much memory at the same time
+_TOO_MANY_ROWS = 4_000_000  # of more, what each step needs is too much memory at the same time
 
 _Applied = tuple[int, dict[str, int], AppliedBatch]
 """Records read, records skipped by reason, and what became of the others."""
@@ -192,7 +192,7 @@ class Delivery:
                     self._key_rejects(kept_out | _records_at(others, refused)),
                     self._rejected_from,
                 ),
-                workers=None if _are_worth_it(store.rows) else 1,
+                workers=None if _MANY_ROWS <= store.rows < _TOO_MANY_ROWS else 1,
             )
             self._compared = compared
             if self.task.keys_dir is not None:
@@ -392,11 +392,6 @@ class Delivery:
             refused=None if refusal is None else str(refusal),
             parent=self.corrects,
         )
-
-
-def _are_worth_it(rows: int) -> bool:
-    """Whether so many rows are written beside their lists: not a few, nor too many for threads."""
-    return rows >= _MANY_ROWS and (rows < _TOO_MANY_ROWS or beside.is_possible())
 
 
 def _resolve(

@@ -133,7 +133,8 @@ class DelimitedReader:
             )
 
     def _open_window(self) -> Window:
-        chunks = utf8_chunks(self._path, self._layout.encoding, max(self._block_bytes, 1))
+        # Of what is read beyond a block little is copied when it is a small part of one.
+        chunks = utf8_chunks(self._path, self._layout.encoding, max(self._block_bytes // 4, 1))
         window = Window(chunks, self._block_bytes)
         while len(window.data) < self._layout.data_offset and not window.complete:
             window.grow()

@@ -10,22 +10,24 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from pipeline import beside, delivery, parallel
 from pipeline.beside import Channel, FailedBeside, Helper, shared_out
-from pipeline.errors import ContentError, FileCode, TransientError
+from pipeline.crossing import as_parts, from_parts
+from pipeline.errors import ContentError, FileCode, RowCode, TransientError
 from pipeline.formats.csv import DelimitedReader
 from pipeline.keeping import KeepingReader
 from pipeline.looking import _part_of
+from pipeline.outputs.rejects import Reject, RejectTally
 from pipeline.parallel import at_once
 from tests.unit.harmonizing import Desk
 
@@ -53,21 +55,34 @@ def test_what_goes_through_the_pipes_arrives_as_it_was() -> None:
         return "done"
 
     text = pa.array(TEXTS)
+    tally, code = RejectTally(), RowCode.PATTERN
+    tally.count(Reject(record=1, line=2, field="a", code=code, sentence="", raw="\udcff"))
     sent = [
-        {"a": (1, "b")},
+        {"a": (1, "b"), ("c", None): [0.5, True]},
+        Counter({code: 2}),
+        frozenset({1}),
+        tally,
         text,
         text.slice(1, 2),
-        np.arange(500_000),
-        pa.record_batch({"t": text}),
+        pa.record_batch({"t": text}).slice(1),
     ]
     with Helper(echo) as helper:
         for thing in sent:
             helper.channel.send(thing)
             back = helper.receive()
-            same = np.array_equal(thing, back) if isinstance(thing, np.ndarray) else thing == back
-            assert same
+            assert back == thing
+            assert type(back) is type(thing)
         helper.channel.send(None)
         assert helper.answer() == "done"
+
+
+def test_nothing_but_our_own_data_crosses() -> None:
+    for thing in (object(), print, Path("x"), ValueError("text")):
+        with pytest.raises(TypeError):
+            as_parts([thing])
+    for name in (["os", "system"], ["pipeline.beside", "os.system"], ["pipeline.beside", "helper"]):
+        with pytest.raises((TypeError, AttributeError)):
+            from_parts([memoryview(json.dumps(["data", name, ["true"]]).encode())])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
@@ -276,7 +291,7 @@ def test_a_worker_with_its_usual_memory_has_a_helper_for_a_large_file(tmp_path: 
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")
     head, *rows = PATIENTS.splitlines(keepends=True)
-    many = head + "".join(row.replace("P-", f"P-{n}") for n in range(70) for row in rows[::2])
+    many = head + "".join(row.replace("P-", f"P-{n}") for n in range(250) for row in rows[::2])
     task = replace(Desk(tmp_path).task(many), contract="patients")
     done = in_its_own_process(
         "import json, resource, sys\n"
