@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pipeline.formats.raw.candidates import dialects, even_marks
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lines
-from pipeline.formats.raw.scoring import Score, may_reach, score
+from pipeline.formats.raw.scoring import Score, score, score_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def likeliest(lines: Lines) -> Score:
     first, *others = dialects(full)
     best = score(first, lines, rivals)
     for dialect in others:
-        if may_reach(best.total, dialect, lines):
-            best = min(best, score(dialect, lines, rivals), key=_place)
+        found = score_if(dialect, lines, rivals, best.total)
+        best = best if found is None else min(best, found, key=_place)
     return _ready_for_quotes(best, full)
 
 

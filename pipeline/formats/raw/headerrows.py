@@ -8,7 +8,12 @@ from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.headers import could_be_names, judge
 from pipeline.formats.raw.heads import is_rule
 from pipeline.formats.raw.lexer import RawRecord
-from pipeline.formats.raw.tableparts import complete_each_other, count_filled, names_more
+from pipeline.formats.raw.tableparts import (
+    are_in_brackets,
+    complete_each_other,
+    count_filled,
+    names_more,
+)
 
 _MOST = 4
 _JUDGED = 200  # records below a line tell whether it is a header
@@ -32,10 +37,16 @@ def header_rows(records: Sequence[RawRecord], fits: Sequence[bool], first: int, 
             break
         rows = _below(records, fits, first + count, last)
         groups = count == 1 and _names_groups(records[first].cells, cells, rows)
-        if not rows or not (groups or names_more(cells, models_of(rows, len(cells)))):
+        if not rows or not (groups or _names_more(cells, rows)):
             break
         count += 1
     return count
+
+
+def _names_more(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """As `names_more`; the columns are only learned where it can be."""
+    may = could_be_names(cells) or are_in_brackets(cells)
+    return may and names_more(cells, models_of(rows, len(cells)))
 
 
 def _below(

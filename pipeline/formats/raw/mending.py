@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pipeline.formats.raw.align import Aligner, Alignment
-from pipeline.formats.raw.columns import models_of
+from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
 from pipeline.formats.raw.quoteways import Way, parted, ways
@@ -45,10 +45,17 @@ class Mender:
         self._dialect = dialect
         self._lexer = Lexer(dialect)
         self.width = width
-        self.models = models_of(rows, width)
-        self._aligner = Aligner(self.models)
         self._rows = rows
         self.can_align = len(rows) >= 2
+
+    @cached_property
+    def models(self) -> list[ColumnModel]:
+        """What the columns hold; learned when the first damaged row is met."""
+        return models_of(self._rows, self.width)
+
+    @cached_property
+    def _aligner(self) -> Aligner:
+        return Aligner(self.models)
 
     @cached_property
     def _low(self) -> float:

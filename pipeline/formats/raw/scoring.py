@@ -49,19 +49,30 @@ class Score:
 
 def score(dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None = None) -> Score:
     """Judge one dialect on a sample; `rivals`: marks that stand evenly, and in what share of it."""
+    found = score_if(dialect, lines, rivals, 0.0)
+    return Score(dialect, 0.0, 1, 0.0, 0.0, 0.0, 0.0, 0) if found is None else found
+
+
+def score_if(
+    dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None, least: float
+) -> Score | None:
+    """The same, or None for less than `least`: cells are only looked at where it can be reached."""
     records = [record for record in Lexer(dialect).records(lines) if not record.blank]
     if not records:
-        return Score(dialect, 0.0, 1, 0.0, 0.0, 0.0, 0.0, 0)
+        return None
     width = _width(records)
     even = _evenness(records, width)
     legal = _legality(records, dialect, lines)
     rows = [record.cells for record in records if len(record.cells) == width and not record.broken]
     judged = rows if len(rows) <= _JUDGED_ROWS else rows[:: len(rows) // _JUDGED_ROWS + 1]
-    marks = _challengers(rivals or {}, dialect, whole=len(rows) == len(records) and width > 1)
-    typed, alike, hollow, headed = _cells(judged, width, marks, dialect.delimiter)
     several = (width - 1) / width if width > 1 else _alone(judged)
     if width == 1 and dialect.delimiter is not None:
         several *= 0.5
+    most = even * legal * several * _prior(dialect.delimiter, headed=True)  # every cell at its best
+    if most < least * _NEARLY:
+        return None
+    marks = _challengers(rivals or {}, dialect, whole=len(rows) == len(records) and width > 1)
+    typed, alike, hollow, headed = _cells(judged, width, marks, dialect.delimiter)
     total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
     if dialect.delimiter in (" ", ""):
         total *= even * even  # the words of a text differ in number
@@ -71,18 +82,6 @@ def score(dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None 
     total *= _prior(dialect.delimiter, headed=headed) * (1 - 0.05 * _spaced(judged))
     sample = tuple(tuple(row) for row in judged[:30])
     return Score(dialect, total, width, even, legal, typed, alike, len(records), sample)
-
-
-def may_reach(total: float, dialect: RawDialect, lines: Lines) -> bool:
-    """False when a dialect cannot score as much, by the widths of its rows alone."""
-    if dialect.quote is not None:
-        return True
-    records = [record for record in Lexer(dialect).records(lines) if not record.blank]
-    width = _width(records)
-    if not records or width == 1:
-        return True
-    likely = _prior(dialect.delimiter, headed=True)  # at best
-    return _evenness(records, width) * (width - 1) / width * likely > total * _NEARLY
 
 
 def _challengers(

@@ -212,7 +212,7 @@ class TableFinder:
     def _rows(self, table: RawTable, data: int, last: int, mender: Mender) -> int:
         """Collect the rows; returns the index behind the last one."""
         names = None if table.header is None else [name.strip() for name in table.header]
-        last = self._without_footer(table, data, last, mender.models)
+        last = self._without_footer(table, data, last)
         for at in range(data, last + 1):
             record = self._records[at]
             if self._fits[at] and not (record.stray and mender.doubts(record)):
@@ -260,16 +260,14 @@ class TableFinder:
             table.ragged += 1
         table.rows.append([*cells, *[""] * (self.width - len(cells))])
 
-    def _without_footer(
-        self, table: RawTable, data: int, last: int, models: Sequence[ColumnModel]
-    ) -> int:
+    def _without_footer(self, table: RawTable, data: int, last: int) -> int:
         """Leave out closing records as wide as the table that are no rows of it."""
         if self.width < 2 or last <= data:
             return last
         rows = range(data, last + 1, (last - data) // _COUNTED + 1)
         least = sorted(count_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
         end = last
-        while end > data and self._is_footer(self._records[end].cells, models, least):
+        while end > data and self._is_footer(self._records[end].cells, least):
             end -= 1
         end = min(end, self._before_notes(data, last), self._before_misfits(data, last))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
@@ -296,7 +294,7 @@ class TableFinder:
         below = [self._records[at].cells for at in range(gap, last + 1)]
         return gap - 1 if all(is_setting(cells, models) for cells in below) else last
 
-    def _is_footer(self, cells: Sequence[str], models: Sequence[ColumnModel], least: int) -> bool:
+    def _is_footer(self, cells: Sequence[str], least: int) -> bool:
         first = next((cell.strip() for cell in cells if cell.strip()), "")
         if sums(first):
             return True

@@ -131,10 +131,15 @@ def names_more(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
 
 def _are_units(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
     """True for a record of units in brackets, where no other record has any: `[s],[kPa],(n)`."""
-    filled = [text for cell in cells if (text := cell.strip())]
-    if len(filled) < 2 or not all(_UNIT.fullmatch(text) for text in filled):
+    if not are_in_brackets(cells):
         return False
     return not any(_UNIT.fullmatch(value) for model in models for value in model.values)
+
+
+def are_in_brackets(cells: Sequence[str]) -> bool:
+    """True for cells as units are written, two of them at least."""
+    filled = [text for cell in cells if (text := cell.strip())]
+    return len(filled) > 1 and all(_UNIT.fullmatch(text) for text in filled)
 
 
 def complete_each_other(
