@@ -18,18 +18,19 @@ from pathlib import Path
 import numpy as np
 
 from daemon.folders.files import fsync_dir
-from pipeline.references import (
+from pipeline.keyfiles import (
     DIGEST,
-    RECENT_LEVELS,
     Digests,
-    KnownKeys,
+    distinct_digests,
+    merge_keys,
     read_keys,
-    recent_of,
     write_keys,
 )
+from pipeline.references import RECENT_LEVELS, KnownKeys, recent_of
 
 _FEW_KEYS = 4_096  # 64 KB, the smallest file
 _TIMES = 16
+_MANY_KEYS = 1_000_000  # 16 MB
 
 
 def written_beside(staging: Path) -> Path:
@@ -69,13 +70,18 @@ class ReferenceKeys:
             own.mkdir(mode=0o700)
             fsync_dir(self._folder)
         for name, paths in written.items():
-            _add(own / name, np.concatenate([read_keys(path) for path in paths]))
+            _add(own / name, [read_keys(path) for path in paths])
 
 
-def _add(path: Path, digests: Digests) -> None:
+def _add(path: Path, found: Sequence[Digests]) -> None:
     """Put new keys into the smallest file that has room for them and for all smaller ones."""
     recent = [_read(recent_of(path, level)) for level in range(RECENT_LEVELS)]
     old = _read(path)
+    if sum(map(len, found)) > _MANY_KEYS:  # they are not looked up, nor held in memory
+        merge_keys(path, [*found, *recent, old])
+        _remove_recent(path, below=RECENT_LEVELS)
+        return
+    digests = distinct_digests(np.concatenate(found))
     new = digests[~KnownKeys([*recent, old]).has(digests)]
     if not len(new) and path.exists():
         return
@@ -86,10 +92,10 @@ def _add(path: Path, digests: Digests) -> None:
         if not path.exists() or (level and 2 * room > len(old)):
             break  # a file beside the last one would be no smaller
         if sum(map(len, carried)) <= room:
-            write_keys(recent_of(path, level), np.concatenate(carried))
+            write_keys(recent_of(path, level), *carried)
             _remove_recent(path, below=level)
             return
-    write_keys(path, np.concatenate([new, *recent, old]))
+    merge_keys(path, [new, *recent, old])
     _remove_recent(path, below=RECENT_LEVELS)
 
 

@@ -180,7 +180,7 @@ class Delivery:
                 plan=self.plan,
                 tally=tally,
                 kept_out=np.array(sorted(kept_out), dtype=np.int64),
-                keys=KeyCollector(() if self.task.keys_dir is None else self.key_groups),
+                keys=KeyCollector(() if self.task.keys_dir is None else self.key_groups, staging),
                 changes=self._changes_file(staging),
             )
             written, (pairs, compared), (rejects, rejected) = at_once(

@@ -12,7 +12,6 @@ ever delivered nothing is checked, and the report says so.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -24,14 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.contract.loading import Contract, ForeignKey
+from pipeline.keyfiles import DIGEST, Digests, KeyRuns, distinct_digests, read_keys
 from pipeline.standardize.base import Rows
 from pipeline.standardize.wholetexts import FEW
-
-Digests = npt.NDArray[np.bytes_]
-"""Keys as 16 bytes each (NumPy's S16)."""
-
-DIGEST = np.dtype("S16")
-_MAGIC = b"harmonizer-keys1"  # as long as a digest, so that what follows is aligned to it
 
 
 def key_file_name(fields: Sequence[str]) -> str:
@@ -79,73 +73,6 @@ def _digest(key: list[str]) -> bytes:
 
 def _as_text(column: pa.Array) -> pa.StringArray:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-
-def distinct_digests(digests: Digests) -> Digests:
-    """Each of the keys once, in the order of their bytes.
-
-    `numpy.unique` gives the same and takes ten times as long: it compares texts, not numbers.
-    """
-    if len(digests) <= FEW:
-        return np.unique(digests)
-    halves = np.ascontiguousarray(digests).view(">u8").reshape(-1, 2).astype(np.uint64)
-    if not _ascend(halves):
-        order = np.lexsort((halves[:, 1], halves[:, 0]))
-        digests, halves = digests[order], halves[order]
-    is_first = np.ones(len(digests), dtype=bool)
-    is_first[1:] = (halves[1:] != halves[:-1]).any(axis=1)
-    return np.asarray(digests)[is_first]
-
-
-def _ascend(halves: npt.NDArray[np.uint64]) -> bool:
-    high, low = halves[:, 0], halves[:, 1]
-    later = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
-    return bool(later.all())
-
-
-def read_keys(path: Path) -> Digests:
-    """The sorted keys of one file, mapped and not read; none when there is no such file.
-
-    Raises:
-        ValueError: the file is not one of ours, or was cut.
-    """
-    try:
-        size_bytes = path.stat().st_size
-    except FileNotFoundError:
-        return np.empty(0, dtype=DIGEST)
-    with path.open("rb") as file:
-        is_ours = file.read(len(_MAGIC)) == _MAGIC
-    if not is_ours or size_bytes % DIGEST.itemsize:
-        raise ValueError(f"{path.name} is no file of keys")
-    if size_bytes == len(_MAGIC):
-        return np.empty(0, dtype=DIGEST)
-    return np.memmap(path, dtype=DIGEST, mode="r", offset=len(_MAGIC))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def write_keys(path: Path, digests: Digests) -> None:
-    """Put a file of keys in place, whole and durable; `digests` need be neither sorted nor unique.
-
-    Only one writer at a time may replace one file.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb", opener=_private) as file:
-        file.write(_content(digests))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _content(digests: Digests) -> bytes:
-    return _MAGIC + distinct_digests(digests).tobytes()
 
 
 class KnownKeys:
@@ -207,25 +134,26 @@ def referred_fields(contract: Contract, others: Iterable[Contract]) -> tuple[tup
 
 
 class KeyCollector:
-    """Collects the keys of the rows that are delivered, and writes them down."""
+    """Collects the keys of the rows that are delivered, and writes them down.
 
-    def __init__(self, groups: Sequence[tuple[str, ...]]) -> None:
-        self._found: dict[tuple[str, ...], list[Digests]] = {fields: [] for fields in groups}
+    folder: where those wait, in a file without a name, that are too many to be held.
+    """
+
+    def __init__(self, groups: Sequence[tuple[str, ...]], folder: Path) -> None:
+        self._found = {fields: KeyRuns(folder) for fields in groups}
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in delivered rows; columns are named by field."""
         for fields, found in self._found.items():
             digests, _ = digests_of([rows.column(name) for name in fields])
-            found.append(distinct_digests(digests))
+            found.add(digests)
 
     def write(self, folder: Path) -> None:
         """Write one file a group into `folder`, which is made and nobody reads from yet."""
         if self._found:
             folder.mkdir(exist_ok=True)
         for fields, found in self._found.items():
-            digests = np.concatenate(found) if found else np.empty(0, dtype=DIGEST)
-            with open(folder / key_file_name(fields), "wb", opener=_private) as file:
-                file.write(_content(digests))
+            found.write(folder / key_file_name(fields))
 
 
 OnMissing = Literal["reject_row", "warn", "ignore"]

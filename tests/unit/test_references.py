@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,16 @@ import pytest
 
 from daemon.reference_keys import ReferenceKeys
 from pipeline.errors import ContentError
-from pipeline.references import (
+from pipeline.keyfiles import (
     DIGEST,
     Digests,
-    KnownKeys,
-    digests_of,
+    KeyRuns,
     distinct_digests,
-    key_file_name,
+    merge_keys,
     read_keys,
-    recent_of,
     write_keys,
 )
+from pipeline.references import KnownKeys, digests_of, key_file_name, recent_of
 from tests.support import World, document, table
 from tests.unit.harmonizing import Delivered, Desk
 
@@ -230,12 +230,17 @@ def test_what_a_delivery_writes_does_not_grow_with_what_was_delivered_before(
 ) -> None:
     written: list[int] = []
 
-    def write(path: Path, digests: Digests) -> None:
-        written.append(len(digests))
-        write_keys(path, digests)
+    def write(path: Path, *several: Digests) -> None:
+        written.append(sum(map(len, several)))
+        write_keys(path, *several)
+
+    def merge(path: Path, several: Sequence[Digests]) -> None:
+        written.append(sum(map(len, several)))
+        merge_keys(path, several)
 
     monkeypatch.setattr("daemon.reference_keys._FEW_KEYS", 16)
     monkeypatch.setattr("daemon.reference_keys.write_keys", write)
+    monkeypatch.setattr("daemon.reference_keys.merge_keys", merge)
     keys = ReferenceKeys(tmp_path)
     found = tmp_path / "attempt.keys"
     found.mkdir()
@@ -271,6 +276,39 @@ def test_keys_are_sorted_and_told_apart_as_numpy_does(keys: int) -> None:
 
     assert told_apart.tolist() == np.unique(digests).tolist()
     assert distinct_digests(told_apart).tolist() == told_apart.tolist()
+
+
+@pytest.mark.parametrize("keys", [0, 1, 99, 100, 1_000])
+def test_keys_that_do_not_fit_in_memory_are_written_as_those_that_do(
+    tmp_path: Path, keys: int
+) -> None:
+    texts = [f"p{number % 700}" for number in range(keys)]
+    digests, _ = digests_of([pa.array(texts, pa.string())])
+    runs = KeyRuns(tmp_path, at_once=100)
+    for start in range(0, keys, 30):
+        runs.add(digests[start : start + 30])
+    runs.write(tmp_path / "runs.keys")
+    write_keys(tmp_path / "whole.keys", digests)
+    assert (tmp_path / "runs.keys").read_bytes() == (tmp_path / "whole.keys").read_bytes()
+
+
+def test_very_many_keys_are_merged_with_those_that_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ReferenceKeys(tmp_path)
+    found = tmp_path / "attempt.keys"
+    found.mkdir()
+    everybody = digests_of([pa.array([f"p{number}" for number in range(900)])])[0]
+    write_keys(found / "id.keys", everybody[:300])
+    keys.take_in("patients", [found])
+    monkeypatch.setattr("daemon.reference_keys._MANY_KEYS", 500)
+    write_keys(found / "id.keys", everybody[200:])
+    for _ in range(2):  # the second time after a crash, say
+        keys.take_in("patients", [found])
+    known = KnownKeys.open(Path(keys.folders()["patients"]), ["id"])
+    assert known is not None
+    assert len(known) == 900
+    assert known.has(everybody).all()
 
 
 def test_no_value_can_be_read_from_a_file_of_keys(tmp_path: Path) -> None:
