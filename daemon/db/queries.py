@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
-    String,
     bindparam,
     func,
     literal_column,
@@ -39,10 +39,6 @@ from daemon.db.schema import require_head
 from daemon.states import LIVE, JobState
 from pipeline.messages import OutputFile
 
-# Literal, not bound: SQLite uses a partial index only when it can prove that its rows are meant.
-_IS_DELIVERED = text("state = 'delivered'")
-_IS_QUARANTINED = text("state = 'quarantined'")
-
 _LIVE = [state.value for state in LIVE]
 
 # What is asked for every file, put together once: SQLAlchemy takes longer to build a question than
@@ -64,17 +60,15 @@ _OUTPUTS_OF = (
 _STORY = select(event).where(event.c.job_id == _JOB_ID).order_by(event.c.seq)
 _ATTEMPTS = select(attempt).where(attempt.c.job_id == _JOB_ID).order_by(attempt.c.id)
 _OUTPUTS = select(output).where(output.c.job_id == _JOB_ID).order_by(output.c.name)
-_SHA256S = bindparam("sha256s", type_=String, expanding=True)
-_DELIVERED_WITH_ANY = (
-    select(job.c.sha256, func.min(job.c.id).label("id"))
-    .where(job.c.sha256.in_(_SHA256S), _IS_DELIVERED)
-    .group_by(job.c.sha256)
-)
-_QUARANTINED_WITH_ANY = (
-    select(job.c.sha256, func.max(job.c.id).label("id"))
-    .where(job.c.sha256.in_(_SHA256S), _IS_QUARANTINED)
-    .group_by(job.c.sha256)
-)
+# One look-up for each: asked for all of them at once, SQLite would go through every finished job.
+# The states are literal, since a partial index is used only when its rows are known to be meant.
+_WITH_ANY = """
+    SELECT wanted.value AS sha256, (
+        SELECT {}(job.id) FROM job WHERE job.sha256 = wanted.value AND job.state = '{}'
+    ) AS id FROM json_each(:sha256s) AS wanted
+"""
+_DELIVERED_WITH_ANY = text(_WITH_ANY.format("min", "delivered"))
+_QUARANTINED_WITH_ANY = text(_WITH_ANY.format("max", "quarantined"))
 _FIRST_OF_NAME = (
     select(job.c.source, func.min(job.c.id).label("id"))
     .where(job.c.source.in_(bindparam("sources", expanding=True)))
@@ -189,16 +183,17 @@ class ReadStore:
 
     def delivered_with(self, sha256s: Collection[str]) -> dict[str, int]:
         """For those of these bytes that were delivered: the oldest job that had them."""
-        if not sha256s:
-            return {}
-        return {row.sha256: row.id for row in self._all(_DELIVERED_WITH_ANY, sha256s=list(sha256s))}
+        return self._with_any(_DELIVERED_WITH_ANY, sha256s)
 
     def quarantined_with(self, sha256s: Collection[str]) -> dict[str, int]:
         """For those of these bytes that were quarantined: the newest job that had them."""
+        return self._with_any(_QUARANTINED_WITH_ANY, sha256s)
+
+    def _with_any(self, wanted: Executable, sha256s: Collection[str]) -> dict[str, int]:
         if not sha256s:
             return {}
-        found = self._all(_QUARANTINED_WITH_ANY, sha256s=list(sha256s))
-        return {row.sha256: row.id for row in found}
+        found = self._all(wanted, sha256s=json.dumps(sorted(sha256s)))
+        return {row.sha256: row.id for row in found if row.id is not None}
 
     def first_of_names(self, sources: Collection[bytes]) -> dict[bytes, int]:
         """The first job there ever was for each of these paths below the inbox, if any."""

@@ -7,10 +7,15 @@ import math
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event as watched
+from sqlalchemy.pool import Pool
 
+from benchmarks.history import fill
 from daemon.db.errors import JobUnknown, StaleJob, StateError
 from daemon.db.records import Fingerprint, KnownFile, LogLine, Move
 from daemon.db.store import JobStore
@@ -490,6 +495,39 @@ def test_the_same_bytes_are_found_again(store: JobStore) -> None:
     assert store.delivered_with({ours, other}) == {ours: 2}  # the first is the one to point at
     assert store.quarantined_with({ours, other}) == {ours: 3}  # the last is the one corrected
     assert store.delivered_with({other}) == store.quarantined_with(()) == {}
+
+
+def test_what_is_asked_for_every_file_costs_the_same_however_many_jobs_are_finished(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    steps: list[int] = []
+    for finished in (100, 10_000):
+        path = tmp_path / f"{finished}.db"
+        JobStore(path, clock).close()
+        fill(path, finished)
+        taken = 0
+
+        def count() -> None:
+            nonlocal taken
+            taken += 1
+
+        def watch(connection: Any, _: object) -> None:
+            connection.set_progress_handler(count, 1)
+
+        watched.listen(Pool, "connect", watch)
+        try:
+            with closing(JobStore(path, clock)) as store:
+                assert store.delivered_with({f"{n:064x}" for n in range(45, 55)})
+                assert store.quarantined_with({f"{n:064x}" for n in range(45, 55)}) == {
+                    f"{50:064x}": 50
+                }
+                assert len(store.first_of_names({b"f7.csv", b"f8.csv"})) == 2
+                assert not store.in_state(S.QUEUED, S.RUNNING)
+                store.dossiers([1, 2, 3])
+        finally:
+            watched.remove(Pool, "connect", watch)
+        steps.append(taken)
+    assert steps[1] < 1.1 * steps[0]
 
 
 def test_a_file_belongs_to_the_job_that_touched_it_last(store: JobStore, clock: HandClock) -> None:
