@@ -19,6 +19,8 @@ from daemon.statusfile import write_status
 
 _LEAST_PAUSE_S = 0.5
 _LIST_PAUSE_S = 3.0
+_LONG_LIST = 100  # entries; of those, the reason of one is mostly that of all
+_LONG_LIST_PAUSE_S = 15.0
 _MOST_ENTRIES = 500  # a page, not a database: `why PATH` answers for any further file
 _RECOVERY_STEP_S = 120.0  # far more than the time between two reports of a recovery
 _STALE_SCANS = 3.0  # a scan this many intervals old means the loop is stuck
@@ -115,10 +117,11 @@ class StatusPage:
             self._jobs = {str(state): jobs for state, jobs in counts.items()}
 
     def _waiting(self, now_s: float, to_clock: float) -> dict[str, Any]:
-        """Who waits. While nobody comes or goes, a long list is not made anew every second."""
+        """Who waits. While nobody comes or goes, the list is not made anew every second."""
         intake = self._coordinator.intake
         as_of = (intake.looked_at_s, intake.candidates)
-        is_old = as_of != self._listed or now_s - self._listed_s >= _LIST_PAUSE_S
+        pause_s = _LIST_PAUSE_S if intake.candidates <= _LONG_LIST else _LONG_LIST_PAUSE_S
+        is_old = as_of != self._listed or now_s - self._listed_s >= pause_s
         if is_old or not intake.candidates:
             self._listed, self._listed_s = as_of, now_s
             waiting = intake.waiting(_MOST_ENTRIES)
