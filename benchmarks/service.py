@@ -106,6 +106,8 @@ def small_files(folder: Path, files: int, *, history: int = 0) -> dict[str, Any]
     for number in range(files):
         (staged / f"f{number}.csv").write_bytes(small_file(number))
     with daemon(root) as process:
+        if history:
+            time.sleep(_AT_REST_S)  # a long past is backed up once, right after the start
         before_s = _cpu_s(process)
         started = time.perf_counter()
         for path in sorted(staged.iterdir()):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     Integer,
+    LargeBinary,
     Select,
     bindparam,
     func,
@@ -77,6 +78,12 @@ _FIRST_OF_NAME = (
 _JOB_OF_FILE = select(known_file.c.job_id).where(
     known_file.c.device == bindparam("device", type_=Integer),
     known_file.c.inode == bindparam("inode", type_=Integer),
+)
+_EARLIER_OF_NAME = (
+    select(job)
+    .where(job.c.source == bindparam("source", type_=LargeBinary), job.c.id < _JOB_ID)
+    .order_by(job.c.id.desc())
+    .limit(3)
 )
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 _COUNTS = (
@@ -200,6 +207,10 @@ class ReadStore:
         if not sources:
             return {}
         return {row.source: row.id for row in self._all(_FIRST_OF_NAME, sources=list(sources))}
+
+    def last_of_name(self, source: bytes, before_id: int) -> list[JobRecord]:
+        """The last three jobs before that one for the same path below the inbox, newest first."""
+        return self._jobs(_EARLIER_OF_NAME, source=source, job_id=before_id)
 
     def job_of_file(self, device: int, inode: int) -> int | None:
         """The job that last put this very file somewhere, see `remember_files`."""

@@ -28,7 +28,7 @@ def first_part_of(shell: Shell, job: JobRecord) -> JobRecord | None:
     """The earlier job of the same name that the claimed file continues; None for any other."""
     earlier = [
         one
-        for one in shell.store.jobs(source=job.source, before_id=job.id, limit=3)
+        for one in shell.store.last_of_name(job.source, job.id)
         if one.state is not JobState.WITHDRAWN
     ]
     if not earlier or job.created_at_s - earlier[0].created_at_s > _WINDOW_S:

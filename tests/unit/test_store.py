@@ -522,6 +522,8 @@ def test_what_is_asked_for_every_file_costs_the_same_however_many_jobs_are_finis
                     f"{50:064x}": 50
                 }
                 assert len(store.first_of_names({b"f7.csv", b"f8.csv"})) == 2
+                assert [one.id for one in store.last_of_name(b"f7.csv", 9)] == [7]
+                assert store.last_of_name(b"f7.csv", 7) == []
                 assert not store.in_state(S.QUEUED, S.RUNNING)
                 store.dossiers([1, 2, 3])
         finally:
