@@ -258,7 +258,7 @@ class Coordinator:
     def _claim(self) -> None:
         room, large_room = self._room()
         ahead, now_s = self._shell.settings.intake.claim_ahead, self._shell.monotonic()
-        if not room or self.attempts.pace.claims_now(room, ahead, now_s):
+        if room and self.attempts.pace.claims_now(room, ahead, now_s):
             self.intake.claim(room, large_room)
 
     def _room(self) -> tuple[int, int]:

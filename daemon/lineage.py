@@ -29,8 +29,6 @@ def corrected_job(shell: Shell, job: JobRecord) -> JobRecord | None:
 
 def past_of(shell: Shell, job: JobRecord) -> tuple[PastFile | None, tuple[PastFile, ...]]:
     """The file that `job` corrects, and what corrected it before, oldest first."""
-    if job.parent_id is None:  # it was found when the claim was confirmed, or is not there
-        return None, ()
     parent = corrected_job(shell, job)
     if parent is None:
         return None, ()

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -280,24 +281,13 @@ def _discard(source: Path) -> None:
 def remove_tree(path: Path) -> None:
     """Remove whatever bears the name, if anything does. Links are removed, never followed.
 
-    For private folders: nobody else changes them meanwhile.
+    Not even one that takes the place of a sub-folder meanwhile: some lie where others may write.
     """
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(path.lstat().st_mode):
-            _remove_folder(os.fspath(path))
+            shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _remove_folder(path: str) -> None:
-    with os.scandir(path) as listing:
-        entries = list(listing)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            _remove_folder(entry.path)
-        else:
-            os.unlink(entry.path)  # noqa: PTH108 - thousands a minute
-    os.rmdir(path)  # noqa: PTH106
 
 
 def _partial_of(target: Path) -> Path:
