@@ -113,7 +113,7 @@ def small_files(folder: Path, files: int, *, history: int = 0) -> dict[str, Any]
         for path in sorted(staged.iterdir()):
             path.rename(root / "inbox" / path.name)
         _wait(lambda: _finished(root) >= files + history, pause_s=0.1)
-        wall_s = time.perf_counter() - started - SETTLE_S
+        wall_s = time.perf_counter() - started  # what is renamed into the inbox is whole at once
         cpu_s = _cpu_s(process) - before_s
     delivered = sum(1 for _ in (root / "outbox" / "patients").iterdir())
     assert delivered == files, f"{delivered} of {files} files were delivered"
@@ -188,7 +188,7 @@ def overhead(folder: Path, rows: int, alone_wall_s: float) -> dict[str, Any]:
         started = time.perf_counter()
         (root / "large.part").rename(root / "inbox" / "large.csv")
         _wait(lambda: _finished(root) >= 1)
-        wall_s = time.perf_counter() - started - SETTLE_S
+        wall_s = time.perf_counter() - started  # what is renamed into the inbox is whole at once
     shutil.rmtree(root)
     return {
         "bytes": source.stat().st_size,

@@ -12,6 +12,7 @@ ever delivered nothing is checked, and the report says so.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -21,11 +22,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.contract.loading import Contract, ForeignKey
 from pipeline.keyfiles import DIGEST, Digests, KeyRuns, distinct_digests, read_keys
 from pipeline.standardize.base import Rows
+from pipeline.standardize.textbytes import bytes_of
 from pipeline.standardize.wholetexts import FEW
+
+_NOT_AS_IT_IS = re.compile(rb"[^ !#-\[\]-~]")  # printable ASCII but the quote and the backslash
 
 
 def key_file_name(fields: Sequence[str]) -> str:
@@ -37,38 +42,46 @@ def digests_of(columns: Sequence[pa.Array]) -> tuple[Digests, Rows]:
     """Digest of every row without an empty field, and the positions of these rows."""
     if len(columns[0]) <= FEW:
         cells = zip(*(_as_text(column).to_pylist() for column in columns), strict=True)
-        whole = [(row, key) for row, key in enumerate(cells) if None not in key]
-        found = np.array([_digest(list(key)) for _, key in whole], dtype=DIGEST)
-        return found, np.array([row for row, _ in whole], dtype=np.int64)
-    texts = [_as_text(column).dictionary_encode() for column in columns]
-    stated = np.ones(len(columns[0]), dtype=bool)
+        stated = [(row, key) for row, key in enumerate(cells) if None not in key]
+        found = np.array([_digest(list(key)) for _, key in stated], dtype=DIGEST)
+        return found, np.array([row for row, _ in stated], dtype=np.int64)
+    is_whole = np.ones(len(columns[0]), dtype=bool)
     for column in columns:
-        stated &= column.is_valid().to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(stated)
-    codes = [np.asarray(text.indices.fill_null(0))[rows] for text in texts]
-    first, back = _distinct(codes, [len(text.dictionary) for text in texts])
-    words = [text.dictionary.to_pylist() for text in texts]
-    keys = zip(*(code[first].tolist() for code in codes), strict=True)
-    digests = np.array(
-        [_digest([words[at][code] for at, code in enumerate(key)]) for key in keys], dtype=DIGEST
-    )
-    return digests[back], rows
+        is_whole &= column.is_valid().to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(is_whole)
+    whole = columns if is_whole.all() else [one.take(pa.array(rows)) for one in columns]
+    keys = _as_json([_as_text(column) for column in whole]).dictionary_encode()
+    different = keys.dictionary.cast(pa.binary()).to_pylist()
+    digests = np.frombuffer(b"".join(map(_digest_of, different)), dtype=DIGEST)
+    return digests[np.asarray(keys.indices)], rows
 
 
-def _distinct(
-    codes: Sequence[npt.NDArray[np.int32]], sizes: Sequence[int]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Where each different row of codes first stands, and for each row which one it is."""
-    joined = np.zeros(len(codes[0]), dtype=np.int64)
-    for code, size in zip(codes, sizes, strict=True):
-        joined = joined * max(size, 1) + code
-        _, joined = np.unique(joined, return_inverse=True)  # stays below the number of rows
-    _, first, back = np.unique(joined, return_index=True, return_inverse=True)
-    return first, back
+def _as_json(columns: Sequence[pa.StringArray]) -> pa.StringArray:
+    """Each row as a JSON array of texts, as `json.dumps` writes it."""
+    if all(map(_is_plain, columns)):
+        joined = columns[0] if len(columns) == 1 else _joined(columns, '", "')
+        return _joined([pa.scalar('["'), joined, pa.scalar('"]')], "")
+    rows = zip(*(column.to_pylist() for column in columns), strict=True)
+    return pa.array([json.dumps(row) for row in rows], pa.string())
+
+
+def _joined(parts: Sequence[pa.StringArray | pa.StringScalar], between: str) -> pa.StringArray:
+    joined: pa.StringArray = pc.binary_join_element_wise(*parts, between)
+    return joined
+
+
+def _is_plain(column: pa.StringArray) -> bool:
+    """Whether all the texts stand in JSON as they are."""
+    text, offsets = bytes_of(column)
+    return _NOT_AS_IT_IS.search(text[offsets[0] : offsets[-1]].tobytes()) is None
 
 
 def _digest(key: list[str]) -> bytes:
-    return blake2b(json.dumps(key).encode(), digest_size=DIGEST.itemsize).digest()
+    return _digest_of(json.dumps(key).encode())
+
+
+def _digest_of(key: bytes) -> bytes:
+    return blake2b(key, digest_size=DIGEST.itemsize).digest()
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:

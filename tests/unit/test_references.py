@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +265,34 @@ def test_keys_are_seen_while_they_move_from_file_to_file(tmp_path: Path) -> None
     known = KnownKeys.open(tmp_path, ["id"])
     assert known is not None
     assert known.has(digests_of([pa.array(["new", "older", "old"])])[0]).all()
+
+
+KINDS_OF_KEYS = {
+    "plain": ["p1", "", "a b", "~!#[]", "p1"],
+    "quotes": ['a"b', "c\\", 'a", "b'],
+    "not ascii": ["Müller", "\u2028", "\U0001f600"],
+    "not printed": ["a\tb", "\x00", "\x7f", "a\nb"],
+}
+
+
+@pytest.mark.parametrize("texts", KINDS_OF_KEYS.values(), ids=KINDS_OF_KEYS)
+@pytest.mark.parametrize("fields", [1, 2])
+@pytest.mark.parametrize("rows", [3, 1_000])
+def test_a_key_is_the_digest_of_its_values_as_json(
+    texts: list[str], fields: int, rows: int
+) -> None:
+    several = [None, *texts]
+    columns = [
+        [several[(number * step) % len(several)] for number in range(rows)]
+        for step in range(1, fields + 1)
+    ]
+    stated = [(at, key) for at, key in enumerate(zip(*columns, strict=True)) if None not in key]
+    expected = [blake2b(json.dumps(key).encode(), digest_size=16).digest() for _, key in stated]
+
+    digests, places = digests_of([pa.array(column, pa.string()) for column in columns])
+
+    assert digests.tobytes() == b"".join(expected)
+    assert places.tolist() == [at for at, _ in stated]
 
 
 @pytest.mark.parametrize("keys", [0, 1, 5, 150, 5_000])
