@@ -12,7 +12,7 @@ from pipeline.ends.seen import Ends, Probe
 
 def takes_long(head: bytes) -> bool:
     """True for the first bytes of a packed file: to look at its end, all of it is gone through."""
-    return head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"))
+    return head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", *packed.ZSTD_MARKS))
 
 
 def probe_of(head: bytes) -> Probe | None:
@@ -141,7 +141,7 @@ PROBES: list[tuple[Callable[[bytes], bool], Probe]] = [
     (_starts(b"\x1f\x8b"), packed.gzip_end),
     (_starts(b"BZh"), packed.bzip2_end),
     (_starts(b"\xfd7zXZ\x00"), packed.xz_end),
-    (_starts(b"\x28\xb5\x2f\xfd"), packed.zstd_end),
+    (_starts(*packed.ZSTD_MARKS), packed.zstd_end),
     (_starts(b"7z\xbc\xaf\x27\x1c"), _seven_zip),
     (_starts(b"\xd0\xcf\x11\xe0"), _ole),
     (_starts(b"\x09\x08\x08\x00", b"\x09\x08\x10\x00"), _bare_workbook),

@@ -13,6 +13,8 @@ _MOST_PACKED_BYTES = 64 * 1024 * 1024
 _MOST_UNPACKED_BYTES = 64 * 1024 * 1024
 _MOST_XZ_BYTES = 256 << 20  # the strongest setting of xz takes 65 MB
 _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
+ZSTD_MARKS = (_ZSTD_FRAME, *(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60)))
+"""What a .zst may begin with: a frame of data or one to be skipped, as pzstd writes (RFC 8878)."""
 _ZSTD_STEPS = 200_000
 _ZSTD_HEAD = 18  # the longest head of a frame
 
@@ -128,7 +130,7 @@ def _body(head: bytes, at: int) -> tuple[int, bool | None] | None:
 
     Of a frame to be skipped: where it ends, and None. None when it is no frame.
     """
-    if len(head) >= 8 and head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50:
+    if len(head) >= 8 and head.startswith(ZSTD_MARKS[1:]):
         return at + 8 + int.from_bytes(head[4:8], "little"), None
     if not head.startswith(_ZSTD_FRAME) or len(head) < 6:
         return None

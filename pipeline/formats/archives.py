@@ -18,6 +18,7 @@ from typing import IO, BinaryIO, Literal
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from pipeline.ends.binary import is_cut, is_tar
+from pipeline.ends.packed import ZSTD_MARKS
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.signatures import DELIMITED_TEXT
 from pipeline.formats.source import open_source
@@ -31,7 +32,7 @@ _MARKS = {
     b"\x1f\x8b": "gz",
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zst",
+    **dict.fromkeys(ZSTD_MARKS, "zst"),
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
 }

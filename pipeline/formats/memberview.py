@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from pipeline.ends.packed import ZSTD_MARKS
 from pipeline.errors import ContentError, FileCode, PipelineError
 from pipeline.formats.archives import Archive, Member, MemberRefused, archive_kind, opened_archive
 from pipeline.formats.raw.view import RawView, view_file
@@ -19,7 +20,7 @@ from pipeline.messages import Limits
 _HEAD_BYTES = 512
 _WITHIN = "!"
 _MOST_TOLD = 100
-_PACKED = (b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+_PACKED = (b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", *ZSTD_MARKS)
 
 
 def view_any(path: Path, limits: Limits, table: str | None = None, depth: int = 0) -> RawView:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pipeline.ends.packed import ZSTD_MARKS
+
 DELIMITED_TEXT = "delimited text"
 HTML = "an HTML page"
 XML = "an XML document"
@@ -28,7 +30,7 @@ _MAGIC = (
     _Magic(0, b"\x1f\x8b", "a gzip-compressed file"),
     _Magic(0, b"BZh", "a bzip2-compressed file"),
     _Magic(0, b"\xfd7zXZ\x00", "an xz-compressed file"),
-    _Magic(0, b"\x28\xb5\x2f\xfd", "a zstd-compressed file"),
+    *(_Magic(0, mark, "a zstd-compressed file") for mark in ZSTD_MARKS),
     _Magic(0, b"\x04\x22\x4d\x18", "an lz4-compressed file"),
     _Magic(0, b"\x1f\x9d", "a file packed by compress (.Z)"),
     _Magic(0, b"\x5d\0\0", "an lzma-compressed file"),

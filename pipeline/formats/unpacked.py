@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from pipeline.ends.binary import is_cut
+from pipeline.ends.packed import ZSTD_MARKS
 from pipeline.errors import ContentError, FileCode, TransientError
 from pipeline.formats.source import open_source
 from pipeline.formats.streams import ZstdStreams, bzip2_streams, xz_streams
@@ -35,7 +36,7 @@ COMPRESSED: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda raw: gzip.GzipFile(fileobj=raw)),
     b"BZh": ("bzip2", bzip2_streams),
     b"\xfd7zXZ\x00": ("xz", xz_streams),
-    b"\x28\xb5\x2f\xfd": ("zstd", ZstdStreams),
+    **dict.fromkeys(ZSTD_MARKS, ("zstd", ZstdStreams)),
 }
 _DAMAGED = (
     EOFError,

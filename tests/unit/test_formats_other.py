@@ -343,6 +343,19 @@ def test_streams_one_behind_the_other_are_all_read_or_refused(reader: Reader, en
         assert len(reader.read(one + two + bytes(64)).rows) == 100
 
 
+@pytest.mark.parametrize("kind", [0x50, 0x5F])
+def test_a_zstd_frame_to_be_skipped_may_stand_before_and_between_the_data(
+    reader: Reader, kind: int
+) -> None:
+    skipped = bytes([kind]) + b"\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"\0\1\2\3"
+    content = skipped + zstd(b"id,v\n1,2\n") + skipped + zstd(b"3,4\n")
+
+    assert reader.read(content).rows == [("1", "2"), ("3", "4")]
+    assert lacks(content) is None
+    assert lacks(content[:-1]) is not None
+    assert reader.code(content[:-1]) is FileCode.TRUNCATED
+
+
 def test_packed_twice_is_read_and_packed_without_end_is_refused(reader: Reader) -> None:
     content = as_csv(HEADER, ROWS)
     assert len(reader.read(gzip.compress(zstd(content))).rows) == 2
