@@ -50,11 +50,13 @@ class OdsBook:
             with self._package.opened() as archive:
                 self._look_around(archive)
         self.sheets: list[Sheet] = []
-        self._merges: dict[str, list[Merge]] = {}
         survey = OdsSurvey(self._styles)
-        for _ in self._parsed(survey):
+        events = self._events(survey)
+        survey.where = lambda: events.parser.CurrentByteIndex
+        for _ in self._fed(events):
             pass
         self._merges = survey.merges
+        self._begins = survey.begins
         self.sheets = [
             Sheet(name=name, about="hidden" if is_hidden else "", is_hidden=is_hidden)
             for name, is_hidden in survey.sheets
@@ -71,9 +73,9 @@ class OdsBook:
 
     def rows(self, sheet: str) -> Iterator[GridRow]:
         """The rows that have cells; one that is repeated is told once and given as often."""
-        cells = OdsCells(self._styles, sheet, self._texts)
+        cells = OdsCells(self._styles, self._texts)
         given = 0
-        for _ in self._parsed(cells):
+        for _ in self._fed(self._events(cells), sheet):
             for row, times in cells.done:
                 size = sum(map(len, row.cells.values())) + 8 * len(row.cells)
                 for number in range(row.number, row.number + times):
@@ -84,18 +86,34 @@ class OdsBook:
             if cells.is_over:
                 return
 
-    def _parsed(self, cells: OdsCells | OdsSurvey) -> Iterator[None]:
-        """Pause after each piece of the document."""
+    def _events(self, listener: OdsCells | OdsSurvey) -> XmlEvents:
         encoding = "utf-8" if self._flat else None
-        events = XmlEvents(cells.start, cells.end, cells.text, encoding, is_raw=True)
+        return XmlEvents(listener.start, listener.end, listener.text, encoding, is_raw=True)
+
+    def _fed(self, events: XmlEvents, sheet: str | None = None) -> Iterator[None]:
+        """Parse the document, without the sheets before the one asked for; pause after each piece.
+
+        To go through a sheet takes a hundred times as long as to leave it out.
+        """
         try:
             if self._flat is not None:
-                yield from events.fed(self._flat.pieces())
+                yield from events.fed(self._from(sheet, self._flat.pieces()))
             elif (package := self._package) is not None:
                 with package.opened() as archive, package.part(archive, _CONTENT) as part:
-                    yield from events.fed(package.pieces(part))
+                    yield from events.fed(self._from(sheet, package.pieces(part)))
         except (ValueError, OverflowError):
             raise ContentError(FileCode.DAMAGED, "a cell of the workbook is damaged") from None
+
+    def _from(self, sheet: str | None, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """What stands before the first sheet, then all from one sheet on."""
+        if sheet is None:
+            yield from pieces
+            return
+        first, begin = min(self._begins.values()), self._begins[sheet]
+        at = 0
+        for piece in pieces:
+            yield piece[: max(first - at, 0)] + piece[max(begin - at, 0) :]
+            at += len(piece)
 
     def _look_around(self, archive: ZipFile) -> None:
         """Refuse what is encrypted; learn the styles that stand beside the content."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pipeline.errors import ContentError, FileCode, RowCode
@@ -39,13 +40,15 @@ _KEPT = str.maketrans({_KEPT_SPACE: " ", _KEPT_TAB: "\t", _KEPT_BREAK: "\n"})
 class OdsSurvey:
     """Listens to a document as a whole: its styles, its sheets, their merged cells.
 
-    merges: by sheet. sheets: names, and whether they are hidden. is_1904: where days are counted
-    from.
+    merges: by sheet. sheets: names, and whether they are hidden. begins: at which byte each of them
+    begins, as `where` tells. is_1904: where days are counted from.
     """
 
     def __init__(self, styles: OdsStyles) -> None:
         self.sheets: list[tuple[str, bool]] = []
         self.merges: dict[str, list[Merge]] = {}
+        self.begins: dict[str, int] = {}
+        self.where: Callable[[], int] = int
         self.is_1904 = False
         self._styles = styles
         self._local = Names()
@@ -97,6 +100,7 @@ class OdsSurvey:
     def _begin(self, told: dict[str, str]) -> None:
         sheet = told.get("name", f"sheet {len(self.sheets) + 1}")
         self.sheets.append((sheet, told.get("style-name", "") in self._styles.hidden))
+        self.begins.setdefault(sheet, self.where())
         self._found = self.merges.setdefault(sheet, [])
         self._inside = self._depth
         self._row, self._times = 0, 1
@@ -118,19 +122,18 @@ class OdsSurvey:
 
 
 class OdsCells:
-    """Listens to a document for the rows of one sheet.
+    """Listens to a document for the rows of its first sheet.
 
     done: rows that have cells, and how often each is repeated. is_over: the sheet has ended.
     """
 
-    def __init__(self, styles: OdsStyles, sheet: str, texts: NumberTexts) -> None:
+    def __init__(self, styles: OdsStyles, texts: NumberTexts) -> None:
         self.done: list[tuple[GridRow, int]] = []
         self.is_over = False
-        self._styles, self._wanted, self._texts = styles, sheet, texts
+        self._styles, self._texts = styles, texts
         self._local = Names()
         self._above: list[str] = [""]
         self._depth = self._inside = self._row_at = self._cell_at = 0
-        self._sheets = 0
         self._columns: list[tuple[int, str | None]] = []
         self._row = GridRow(number=0, cells={})
         self._row_style: str | None = None
@@ -163,10 +166,8 @@ class OdsCells:
                     (times(told, "number-columns-repeated"), told.get("default-cell-style-name"))
                 )
         else:
-            if tag == "table" and self._above[-1] == "spreadsheet":
-                self._sheets += 1
-                sheet = self._local.of(attributes).get("name", f"sheet {self._sheets}")
-                self._inside = depth if sheet == self._wanted else 0
+            if tag == "table" and self._above[-1] == "spreadsheet" and not self.is_over:
+                self._inside = depth
             self._above.append(tag)
 
     def text(self, piece: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,6 +18,8 @@ import python_calamine
 from pipeline.ends.probe import missing_end
 from pipeline.errors import FileCode, RowCode
 from pipeline.formats.numberformats import shown
+from pipeline.formats.ods import NAME, OdsBook
+from pipeline.formats.odscells import OdsCells
 from pipeline.formats.xlsrecords import shared_texts
 from pipeline.messages import Limits
 from tests.unit.binarybooks import as_xls, as_xlsb, compound
@@ -386,12 +391,61 @@ def test_hidden_sheets_merged_cells_and_1904_of_an_open_document(reader: Reader)
     assert "“Old”: hidden" in found.told
 
 
-def test_an_open_document_in_one_text_is_read(reader: Reader) -> None:
-    document = content(TOP + row(words("x"), cell("float", "123", "N1")))
-    flat = document.replace("document-content", "document").replace(
+def many_sheets(count: int, rows: int) -> str:
+    """Sheets S1, S2, … of one shape, each with its own number in every cell."""
+    sheets = (
+        f'<table:table table:name="S{number}">'
+        + row(words("id"), words("né"))
+        + row(words(f"ë{number}"), words("v")) * rows
+        + "</table:table>"
+        for number in range(1, count + 1)
+    )
+    return content(TOP + row(words("x"), words("y")), sheets="".join(sheets))
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_each_sheet_of_a_large_open_document_is_found(reader: Reader, is_flat: bool) -> None:
+    document = many_sheets(6, 900)  # the fourth begins in another piece than the first
+    whole = flat(document) if is_flat else ods(document)
+
+    for number in (1, 3, 6):
+        found = reader.read(whole, table=f"S{number}")
+        assert found.header == ("id", "né")
+        assert found.rows == [(f"ë{number}", "v")] * 900
+        assert found.places[0] == f"S{number}!A2"
+
+
+def test_the_last_of_many_sheets_of_an_open_document_is_read_as_fast_as_the_first(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "book.ods"
+    path.write_bytes(ods(many_sheets(50, 100)))
+    book = OdsBook(path, Limits(), NAME)
+    elements: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _what: object) -> None:
+        if event == "call" and frame.f_code is OdsCells.start.__code__:
+            elements[sheet] += 1
+
+    for sheet in ("S1", "S50"):
+        sys.setprofile(note)
+        try:
+            assert len(list(book.rows(sheet))) == 101
+        finally:
+            sys.setprofile(None)
+    assert elements["S50"] <= elements["S1"]
+
+
+def flat(document: str) -> str:
+    """The same document as one text."""
+    return document.replace("document-content", "document").replace(
         "<office:document ", f'<office:document office:mimetype="{KIND}" ', 1
     )
-    found = reader.read(flat)
+
+
+def test_an_open_document_in_one_text_is_read(reader: Reader) -> None:
+    document = content(TOP + row(words("x"), cell("float", "123", "N1")))
+    found = reader.read(flat(document))
 
     assert found.column("v") == ["00123"]
     assert found.about["format"] == "an OpenDocument spreadsheet in one document (.fods)"
