@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class Merge:
     last_row: int
     first_column: int
     last_column: int
+
+    def moved(self, down: int) -> Merge:
+        """The same cells so many rows further down."""
+        return replace(self, first_row=self.first_row + down, last_row=self.last_row + down)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,6 +195,40 @@ def test_a_web_archive_is_named(reader: Reader) -> None:
     assert (error.code, "a web archive" in error.note) == (FileCode.UNSUPPORTED, True)
 
 
+FOOT = "<tfoot><tr><td>Sum<td colspan=2>9</tfoot>"
+HEAD = "<thead><tr><th>id<th>a<th>b</thead>"
+BODY = "<tbody>" + "".join(f"<tr><td>r{n}<td>{n}<td>{n * 2}" for n in range(1, 8)) + "</tbody>"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        HEAD + BODY + FOOT,
+        HEAD + FOOT + BODY,
+        FOOT + HEAD + BODY,
+        HEAD + FOOT.replace("</tfoot>", "") + BODY,
+    ],
+    ids=["below", "above", "first", "never closed"],
+)
+def test_the_foot_of_a_table_stands_below_its_rows_wherever_the_page_has_it(
+    reader: Reader, parts: str
+) -> None:
+    found = reader.read(f"<html><table>{parts}</table></html>")
+
+    assert found.header == ("id", "a", "b")
+    assert found.rows[:7] == [(f"r{n}", str(n), str(n * 2)) for n in range(1, 8)]
+    assert found.places[0] == "table 1, row 2, column 1"
+    left = [*found.rows[7:], *(one.raw for one in found.bad)]
+    assert len(left) + sum(found.skipped.values()) == 1  # the foot itself
+
+
+def test_a_foot_of_thousands_of_rows_is_read_where_it_stands(reader: Reader) -> None:
+    rows = "".join(f"<tr><td>f{n}<td>{n}" for n in range(1_500))
+    found = reader.read(f"<table><tr><th>id<th>n<tfoot>{rows}<tbody><tr><td>last<td>1</table>")
+
+    assert [row[0] for row in found.rows] == [*(f"f{n}" for n in range(1_500)), "last"]
+
+
 def test_a_page_without_a_table_is_no_table(reader: Reader) -> None:
     error = reader.refusal("<html><body><p>Hello</p></body></html>")
     assert error.code is FileCode.UNSUPPORTED
