@@ -49,7 +49,7 @@ def _steps(folder: Path, asked: argparse.Namespace) -> dict[str, Callable[[], An
     rows = asked.rows
     return {
         "throughput": lambda: engines_run.compare(
-            folder, rows, rounds=asked.rounds, naive_rows=min(rows, 400_000)
+            folder, rows, rounds=asked.rounds, naive_rows=rows
         ),
         "growth": lambda: engines_run.growth(folder, _sizes(asked.largest)),
         "two_cores": lambda: engines_run.two_cores(folder, rows, asked.rounds),
