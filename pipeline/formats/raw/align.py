@@ -7,8 +7,9 @@ value cut in two), or lack a value. What the columns hold elsewhere tells which.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.quoteways import Quoted
@@ -45,10 +46,30 @@ class Aligner:
         self.width = len(models)
         self._splits: dict[tuple[str, int], tuple[float, tuple[str, str]] | None] = {}
 
+    @cached_property
+    def fits(self) -> list[Callable[[str], float]]:
+        """Of each column, how well a cell fits it."""
+        return [model.fit for model in self.models]
+
+    @cached_property
+    def best(self) -> list[float]:
+        """Of each column, how well a cell fits it at best."""
+        return [model.best for model in self.models]
+
+    @cached_property
+    def missing(self) -> list[float]:
+        """Of each column, the price of a cell that is missing at the row's end."""
+        return list(map(_missing, self.models))
+
+    @cached_property
+    def skipped(self) -> list[float]:
+        """Of each column, the price of a cell that is missing within the row."""
+        return [max(-3.5, model.fit("")) - _MISS for model in self.models]
+
     def plain(self, cells: Sequence[str]) -> float:
         """Fit of a row that is filled up, or overflows, at its end."""
-        fit = sum(model.fit(cell) for model, cell in zip(self.models, cells, strict=False))
-        fit += sum(map(_missing, self.models[len(cells) :]))
+        fit = sum([model.fit(cell) for model, cell in zip(self.models, cells, strict=False)])
+        fit += sum(self.missing[len(cells) :])
         for at in range(self.width, len(cells)):
             fit -= _extra(cells, at, self.width)
         return fit
@@ -108,21 +129,52 @@ class _Row:
 
     def __init__(self, aligner: Aligner, cells: Sequence[str], joiner: str, merge: float) -> None:
         self._aligner, self._models, self._cells = aligner, aligner.models, cells
-        self._joiner, self._merge = joiner, merge
+        self._joiner = joiner
         self._count, self._width = len(cells), aligner.width
-        slack = abs(self._count - self._width) + 2
+        self._slack = slack = abs(self._count - self._width) + 2
         self._bands = [
             range(max(0, i - slack), min(self._width, i + slack) + 1)
             for i in range(self._count + 1)
         ]
         self._blank = [not cell.strip() for cell in cells]
-        self._skipped = [max(-3.5, model.fit("")) - _MISS for model in self._models]
-        self._prices = [self._merged(i) for i in range(self._count)]
+        self._extra = [0.0] * self._count
+        for i in range(max(0, self._width - slack), self._count):
+            self._extra[i] = _extra(cells, i, self._width)
+        most_merged = min(_MOST_MERGED, self._count - self._width + slack + 3)
+        self._prices = [self._merged(i, merge, most_merged) for i in range(self._count)]
         self._ahead = [[-math.inf] * (self._width + 2) for _ in range(self._count + 2)]
-        for i in range(self._count, -1, -1):
-            for j in reversed(self._bands[i]):
-                self._ahead[i][j] = self._bound(i, j)
+        self._look_ahead()
         self.most = self._ahead[0][0]
+
+    def _look_ahead(self) -> None:
+        """Settle of each state what a move from it, and all behind that, may come to at best."""
+        aligner, ahead, width = self._aligner, self._ahead, self._width
+        best, fits, skipped = aligner.best, aligner.fits, aligner.skipped
+        last = ahead[self._count]
+        last[width] = 0.0
+        for j in range(width - 1, self._bands[-1][0] - 1, -1):
+            last[j] = aligner.missing[j] + last[j + 1]
+        for i in range(self._count - 1, -1, -1):
+            here, below, cell = ahead[i], ahead[i + 1], self._cells[i]
+            prices, is_blank = self._prices[i], self._blank[i]
+            left = self._count - i
+            splits = width - left if len(cell) <= _LONGEST_SPLIT else 0
+            for j in reversed(self._bands[i]):
+                if j == width:
+                    here[j] = below[j] - self._extra[i]
+                    continue
+                most = skipped[j] + here[j + 1]
+                found = fits[j](cell) + below[j + 1]
+                most = found if found > most else most
+                if is_blank and below[j] - _DROP > most:
+                    most = below[j] - _DROP
+                for size in range(2, self._most_merged(left, j) + 1):
+                    found = best[j] - prices[size] + ahead[i + size][j + 1]
+                    most = found if found > most else most
+                if j < splits and j + 1 < width:
+                    found = best[j] + best[j + 1] - _SPLIT + below[j + 2]
+                    most = found if found > most else most
+                here[j] = most
 
     def likeliest(self, least: float) -> Alignment | None:
         """The likeliest way; None when it fits less than `least`."""
@@ -143,80 +195,53 @@ class _Row:
         row = _walk(best, (self._count, self._width))
         return Alignment(row, found[0], changed=row != list(self._cells))
 
-    def _bound(self, i: int, j: int) -> float:
-        """What a move from a state, and all behind it, may come to at best."""
-        ahead = self._ahead
-        left = self._count - i
-        if j == self._width:
-            return -_extra(self._cells, i, self._width) + ahead[i + 1][j] if left else 0.0
-        model = self._models[j]
-        if not left:
-            return _missing(model) + ahead[i][j + 1]
-        most = self._skipped[j] + ahead[i][j + 1]
-        most = max(most, model.fit(self._cells[i]) + ahead[i + 1][j + 1])
-        if self._blank[i]:
-            most = max(most, -_DROP + ahead[i + 1][j])
-        prices = self._prices[i]
-        for size in self._sizes(i, j):
-            merged = model.best - prices[size] + ahead[i + size][j + 1]
-            most = merged if merged > most else most
-        if self._may_split(i, j):
-            most = max(most, model.best + self._models[j + 1].best - _SPLIT + ahead[i + 1][j + 2])
-        return most
-
     def _moves(
         self, i: int, j: int, least: float
     ) -> Iterator[tuple[int, int, tuple[str, ...], float]]:
         """Moves from a state that may, with all behind them, come to `least`; and cheap ones."""
-        cells, left = self._cells, self._count - i
+        cells, aligner, left = self._cells, self._aligner, self._count - i
         if j == self._width:
             if left:
-                yield 1, 0, () if self._blank[i] else (cells[i],), -_extra(cells, i, self._width)
+                yield 1, 0, () if self._blank[i] else (cells[i],), -self._extra[i]
             return
-        model = self._models[j]
         if not left:
-            yield 0, 1, ("",), _missing(model)
+            yield 0, 1, ("",), aligner.missing[j]
             return
-        yield 0, 1, ("",), self._skipped[j]
-        yield 1, 1, (cells[i],), model.fit(cells[i])
+        fit, best = aligner.fits[j], aligner.best[j]
+        yield 0, 1, ("",), aligner.skipped[j]
+        yield 1, 1, (cells[i],), fit(cells[i])
         if self._blank[i]:
             yield 1, 0, (), -_DROP
-        for size in self._sizes(i, j):
+        for size in range(2, self._most_merged(left, j) + 1):
             price = self._prices[i][size]
-            if model.best - price + self._ahead[i + size][j + 1] >= least:
+            if best - price + self._ahead[i + size][j + 1] >= least:
                 whole = self._joiner.join(cells[i : i + size])
-                yield size, 1, (whole,), model.fit(whole) - price
-        if self._may_split(i, j):
-            most = model.best + self._models[j + 1].best - _SPLIT + self._ahead[i + 1][j + 2]
-            halves = self._aligner.halves(cells[i], j) if most >= least else None
+                yield size, 1, (whole,), fit(whole) - price
+        if left < self._width - j and j + 1 < self._width and len(cells[i]) <= _LONGEST_SPLIT:
+            most = best + aligner.best[j + 1] - _SPLIT + self._ahead[i + 1][j + 2]
+            halves = aligner.halves(cells[i], j) if most >= least else None
             if halves is not None:
                 yield 1, 2, halves[1], halves[0] - _SPLIT
 
-    def _sizes(self, i: int, j: int) -> range:
-        """Of how many cells one may be merged here."""
-        left = self._count - i
-        return range(2, min(left, _MOST_MERGED, left - (self._width - j) + 3) + 1)
+    def _most_merged(self, left: int, j: int) -> int:
+        """Of how many cells, `left` of them at hand, one may be merged in column `j`."""
+        most = left - self._width + j + 3
+        most = left if left < most else most
+        return most if most < _MOST_MERGED else _MOST_MERGED
 
-    def _may_split(self, i: int, j: int) -> bool:
-        return (
-            self._count - i < self._width - j
-            and j + 1 < self._width
-            and len(self._cells[i]) <= _LONGEST_SPLIT
-        )
-
-    def _merged(self, i: int) -> list[float]:
-        """Prices of merging cells from `i` on, by how many they are."""
+    def _merged(self, i: int, merge: float, most: int) -> list[float]:
+        """Prices of merging up to `most` cells from `i` on, by how many they are."""
         is_mark = bool(self._joiner.strip())
         spaced = quoted = 0
-        prices = []
-        for size, cell in enumerate(self._cells[i : i + _MOST_MERGED], 1):
-            price = self._merge * (1 + 0.15 * (size - 2))
+        prices = [0.0]
+        for size, cell in enumerate(self._cells[i : i + most], 1):
+            price = merge * (1 + 0.15 * (size - 2))
             quoted += isinstance(cell, Quoted)
             if is_mark:  # a separator within prose has a space behind it
                 spaced += size > 1 and cell[:1] == " "
                 price += _TIGHT * (size - 1 - spaced) - _PROSE * spaced
             prices.append(price + _MERGE_QUOTED * quoted)
-        return [0.0, *prices]
+        return prices
 
 
 def _missing(model: ColumnModel) -> float:

@@ -22,8 +22,10 @@ from pipeline.formats.raw.celltypes import (
     kind_of,
     mask_of,
     masks_of,
+    nines,
     one_kind,
     short_mask,
+    shortened,
 )
 
 _TEXTUAL = (WORD, TEXT, CODE, OTHER)
@@ -54,6 +56,7 @@ class ColumnModel:
         self.empty = self.values.pop("", 0)
         self.filled = self.count - self.empty
         self._fits: dict[str, float] = {}
+        self._fits_new: dict[str, float] = {}
 
     @cached_property
     def kinds(self) -> Counter[str]:
@@ -85,7 +88,7 @@ class ColumnModel:
         """How many short cells have each mask without repeats."""
         shorts: Counter[str] = Counter()
         for mask, count in self.masks.items():
-            shorts[short_mask(mask)] += count  # a mask is its own mask
+            shorts[shortened(mask)] += count
         return shorts
 
     @cached_property
@@ -192,22 +195,33 @@ class ColumnModel:
         if known is None:
             if len(self._fits) > _MOST_FITS:
                 self._fits.clear()
-            known = self._fits[cell] = self._fit(cell.strip())
+                self._fits_new.clear()
+            known = self._fits[cell] = self._fit_of(cell.strip())
         return known
 
-    def _fit(self, text: str) -> float:
-        total = self.count + 1
+    def _fit_of(self, text: str) -> float:
         if not text:
-            return math.log(max(_FLOOR, (self.empty + 0.05) / total))
-        count, kind = self.values.get(text, 0), kind_of(text)
+            return math.log(max(_FLOOR, (self.empty + 0.05) / (self.count + 1)))
+        count = self.values.get(text, 0)
+        if count > 1 or text[0] in _QUOTES or text[-1] in _QUOTES:
+            return self._fit(text, count)
+        shape = nines(text)  # which digits a new value has does not matter
+        known = self._fits_new.get(shape)
+        if known is None:
+            known = self._fits_new[shape] = self._fit(shape, count)
+        return known
+
+    def _fit(self, text: str, count: int) -> float:
+        total, kind = self.count + 1, kind_of(text)
         best = 0.0
         if count > 1:
             best = max(_KNOWN if kind in _TEXTUAL else 0.0, 0.95 * count / total)
         if text[0] in _QUOTES or text[-1] in _QUOTES:  # a stray quote beside a good value
             best = max(best, _STRAY * math.exp(self.fit(text.strip(_QUOTES))))
         if len(text) <= _SHORT:
-            best = max(best, 0.9 * self.masks.get(mask_of(text), 0) / total)
-            short = self.shorts.get(short_mask(text), 0)
+            mask = mask_of(text)
+            best = max(best, 0.9 * self.masks.get(mask, 0) / total)
+            short = self.shorts.get(shortened(mask), 0)
             best = max(best, 0.75 * self._novel * short / total)
         if not self.filled:
             best = max(best, _FIRST / total)
