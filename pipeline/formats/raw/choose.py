@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.formats.raw.candidates import dialects, even_marks
+from pipeline.formats.raw.candidates import Sample, dialects, even_marks
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.scoring import Reading, Score, score
@@ -29,8 +29,11 @@ class Choice:
 def choose(lines: Lines, declared: str | None = None) -> Choice:
     """Try every candidate on the sample `lines`; of delimiters only the `declared` one if any."""
     full = [text for text in lines.texts if text.strip()]
-    rivals = even_marks(full)
-    scores = _best_scores([Reading(dialect, lines) for dialect in dialects(full, declared)], rivals)
+    sample = Sample(full)
+    rivals = even_marks(sample)
+    scores = _best_scores(
+        [Reading(dialect, lines) for dialect in dialects(sample, declared)], rivals
+    )
     best = _ready_for_quotes(scores[0], full)
     rival = _rival_of(best, scores)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
@@ -63,8 +66,9 @@ def _rival_of(best: Score, scores: Sequence[Score]) -> Score | None:
 def likeliest(lines: Lines) -> Score:
     """The best reading alone: those are not looked at closely that cannot be better."""
     full = [text for text in lines.texts if text.strip()]
-    rivals = even_marks(full)
-    first, *others = dialects(full)
+    sample = Sample(full)
+    rivals = even_marks(sample)
+    first, *others = dialects(sample)
     best = score(first, lines, rivals)
     for dialect in others:
         reading = Reading(dialect, lines)

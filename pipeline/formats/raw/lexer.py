@@ -24,7 +24,7 @@ class Lines:
 
     texts: list[str]
     ends: list[str]
-    _odd: dict[str, list[bool]] = field(default_factory=dict, repr=False, compare=False)
+    _counts: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, text: str) -> Lines:
@@ -48,11 +48,11 @@ class Lines:
         pieces = [self.texts[at] + self.ends[at] for at in range(first, last)]
         return "".join([*pieces, self.texts[last]])
 
-    def odd(self, quote: str) -> list[bool]:
-        """Of each line, whether the quote stands in it an odd number of times; counted once."""
-        if quote not in self._odd:
-            self._odd[quote] = [text.count(quote) % 2 == 1 for text in self.texts]
-        return self._odd[quote]
+    def counts(self, mark: str) -> list[int]:
+        """How often a mark stands in each line; counted once."""
+        if mark not in self._counts:
+            self._counts[mark] = [text.count(mark) for text in self.texts]
+        return self._counts[mark]
 
 
 @dataclass(slots=True)
@@ -104,7 +104,15 @@ class Lexer:
                 yield RawRecord(self.split(text), at)
                 at += 1
                 continue
-            record = self.opened(lines, at, odd) if odd[at] else self.single(text, at)
+            if odd[at]:
+                record = self.opened(lines, at, odd)
+            else:
+                quick = None if self._quick is None else self._quick.parse(text)
+                record = (
+                    self.single(text, at)
+                    if quick is None
+                    else RawRecord(quick[0], at, quoted=quick[1])
+                )
             yield record
             at += record.lines
 
@@ -134,11 +142,15 @@ class Lexer:
 
     def parse(self, text: str) -> tuple[list[str], int, int] | None:
         """Cells of one record, how many were quoted, how many hold a stray quote; None: broken."""
+        quote = self.dialect.quote
+        is_whole = self._delimiter is None and self.dialect.escape is None and quote is not None
+        if is_whole and not text.lstrip(" ").startswith(quote or ""):
+            return [text], 0, int((quote or "") in text)
         cells = self._unquoted_cells(text)
         if cells:
             return cells, 0, sum([self.dialect.quote in cell for cell in cells])  # type: ignore[operator]
         quoted = stray = 0
-        at, quote = 0, self.dialect.quote
+        at = 0
         while True:
             match = None if self._quoted is None else self._quoted.match(text, at)
             if match is not None:
@@ -176,19 +188,18 @@ class Lexer:
         quote, escape = self.dialect.quote, self.dialect.escape
         if quote is None:
             return [False] * len(lines.texts)
-        odd = lines.odd(quote)
+        counts = lines.counts(quote)
         if escape is None:
-            return odd
+            return [count % 2 == 1 for count in counts]
         disarmed = escape + quote
         return [
-            one ^ (disarmed in text and text.count(disarmed) % 2 == 1)
-            for one, text in zip(odd, lines.texts, strict=True)
+            (count - (text.count(disarmed) if disarmed in text else 0)) % 2 == 1
+            for count, text in zip(counts, lines.texts, strict=True)
         ]
 
     def single(self, text: str, at: int) -> RawRecord:
         """The record in line `at`, which holds a quote or an escape and opens nothing."""
-        found = None if self._quick is None else self._quick.parse(text)
-        found = self.parse(text) if found is None else found
+        found = self.parse(text)
         if found is None:
             return RawRecord(self.split(text), at, broken=True)
         return RawRecord(found[0], at, stray=found[2], quoted=found[1])

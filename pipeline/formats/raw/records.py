@@ -109,33 +109,35 @@ class _Collected:
         """Records of a line each, none of which opens a quote that it does not close."""
         texts = self._lines.texts[first:end]
         quote, escape = self._lexer.dialect.quote, self._lexer.dialect.escape
-        marked = [False] * len(texts) if quote is None else [quote in text for text in texts]
+        counts = [0] * len(texts) if quote is None else self._lines.counts(quote)[first:end]
+        marked: Sequence[object] = counts
         if escape is not None:
-            marked = [one or escape in text for one, text in zip(marked, texts, strict=True)]
-        if True not in marked:
+            marked = [count or escape in text for count, text in zip(counts, texts, strict=True)]
+        base = len(self._cells)
+        self._line += range(first, end)
+        if not any(marked):
             self._cells += self._lexer.split_all(texts)
-            self._line += range(first, end)
             return
-        quick = iter(self._lexer.quick_cells(list(compress(texts, marked))))
         plain = iter(self._lexer.split_all([*compress(texts, map(not_, marked))]))
-        for at, (text, is_marked) in enumerate(zip(texts, marked, strict=True), first):
-            cells = next(quick) if is_marked else next(plain)
-            if cells is None:
-                self._add(self._lexer.single(text, at))
-                continue
-            if is_marked:
-                self._quoted[len(self._cells)] = text.count(quote or "") // 2
-            self._cells.append(cells)
-            self._line.append(at)
+        found = iter(self._lexer.quick_cells([*compress(texts, marked)]))
+        self._cells += [next(found) or [] if mark else next(plain) for mark in marked]
+        for at, count in enumerate(counts):
+            if marked[at] and not self._cells[base + at]:
+                self._place(base + at, self._lexer.single(texts[at], first + at))
+            elif count:
+                self._quoted[base + at] = count // 2
 
-    def _add(self, record: RawRecord) -> None:
-        place = len(self._cells)
+    def _place(self, place: int, record: RawRecord) -> None:
         if record.broken or record.stray or record.lines > 1:
             self._special[place] = record
         if record.quoted:
             self._quoted[place] = record.quoted
+        self._cells[place] = record.cells
+
+    def _add(self, record: RawRecord) -> None:
         self._cells.append(record.cells)
         self._line.append(record.line)
+        self._place(len(self._cells) - 1, record)
 
 
 def _is_blank(text: str) -> bool:

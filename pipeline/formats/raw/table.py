@@ -37,7 +37,7 @@ from pipeline.formats.raw.tableparts import (
 )
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
-_OTHER_QUOTES = ("'", "`", '"')
+_OTHER_QUOTES = frozenset("'`\"")
 _AHEAD = 8
 _COUNTED = 200
 _JUDGED = 200  # records below a line tell whether it is a header
@@ -223,7 +223,7 @@ class TableFinder:
         """Collect the rows; returns the index behind the last one."""
         last = self._without_footer(table, data, last)
         at = data
-        for place in self._closer(table, data, last):
+        for place in self._closer(table, data, last) if data <= last else []:
             self._plain_rows(table, at, place)
             self._row(table, place, data, mender)
             at = place + 1
@@ -232,18 +232,20 @@ class TableFinder:
 
     def _closer(self, table: RawTable, data: int, last: int) -> list[int]:
         """The records from `data` to `last` that may be more, or other, than a row as it stands."""
-        cells, fits, stray = self._records.cells, self._fits, self._stray
-        name = None if table.header is None else table.header[0].strip()
-        return [
+        cells, fits = self._records.cells[data : last + 1], self._fits[data : last + 1]
+        found = {data, *(at for at in self._stray if data <= at <= last)}
+        if False in fits:
+            found.update(at for at, fit in enumerate(fits, data) if not fit)
+        found.update(
             at
-            for at in range(data, last + 1)
-            if not fits[at]
-            or cells[at][0].strip() == name
-            or cells[at][0][:1] in _OTHER_QUOTES
-            or cells[at][-1][-1:] in _OTHER_QUOTES
-            or at == data
-            or at in stray
-        ]
+            for at, row in enumerate(cells, data)
+            if row[0][:1] in _OTHER_QUOTES or row[-1][-1:] in _OTHER_QUOTES
+        )
+        name = "" if table.header is None else table.header[0].strip()
+        firsts = [row[0] for row in cells]
+        if table.header is not None and name in "\n".join(firsts):
+            found.update(at for at, first in enumerate(firsts, data) if first.strip() == name)
+        return sorted(found)
 
     def _plain_rows(self, table: RawTable, first: int, end: int) -> None:
         """Rows that stand as they are."""
