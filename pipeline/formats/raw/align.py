@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.quoteways import Quoted
@@ -24,6 +25,7 @@ _LONGEST_SPLIT, _LONG = 300, 20
 _MOST_MERGED = 12
 _RIVAL = 0.7  # places that are nearly as good
 _ROUNDING = 1e-6
+_LEAST_MISSED = 2.0  # what a column without a cell of its own costs at least
 _GAPS = (3.0, 9.0, math.inf)  # how far below the most that can be the likeliest way is looked for
 
 _Move = tuple[int, int, tuple[str, ...]]
@@ -57,6 +59,11 @@ class Aligner:
         return [model.best for model in self.models]
 
     @cached_property
+    def before(self) -> list[float]:
+        """How well the cells of all columns to the left of each, and of the end, fit at best."""
+        return list(accumulate(self.best, initial=_ROUNDING))
+
+    @cached_property
     def missing(self) -> list[float]:
         """Of each column, the price of a cell that is missing at the row's end."""
         return list(map(_missing, self.models))
@@ -82,7 +89,8 @@ class Aligner:
         None when no way fits as well as `least`: what cannot come to that is not looked at.
         """
         least = max(least, self.plain(cells)) - _ROUNDING
-        row = _Row(self, cells, joiner, merge)
+        least = max(least, self._shifted(cells) - _ROUNDING)
+        row = _Row(self, cells, joiner, merge, least)
         for gap in _GAPS:
             enough = max(least, row.most - gap)
             found = row.likeliest(enough)
@@ -91,6 +99,28 @@ class Aligner:
             if enough == least:
                 break
         return None
+
+    def _shifted(self, cells: Sequence[str]) -> float:
+        """Fit of the best way that leaves one place empty, or one blank cell out, at most.
+
+        It is a way among others: the likeliest one fits no less.
+        """
+        count, width = len(cells), self.width
+        if count == width - 1:
+            behind = [fit(cell) for fit, cell in zip(self.fits[1:], cells, strict=True)]
+            price = self.skipped
+        elif count == width + 1:
+            behind = [fit(cell) for fit, cell in zip(self.fits, cells[1:], strict=True)]
+            price = [-math.inf if cell.strip() else -_DROP for cell in cells[:width]]
+        else:
+            return -math.inf
+        best = -math.inf
+        before, after = 0.0, sum(behind)
+        for j in range(min(count, width)):
+            best = max(best, before + price[j] + after)
+            before += self.fits[j](cells[j])
+            after -= behind[j]
+        return best
 
     def halves(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
         """The best place to cut a cell that holds the values of columns `j` and `j` + 1."""
@@ -123,11 +153,14 @@ class Aligner:
 class _Row:
     """One row over the columns of a table: states are cells used up and columns filled.
 
-    most: what no way to lay it exceeds. It takes merged and cut cells to fit as well as any could;
+    least: ways that fit less are of no use, and not looked at. most: what no way to lay it exceeds,
+    unless that is less than `least`. It takes merged and cut cells to fit as well as any could;
     so does `_ahead`, which tells of each state what can come behind it at best.
     """
 
-    def __init__(self, aligner: Aligner, cells: Sequence[str], joiner: str, merge: float) -> None:
+    def __init__(
+        self, aligner: Aligner, cells: Sequence[str], joiner: str, merge: float, least: float
+    ) -> None:
         self._aligner, self._models, self._cells = aligner, aligner.models, cells
         self._joiner = joiner
         self._count, self._width = len(cells), aligner.width
@@ -142,14 +175,20 @@ class _Row:
             self._extra[i] = _extra(cells, i, self._width)
         most_merged = min(_MOST_MERGED, self._count - self._width + slack + 3)
         self._prices = [self._merged(i, merge, most_merged) for i in range(self._count)]
+        gained = sum(max(0.0, -min(prices[2:], default=0.0)) for prices in self._prices)
         self._ahead = [[-math.inf] * (self._width + 2) for _ in range(self._count + 2)]
-        self._look_ahead()
+        if (self._count - self._width) * _LEAST_MISSED + gained >= min(least, 0.0):
+            self._look_ahead(least - gained)
         self.most = self._ahead[0][0]
 
-    def _look_ahead(self) -> None:
-        """Settle of each state what a move from it, and all behind that, may come to at best."""
+    def _look_ahead(self, least: float) -> None:
+        """Settle of each state what a move from it, and all behind that, may come to at best.
+
+        least: what that must come to, with all columns before it at their best, to be settled.
+        """
         aligner, ahead, width = self._aligner, self._ahead, self._width
         best, fits, skipped = aligner.best, aligner.fits, aligner.skipped
+        at_least = [least - before for before in aligner.before]
         last = ahead[self._count]
         last[width] = 0.0
         for j in range(width - 1, self._bands[-1][0] - 1, -1):
@@ -164,8 +203,9 @@ class _Row:
                     here[j] = below[j] - self._extra[i]
                     continue
                 most = skipped[j] + here[j + 1]
-                found = fits[j](cell) + below[j + 1]
-                most = found if found > most else most
+                if below[j + 1] > most:
+                    found = fits[j](cell) + below[j + 1]
+                    most = found if found > most else most
                 if is_blank and below[j] - _DROP > most:
                     most = below[j] - _DROP
                 for size in range(2, self._most_merged(left, j) + 1):
@@ -174,7 +214,8 @@ class _Row:
                 if j < splits and j + 1 < width:
                     found = best[j] + best[j + 1] - _SPLIT + below[j + 2]
                     most = found if found > most else most
-                here[j] = most
+                if most >= at_least[j]:
+                    here[j] = most
 
     def likeliest(self, least: float) -> Alignment | None:
         """The likeliest way; None when it fits less than `least`."""

@@ -23,6 +23,7 @@ from pipeline.formats.raw.celltypes import (
     mask_of,
     masks_of,
     nines,
+    nines_of,
     one_kind,
     short_mask,
     shortened,
@@ -71,16 +72,12 @@ class ColumnModel:
         return kinds
 
     @cached_property
-    def _short(self) -> list[tuple[str, int]]:
-        return [(text, count) for text, count in self.values.items() if len(text) <= _SHORT]
-
-    @cached_property
     def masks(self) -> Counter[str]:
         """How many short cells have each mask."""
         masks: Counter[str] = Counter()
-        found = masks_of([text for text, _ in self._short])
-        for mask, (_, count) in zip(found, self._short, strict=False):
-            masks[mask] += count
+        short = [text for text in self.values if len(text) <= _SHORT]
+        for mask, text in zip(masks_of(short), short, strict=True):
+            masks[mask] += self.values[text]
         return masks
 
     @cached_property
@@ -199,13 +196,24 @@ class ColumnModel:
             known = self._fits[cell] = self._fit_of(cell.strip())
         return known
 
-    def _fit_of(self, text: str) -> float:
+    def fits(self, cells: Sequence[str]) -> list[float]:
+        """The same for many cells."""
+        texts = list(map(str.strip, cells))
+        return [
+            self._fit_of(text, shape) for text, shape in zip(texts, nines_of(texts), strict=True)
+        ]
+
+    def _fit_of(self, text: str, shape: str | None = None) -> float:
+        """shape: the text with nines for its digits; which of them a new value has is all one."""
         if not text:
             return math.log(max(_FLOOR, (self.empty + 0.05) / (self.count + 1)))
         count = self.values.get(text, 0)
         if count > 1 or text[0] in _QUOTES or text[-1] in _QUOTES:
-            return self._fit(text, count)
-        shape = nines(text)  # which digits a new value has does not matter
+            known = self._fits.get(text)
+            if known is None:
+                known = self._fits[text] = self._fit(text, count)
+            return known
+        shape = nines(text) if shape is None else shape
         known = self._fits_new.get(shape)
         if known is None:
             known = self._fits_new[shape] = self._fit(shape, count)

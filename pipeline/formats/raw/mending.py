@@ -61,7 +61,11 @@ class Mender:
     def _low(self) -> float:
         """How well the least likely of the good rows fit."""
         judged = self._rows[:: len(self._rows) // _JUDGED + 1]
-        fits = sorted(self._aligner.plain(row) for row in judged)
+        columns = [
+            model.fits(column)
+            for model, column in zip(self.models, zip(*judged, strict=True), strict=True)
+        ]
+        fits = sorted(map(sum, zip(*columns, strict=True)))
         return fits[len(fits) // 20] if fits else 0.0
 
     def doubts(self, record: RawRecord) -> bool:
