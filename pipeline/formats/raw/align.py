@@ -47,6 +47,7 @@ class Aligner:
         self.models = models
         self.width = len(models)
         self._splits: dict[tuple[str, int], tuple[float, tuple[str, str]] | None] = {}
+        self._last: _Row | None = None
 
     @cached_property
     def fits(self) -> list[Callable[[str], float]]:
@@ -62,6 +63,12 @@ class Aligner:
     def before(self) -> list[float]:
         """How well the cells of all columns to the left of each, and of the end, fit at best."""
         return list(accumulate(self.best, initial=_ROUNDING))
+
+    @cached_property
+    def short(self) -> float:
+        """The least price of a column more than there are cells, compared with its best cell."""
+        pairs = zip(self.skipped, self.missing, self.best, strict=True)
+        return max(-_SPLIT, *(max(skipped, missing) - best for skipped, missing, best in pairs))
 
     @cached_property
     def missing(self) -> list[float]:
@@ -90,7 +97,7 @@ class Aligner:
         """
         least = max(least, self.plain(cells)) - _ROUNDING
         least = max(least, self._shifted(cells) - _ROUNDING)
-        row = _Row(self, cells, joiner, merge, least)
+        row = self._last = _Row(self, cells, joiner, merge, least, self._last)
         for gap in _GAPS:
             enough = max(least, row.most - gap)
             found = row.likeliest(enough)
@@ -159,48 +166,79 @@ class _Row:
     """
 
     def __init__(
-        self, aligner: Aligner, cells: Sequence[str], joiner: str, merge: float, least: float
+        self,
+        aligner: Aligner,
+        cells: Sequence[str],
+        joiner: str,
+        merge: float,
+        least: float,
+        last: _Row | None,
     ) -> None:
-        self._aligner, self._models, self._cells = aligner, aligner.models, cells
-        self._joiner = joiner
+        self._aligner, self._cells = aligner, cells
+        self._joiner, self._merge = joiner, merge
         self._count, self._width = len(cells), aligner.width
         self._slack = slack = abs(self._count - self._width) + 2
-        self._bands = [
-            range(max(0, i - slack), min(self._width, i + slack) + 1)
-            for i in range(self._count + 1)
-        ]
-        self._blank = [not cell.strip() for cell in cells]
-        self._extra = [0.0] * self._count
-        for i in range(max(0, self._width - slack), self._count):
-            self._extra[i] = _extra(cells, i, self._width)
-        most_merged = min(_MOST_MERGED, self._count - self._width + slack + 3)
-        self._prices = [self._merged(i, merge, most_merged) for i in range(self._count)]
-        gained = sum(max(0.0, -min(prices[2:], default=0.0)) for prices in self._prices)
-        self._ahead = [[-math.inf] * (self._width + 2) for _ in range(self._count + 2)]
-        if (self._count - self._width) * _LEAST_MISSED + gained >= min(least, 0.0):
-            self._look_ahead(least - gained)
+        self._most = min(_MOST_MERGED, self._count - self._width + slack + 3)
+        self._known_prices: dict[int, list[float]] = {}
+        self._ahead = [[-math.inf] * (self._width + 2)] * (self._count + 2)
+        self._least = least - self._gained()
+        lacking = max(0, self._width - self._count)
+        if aligner.before[-1] + lacking * aligner.short >= self._least:
+            self._look_ahead(self._settled(last))
+        else:
+            self._least = math.inf
         self.most = self._ahead[0][0]
 
-    def _look_ahead(self, least: float) -> None:
+    def _band(self, i: int) -> range:
+        """Of how many columns may be filled when `i` cells are used up."""
+        return range(max(0, i - self._slack), min(self._width, i + self._slack) + 1)
+
+    def _gained(self) -> float:
+        """How much may be gained by merging cells, where that is no repair: words of prose."""
+        if not self._joiner.strip() or not any(cell[:1] == " " for cell in self._cells):
+            return 0.0
+        prices = map(self._prices, range(self._count))
+        return sum([max(0.0, -min(found[2:], default=0.0)) for found in prices])
+
+    def _settled(self, last: _Row | None) -> int:
+        """The cell from which on all is settled as in the `last` row, which ends alike."""
+        count = self._count
+        if last is None or last._least > self._least or len(last._cells) != count:
+            return count
+        if (last._joiner, last._merge) != (self._joiner, self._merge):
+            return count
+        begin = count
+        while begin and self._cells[begin - 1] == last._cells[begin - 1]:
+            if type(self._cells[begin - 1]) is not type(last._cells[begin - 1]):
+                break
+            begin -= 1
+        begin = min(begin + 1, count)  # the price of a cell may depend on the one before it
+        self._ahead[begin:] = last._ahead[begin:]
+        return begin
+
+    def _look_ahead(self, settled: int) -> None:
         """Settle of each state what a move from it, and all behind that, may come to at best.
 
-        least: what that must come to, with all columns before it at their best, to be settled.
+        settled: from that cell on all is known.
         """
-        aligner, ahead, width = self._aligner, self._ahead, self._width
+        aligner, ahead, width, empty = self._aligner, self._ahead, self._width, self._ahead[0]
         best, fits, skipped = aligner.best, aligner.fits, aligner.skipped
-        at_least = [least - before for before in aligner.before]
-        last = ahead[self._count]
-        last[width] = 0.0
-        for j in range(width - 1, self._bands[-1][0] - 1, -1):
-            last[j] = aligner.missing[j] + last[j + 1]
-        for i in range(self._count - 1, -1, -1):
-            here, below, cell = ahead[i], ahead[i + 1], self._cells[i]
-            prices, is_blank = self._prices[i], self._blank[i]
+        at_least = [self._least - before for before in aligner.before]
+        if settled == self._count:
+            ahead[settled] = last = list(empty)
+            last[width] = 0.0
+            for j in range(width - 1, self._band(settled)[0] - 1, -1):
+                last[j] = aligner.missing[j] + last[j + 1]
+        for i in range(settled - 1, -1, -1):
+            if not any(map(empty.__ne__, ahead[i + 1 : i + 1 + self._most])):
+                break  # nothing leads on from here
+            here, below, cell = list(empty), ahead[i + 1], self._cells[i]
+            prices, is_blank = self._prices(i), not cell.strip()
             left = self._count - i
             splits = width - left if len(cell) <= _LONGEST_SPLIT else 0
-            for j in reversed(self._bands[i]):
+            for j in reversed(self._band(i)):
                 if j == width:
-                    here[j] = below[j] - self._extra[i]
+                    here[j] = below[j] - _extra(self._cells, i, width)
                     continue
                 most = skipped[j] + here[j + 1]
                 if below[j + 1] > most:
@@ -216,13 +254,14 @@ class _Row:
                     most = found if found > most else most
                 if most >= at_least[j]:
                     here[j] = most
+            ahead[i] = here if here != empty else empty
 
     def likeliest(self, least: float) -> Alignment | None:
         """The likeliest way; None when it fits less than `least`."""
         best: dict[tuple[int, int], tuple[float, _Move | None]] = {(0, 0): (0.0, None)}
         ahead = self._ahead
-        for i, band in enumerate(self._bands):
-            for j in band:
+        for i in range(self._count + 1):
+            for j in self._band(i):
                 here = best.get((i, j))
                 if here is None or here[0] + ahead[i][j] < least:
                     continue
@@ -243,7 +282,8 @@ class _Row:
         cells, aligner, left = self._cells, self._aligner, self._count - i
         if j == self._width:
             if left:
-                yield 1, 0, () if self._blank[i] else (cells[i],), -self._extra[i]
+                made = (cells[i],) if cells[i].strip() else ()
+                yield 1, 0, made, -_extra(cells, i, self._width)
             return
         if not left:
             yield 0, 1, ("",), aligner.missing[j]
@@ -251,10 +291,10 @@ class _Row:
         fit, best = aligner.fits[j], aligner.best[j]
         yield 0, 1, ("",), aligner.skipped[j]
         yield 1, 1, (cells[i],), fit(cells[i])
-        if self._blank[i]:
+        if not cells[i].strip():
             yield 1, 0, (), -_DROP
         for size in range(2, self._most_merged(left, j) + 1):
-            price = self._prices[i][size]
+            price = self._prices(i)[size]
             if best - price + self._ahead[i + size][j + 1] >= least:
                 whole = self._joiner.join(cells[i : i + size])
                 yield size, 1, (whole,), fit(whole) - price
@@ -270,13 +310,18 @@ class _Row:
         most = left if left < most else most
         return most if most < _MOST_MERGED else _MOST_MERGED
 
-    def _merged(self, i: int, merge: float, most: int) -> list[float]:
-        """Prices of merging up to `most` cells from `i` on, by how many they are."""
+    def _prices(self, i: int) -> list[float]:
+        """Prices of merging cells from `i` on, by how many they are."""
+        if i not in self._known_prices:
+            self._known_prices[i] = self._merged(i)
+        return self._known_prices[i]
+
+    def _merged(self, i: int) -> list[float]:
         is_mark = bool(self._joiner.strip())
         spaced = quoted = 0
         prices = [0.0]
-        for size, cell in enumerate(self._cells[i : i + most], 1):
-            price = merge * (1 + 0.15 * (size - 2))
+        for size, cell in enumerate(self._cells[i : i + self._most], 1):
+            price = self._merge * (1 + 0.15 * (size - 2))
             quoted += isinstance(cell, Quoted)
             if is_mark:  # a separator within prose has a space behind it
                 spaced += size > 1 and cell[:1] == " "
