@@ -241,7 +241,7 @@ class _Row:
                     here[j] = below[j] - _extra(self._cells, i, width)
                     continue
                 most = skipped[j] + here[j + 1]
-                if below[j + 1] > most:
+                if best[j] + below[j + 1] > (most if most > at_least[j] else at_least[j]):
                     found = fits[j](cell) + below[j + 1]
                     most = found if found > most else most
                 if is_blank and below[j] - _DROP > most:

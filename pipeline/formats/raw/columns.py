@@ -74,10 +74,12 @@ class ColumnModel:
     @cached_property
     def masks(self) -> Counter[str]:
         """How many short cells have each mask."""
-        masks: Counter[str] = Counter()
         short = [text for text in self.values if len(text) <= _SHORT]
-        for mask, text in zip(masks_of(short), short, strict=True):
-            masks[mask] += self.values[text]
+        found = masks_of(short)
+        masks = Counter(found)
+        if len(self.values) < self.filled:
+            for mask, text in zip(found, short, strict=True):
+                masks[mask] += self.values[text] - 1
         return masks
 
     @cached_property
