@@ -64,7 +64,7 @@ def test_a_line_is_split_the_quick_way_as_the_long_way(text: str) -> None:
     dialect = RawDialect(",", '"')
     quick, long = Lexer(dialect), Lexer(dialect)
     long._unquoted_cells = lambda text: []  # type: ignore[method-assign]
-    fast = quick._fast
+    fast = quick._quick
     assert fast is not None
 
     told = fast.parse(text) or quick.parse(text)

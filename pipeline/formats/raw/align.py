@@ -7,8 +7,10 @@ value cut in two), or lack a value. What the columns hold elsewhere tells which.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from pipeline.formats.raw.columns import ColumnModel
 from pipeline.formats.raw.quoteways import Quoted
@@ -23,6 +25,7 @@ _LONGEST_SPLIT, _LONG = 300, 20
 _MOST_MERGED = 12
 _RIVAL = 0.7  # places that are nearly as good
 _ROUNDING = 1e-6
+_LEAST_MISSED = 2.0  # what a column without a cell of its own costs at least
 _GAPS = (3.0, 9.0, math.inf)  # how far below the most that can be the likeliest way is looked for
 
 _Move = tuple[int, int, tuple[str, ...]]
@@ -44,11 +47,43 @@ class Aligner:
         self.models = models
         self.width = len(models)
         self._splits: dict[tuple[str, int], tuple[float, tuple[str, str]] | None] = {}
+        self._last: _Row | None = None
+
+    @cached_property
+    def fits(self) -> list[Callable[[str], float]]:
+        """Of each column, how well a cell fits it."""
+        return [model.fit for model in self.models]
+
+    @cached_property
+    def best(self) -> list[float]:
+        """Of each column, how well a cell fits it at best."""
+        return [model.best for model in self.models]
+
+    @cached_property
+    def before(self) -> list[float]:
+        """How well the cells of all columns to the left of each, and of the end, fit at best."""
+        return list(accumulate(self.best, initial=_ROUNDING))
+
+    @cached_property
+    def short(self) -> float:
+        """The least price of a column more than there are cells, compared with its best cell."""
+        pairs = zip(self.skipped, self.missing, self.best, strict=True)
+        return max(-_SPLIT, *(max(skipped, missing) - best for skipped, missing, best in pairs))
+
+    @cached_property
+    def missing(self) -> list[float]:
+        """Of each column, the price of a cell that is missing at the row's end."""
+        return list(map(_missing, self.models))
+
+    @cached_property
+    def skipped(self) -> list[float]:
+        """Of each column, the price of a cell that is missing within the row."""
+        return [max(-3.5, model.fit("")) - _MISS for model in self.models]
 
     def plain(self, cells: Sequence[str]) -> float:
         """Fit of a row that is filled up, or overflows, at its end."""
-        fit = sum(model.fit(cell) for model, cell in zip(self.models, cells, strict=False))
-        fit += sum(map(_missing, self.models[len(cells) :]))
+        fit = sum([model.fit(cell) for model, cell in zip(self.models, cells, strict=False)])
+        fit += sum(self.missing[len(cells) :])
         for at in range(self.width, len(cells)):
             fit -= _extra(cells, at, self.width)
         return fit
@@ -61,7 +96,8 @@ class Aligner:
         None when no way fits as well as `least`: what cannot come to that is not looked at.
         """
         least = max(least, self.plain(cells)) - _ROUNDING
-        row = _Row(self, cells, joiner, merge)
+        least = max(least, self._shifted(cells) - _ROUNDING)
+        row = self._last = _Row(self, cells, joiner, merge, least, self._last)
         for gap in _GAPS:
             enough = max(least, row.most - gap)
             found = row.likeliest(enough)
@@ -70,6 +106,28 @@ class Aligner:
             if enough == least:
                 break
         return None
+
+    def _shifted(self, cells: Sequence[str]) -> float:
+        """Fit of the best way that leaves one place empty, or one blank cell out, at most.
+
+        It is a way among others: the likeliest one fits no less.
+        """
+        count, width = len(cells), self.width
+        if count == width - 1:
+            behind = [fit(cell) for fit, cell in zip(self.fits[1:], cells, strict=True)]
+            price = self.skipped
+        elif count == width + 1:
+            behind = [fit(cell) for fit, cell in zip(self.fits, cells[1:], strict=True)]
+            price = [-math.inf if cell.strip() else -_DROP for cell in cells[:width]]
+        else:
+            return -math.inf
+        best = -math.inf
+        before, after = 0.0, sum(behind)
+        for j in range(min(count, width)):
+            best = max(best, before + price[j] + after)
+            before += self.fits[j](cells[j])
+            after -= behind[j]
+        return best
 
     def halves(self, cell: str, j: int) -> tuple[float, tuple[str, str]] | None:
         """The best place to cut a cell that holds the values of columns `j` and `j` + 1."""
@@ -102,34 +160,108 @@ class Aligner:
 class _Row:
     """One row over the columns of a table: states are cells used up and columns filled.
 
-    most: what no way to lay it exceeds. It takes merged and cut cells to fit as well as any could;
+    least: ways that fit less are of no use, and not looked at. most: what no way to lay it exceeds,
+    unless that is less than `least`. It takes merged and cut cells to fit as well as any could;
     so does `_ahead`, which tells of each state what can come behind it at best.
     """
 
-    def __init__(self, aligner: Aligner, cells: Sequence[str], joiner: str, merge: float) -> None:
-        self._aligner, self._models, self._cells = aligner, aligner.models, cells
+    def __init__(
+        self,
+        aligner: Aligner,
+        cells: Sequence[str],
+        joiner: str,
+        merge: float,
+        least: float,
+        last: _Row | None,
+    ) -> None:
+        self._aligner, self._cells = aligner, cells
         self._joiner, self._merge = joiner, merge
         self._count, self._width = len(cells), aligner.width
-        slack = abs(self._count - self._width) + 2
-        self._bands = [
-            range(max(0, i - slack), min(self._width, i + slack) + 1)
-            for i in range(self._count + 1)
-        ]
-        self._blank = [not cell.strip() for cell in cells]
-        self._skipped = [max(-3.5, model.fit("")) - _MISS for model in self._models]
-        self._prices = [self._merged(i) for i in range(self._count)]
-        self._ahead = [[-math.inf] * (self._width + 2) for _ in range(self._count + 2)]
-        for i in range(self._count, -1, -1):
-            for j in reversed(self._bands[i]):
-                self._ahead[i][j] = self._bound(i, j)
+        self._slack = slack = abs(self._count - self._width) + 2
+        self._most = min(_MOST_MERGED, self._count - self._width + slack + 3)
+        self._known_prices: dict[int, list[float]] = {}
+        self._ahead = [[-math.inf] * (self._width + 2)] * (self._count + 2)
+        self._least = least - self._gained()
+        lacking = max(0, self._width - self._count)
+        if aligner.before[-1] + lacking * aligner.short >= self._least:
+            self._look_ahead(self._settled(last))
+        else:
+            self._least = math.inf
         self.most = self._ahead[0][0]
+
+    def _band(self, i: int) -> range:
+        """Of how many columns may be filled when `i` cells are used up."""
+        return range(max(0, i - self._slack), min(self._width, i + self._slack) + 1)
+
+    def _gained(self) -> float:
+        """How much may be gained by merging cells, where that is no repair: words of prose."""
+        if not self._joiner.strip() or not any(cell[:1] == " " for cell in self._cells):
+            return 0.0
+        prices = map(self._prices, range(self._count))
+        return sum([max(0.0, -min(found[2:], default=0.0)) for found in prices])
+
+    def _settled(self, last: _Row | None) -> int:
+        """The cell from which on all is settled as in the `last` row, which ends alike."""
+        count = self._count
+        if last is None or last._least > self._least or len(last._cells) != count:
+            return count
+        if (last._joiner, last._merge) != (self._joiner, self._merge):
+            return count
+        begin = count
+        while begin and self._cells[begin - 1] == last._cells[begin - 1]:
+            if type(self._cells[begin - 1]) is not type(last._cells[begin - 1]):
+                break
+            begin -= 1
+        begin = min(begin + 1, count)  # the price of a cell may depend on the one before it
+        self._ahead[begin:] = last._ahead[begin:]
+        return begin
+
+    def _look_ahead(self, settled: int) -> None:
+        """Settle of each state what a move from it, and all behind that, may come to at best.
+
+        settled: from that cell on all is known.
+        """
+        aligner, ahead, width, empty = self._aligner, self._ahead, self._width, self._ahead[0]
+        best, fits, skipped = aligner.best, aligner.fits, aligner.skipped
+        at_least = [self._least - before for before in aligner.before]
+        if settled == self._count:
+            ahead[settled] = last = list(empty)
+            last[width] = 0.0
+            for j in range(width - 1, self._band(settled)[0] - 1, -1):
+                last[j] = aligner.missing[j] + last[j + 1]
+        for i in range(settled - 1, -1, -1):
+            if not any(map(empty.__ne__, ahead[i + 1 : i + 1 + self._most])):
+                break  # nothing leads on from here
+            here, below, cell = list(empty), ahead[i + 1], self._cells[i]
+            prices, is_blank = self._prices(i), not cell.strip()
+            left = self._count - i
+            splits = width - left if len(cell) <= _LONGEST_SPLIT else 0
+            for j in reversed(self._band(i)):
+                if j == width:
+                    here[j] = below[j] - _extra(self._cells, i, width)
+                    continue
+                most = skipped[j] + here[j + 1]
+                if best[j] + below[j + 1] > (most if most > at_least[j] else at_least[j]):
+                    found = fits[j](cell) + below[j + 1]
+                    most = found if found > most else most
+                if is_blank and below[j] - _DROP > most:
+                    most = below[j] - _DROP
+                for size in range(2, self._most_merged(left, j) + 1):
+                    found = best[j] - prices[size] + ahead[i + size][j + 1]
+                    most = found if found > most else most
+                if j < splits and j + 1 < width:
+                    found = best[j] + best[j + 1] - _SPLIT + below[j + 2]
+                    most = found if found > most else most
+                if most >= at_least[j]:
+                    here[j] = most
+            ahead[i] = here if here != empty else empty
 
     def likeliest(self, least: float) -> Alignment | None:
         """The likeliest way; None when it fits less than `least`."""
         best: dict[tuple[int, int], tuple[float, _Move | None]] = {(0, 0): (0.0, None)}
         ahead = self._ahead
-        for i, band in enumerate(self._bands):
-            for j in band:
+        for i in range(self._count + 1):
+            for j in self._band(i):
                 here = best.get((i, j))
                 if here is None or here[0] + ahead[i][j] < least:
                     continue
@@ -143,80 +275,59 @@ class _Row:
         row = _walk(best, (self._count, self._width))
         return Alignment(row, found[0], changed=row != list(self._cells))
 
-    def _bound(self, i: int, j: int) -> float:
-        """What a move from a state, and all behind it, may come to at best."""
-        ahead = self._ahead
-        left = self._count - i
-        if j == self._width:
-            return -_extra(self._cells, i, self._width) + ahead[i + 1][j] if left else 0.0
-        model = self._models[j]
-        if not left:
-            return _missing(model) + ahead[i][j + 1]
-        most = self._skipped[j] + ahead[i][j + 1]
-        most = max(most, model.fit(self._cells[i]) + ahead[i + 1][j + 1])
-        if self._blank[i]:
-            most = max(most, -_DROP + ahead[i + 1][j])
-        prices = self._prices[i]
-        for size in self._sizes(i, j):
-            merged = model.best - prices[size] + ahead[i + size][j + 1]
-            most = merged if merged > most else most
-        if self._may_split(i, j):
-            most = max(most, model.best + self._models[j + 1].best - _SPLIT + ahead[i + 1][j + 2])
-        return most
-
     def _moves(
         self, i: int, j: int, least: float
     ) -> Iterator[tuple[int, int, tuple[str, ...], float]]:
         """Moves from a state that may, with all behind them, come to `least`; and cheap ones."""
-        cells, left = self._cells, self._count - i
+        cells, aligner, left = self._cells, self._aligner, self._count - i
         if j == self._width:
             if left:
-                yield 1, 0, () if self._blank[i] else (cells[i],), -_extra(cells, i, self._width)
+                made = (cells[i],) if cells[i].strip() else ()
+                yield 1, 0, made, -_extra(cells, i, self._width)
             return
-        model = self._models[j]
         if not left:
-            yield 0, 1, ("",), _missing(model)
+            yield 0, 1, ("",), aligner.missing[j]
             return
-        yield 0, 1, ("",), self._skipped[j]
-        yield 1, 1, (cells[i],), model.fit(cells[i])
-        if self._blank[i]:
+        fit, best = aligner.fits[j], aligner.best[j]
+        yield 0, 1, ("",), aligner.skipped[j]
+        yield 1, 1, (cells[i],), fit(cells[i])
+        if not cells[i].strip():
             yield 1, 0, (), -_DROP
-        for size in self._sizes(i, j):
-            price = self._prices[i][size]
-            if model.best - price + self._ahead[i + size][j + 1] >= least:
+        for size in range(2, self._most_merged(left, j) + 1):
+            price = self._prices(i)[size]
+            if best - price + self._ahead[i + size][j + 1] >= least:
                 whole = self._joiner.join(cells[i : i + size])
-                yield size, 1, (whole,), model.fit(whole) - price
-        if self._may_split(i, j):
-            most = model.best + self._models[j + 1].best - _SPLIT + self._ahead[i + 1][j + 2]
-            halves = self._aligner.halves(cells[i], j) if most >= least else None
+                yield size, 1, (whole,), fit(whole) - price
+        if left < self._width - j and j + 1 < self._width and len(cells[i]) <= _LONGEST_SPLIT:
+            most = best + aligner.best[j + 1] - _SPLIT + self._ahead[i + 1][j + 2]
+            halves = aligner.halves(cells[i], j) if most >= least else None
             if halves is not None:
                 yield 1, 2, halves[1], halves[0] - _SPLIT
 
-    def _sizes(self, i: int, j: int) -> range:
-        """Of how many cells one may be merged here."""
-        left = self._count - i
-        return range(2, min(left, _MOST_MERGED, left - (self._width - j) + 3) + 1)
+    def _most_merged(self, left: int, j: int) -> int:
+        """Of how many cells, `left` of them at hand, one may be merged in column `j`."""
+        most = left - self._width + j + 3
+        most = left if left < most else most
+        return most if most < _MOST_MERGED else _MOST_MERGED
 
-    def _may_split(self, i: int, j: int) -> bool:
-        return (
-            self._count - i < self._width - j
-            and j + 1 < self._width
-            and len(self._cells[i]) <= _LONGEST_SPLIT
-        )
+    def _prices(self, i: int) -> list[float]:
+        """Prices of merging cells from `i` on, by how many they are."""
+        if i not in self._known_prices:
+            self._known_prices[i] = self._merged(i)
+        return self._known_prices[i]
 
     def _merged(self, i: int) -> list[float]:
-        """Prices of merging cells from `i` on, by how many they are."""
         is_mark = bool(self._joiner.strip())
         spaced = quoted = 0
-        prices = []
-        for size, cell in enumerate(self._cells[i : i + _MOST_MERGED], 1):
+        prices = [0.0]
+        for size, cell in enumerate(self._cells[i : i + self._most], 1):
             price = self._merge * (1 + 0.15 * (size - 2))
             quoted += isinstance(cell, Quoted)
             if is_mark:  # a separator within prose has a space behind it
                 spaced += size > 1 and cell[:1] == " "
                 price += _TIGHT * (size - 1 - spaced) - _PROSE * spaced
             prices.append(price + _MERGE_QUOTED * quoted)
-        return [0.0, *prices]
+        return prices
 
 
 def _missing(model: ColumnModel) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.scoring import EVEN
@@ -17,11 +17,14 @@ _SOME = 0.25  # a delimiter stands in at least this share of the lines
 _MOST_MARKS = 7
 _SAME = 0.85  # of the lines hold a mark equally often
 _WRITTEN = ("\\t", "::", "||", "~~", ";;", "^^")
-_QUOTED = re.compile(r'"[^"]*"')
+_QUOTED = re.compile(r'"[^"\n]*"')
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b|://")
 _TO_THE_SECOND = re.compile(r"(?<![\d:])[0-2]?\d:[0-5]\d:[0-5]\d(?![\d:])")
 _BAR = re.compile(r"(?:^| )\|(?= |$)")
-_RUN = re.compile(r" ?[^\w\s\"'`]{1,4} ?")
+_RUN = re.compile(
+    r" [^\w\s\"'`]{1,4} ?|[^\w\s\"'`]{2,4} ?|[^\w\s\"'`] "
+)  # of two characters at least
+_ALPHANUMERIC = string.ascii_letters.encode() + string.digits.encode()
 _BOUNDS = ",;\t|:^~\x14 "
 _QUOTES = "\"'`~þ"
 _ENOUGH_CHARS = 100_000  # of one line: a pattern that goes back needs memory for each
@@ -34,28 +37,66 @@ _AT_EDGE = {
 }
 
 
-def delimiters(lines: Sequence[str]) -> list[str]:
-    """Marks that may be the delimiter of `lines` (not blank ones), the likeliest first."""
-    bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
-    chars = Counter(chain.from_iterable(map(set, bare)))
-    least = max(1, int(_SOME * len(lines)))
+class Sample:
+    """Lines that are not blank, as marks are counted in them: without what stands in quotes.
+
+    full: the lines as they stand. bare: with a letter for each pair of double quotes.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.full = lines
+        whole = "\n".join(lines)
+        self.whole = _QUOTED.sub("Q", whole) if '"' in whole else whole
+        self.bare = self.whole.split("\n") if lines else []
+        self._counts: dict[str, list[int]] = {}
+
+    def counts(self, mark: str) -> list[int]:
+        """How often a mark stands in each line."""
+        if mark not in self._counts:
+            is_there = mark in self.whole
+            self._counts[mark] = [line.count(mark) if is_there else 0 for line in self.bare]
+        return self._counts[mark]
+
+    def having(self, mark: str) -> int:
+        """In how many lines a mark stands."""
+        return len(self.bare) - self.counts(mark).count(0)
+
+    def evenness(self, mark: str) -> float:
+        """How alike the counts per line are, more for marks that stand in more lines."""
+        counts = Counter(self.counts(mark))
+        present = len(self.bare) - counts.pop(0, 0)
+        if not present:
+            return 0.0
+        count = len(self.bare)
+        return max(counts.values()) / count + 0.3 * present / count + 0.05 * len(mark)
+
+    def signs(self) -> set[str]:
+        """The characters in it, but letters and digits of ASCII."""
+        rest = self.whole.encode("utf-8", "surrogatepass").translate(None, _ALPHANUMERIC)
+        return set(rest.decode("utf-8", "surrogatepass"))
+
+
+def delimiters(sample: Sample) -> list[str]:
+    """Marks that may be the delimiter, the likeliest first."""
+    bare = sample.bare
+    least = max(1, int(_SOME * len(bare)))
     marks = {
         char
-        for char, count in chars.items()
-        if count >= least
-        and not char.isalnum()
+        for char in sample.signs()
+        if not char.isalnum()
         and char not in _NEVER
         and (char.isascii() or char in _BEYOND_ASCII)
+        and sample.having(char) >= least
     }
     if ":" in marks and _are_clocks(bare, least):
         marks.discard(":")
-    marks |= {mark for mark in USUAL if chars[mark] >= 1}
-    ranked = sorted(marks | _runs(bare, least), key=lambda mark: (-_evenness(bare, mark), mark))
+    marks |= {mark for mark in USUAL if mark in sample.whole}
+    ranked = sorted(marks | _runs(sample, least), key=lambda mark: (-sample.evenness(mark), mark))
     found = ranked[:_MOST_MARKS]
     found += [mark for mark in USUAL if mark in marks and mark not in found]
-    blanks = [len(line.split()) for line in bare]
-    if sum(width > 1 for width in blanks) * 2 > len(blanks):
-        found += [" ", ""] if any("  " in line for line in bare) else [" "]
+    blanks = sum(len(line.split(None, 1)) > 1 for line in bare)
+    if blanks * 2 > len(bare):
+        found += [" ", ""] if "  " in sample.whole else [" "]
     return found
 
 
@@ -66,15 +107,15 @@ def _are_clocks(lines: Sequence[str], least: int) -> bool:
     return sum(_TO_THE_SECOND.search(line) is not None for line in lines) >= _SAME * len(lines)
 
 
-def even_marks(lines: Sequence[str]) -> dict[str, float]:
+def even_marks(sample: Sample) -> dict[str, float]:
     """Marks that stand equally often, and not just once in some, and in what share of the lines.
 
     Marks that rarely part cells must do so in every line, the first one too.
     """
-    bare = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
+    bare = sample.bare
     found = {}
     for mark in EVEN:
-        counts = Counter(line.count(mark) for line in bare)
+        counts = Counter(sample.counts(mark)) if mark in sample.whole else None
         usual, times = counts.most_common(1)[0] if counts else (0, 0)
         if usual and times >= _SAME * len(bare):
             found[mark] = times / len(bare)
@@ -86,11 +127,11 @@ def even_marks(lines: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _runs(lines: Sequence[str], least: int) -> set[str]:
+def _runs(sample: Sample, least: int) -> set[str]:
     """Marks of several characters: `||`, `~|~`, ` | `, `::`, a backslash and a t."""
     counts: Counter[str] = Counter()
-    for line in lines[:60]:
-        counts.update({run for run in _RUN.findall(line) if len(run) > 1})
+    for line in sample.bare[:60]:
+        counts.update(dict.fromkeys(_RUN.findall(line), 1))
     enough = max(2, min(least, 60 * _SOME))
     found = {
         run
@@ -99,42 +140,33 @@ def _runs(lines: Sequence[str], least: int) -> set[str]:
         and run.strip(" ") not in (",", ";", "-", ":", ".", "&", "", "://")
         and not set(run) <= set(".-_/ ")
     }
-    if any("\t\t" in line for line in lines):
+    if "\t\t" in sample.whole:
         found.add("\t\t")
-    found |= {run for run in _WRITTEN if sum(run in line for line in lines) >= enough}
+    found |= {run for run in _WRITTEN if run in sample.whole and sample.having(run) >= enough}
     spaced = {
         mark + " "
         for mark in ",;"
-        if sum(line.count(mark) for line in lines) > sum(line.count(mark + " ") for line in lines)
-        and _evenness(lines, mark + " ") >= 1.2
+        if sample.whole.count(mark) > sample.whole.count(mark + " ")
+        and sample.evenness(mark + " ") >= 1.2
     }
-    return {run for run in found if _is_whole(lines, run)} | spaced
+    return {run for run in found if _is_whole(sample, run)} | spaced
 
 
-def _is_whole(lines: Sequence[str], run: str) -> bool:
+def _is_whole(sample: Sample, run: str) -> bool:
     """True when the characters of a run stand nearly nowhere without each other."""
     core = run.strip(" ") or run
     if core[0] == "\\":
         return True
-    whole = sum(line.count(run) for line in lines) * core.count(core[0])
-    counts = Counter(line.count(run) for line in lines)
+    counts = Counter(sample.counts(run))
     if (
         set(core) == {core[0]}
         and counts[0] == 0
-        and max(counts.values()) >= 0.95 * len(lines)
+        and max(counts.values()) >= 0.95 * len(sample.bare)
         and max(counts) > 1
     ):
         return True
-    return whole >= 0.9 * sum(line.count(core[0]) for line in lines)
-
-
-def _evenness(lines: Sequence[str], mark: str) -> float:
-    """How alike the counts per line are, more for marks that stand in more lines."""
-    counts = Counter(line.count(mark) for line in lines)
-    present = len(lines) - counts.pop(0, 0)
-    if not present:
-        return 0.0
-    return max(counts.values()) / len(lines) + 0.3 * present / len(lines) + 0.05 * len(mark)
+    whole = sample.whole.count(run) * core.count(core[0])
+    return whole >= 0.9 * sample.whole.count(core[0])
 
 
 def quotes(lines: Sequence[str]) -> list[str | None]:
@@ -167,12 +199,13 @@ def escapes(lines: Sequence[str], delimiter: str | None, quote: str | None) -> l
     return [None]
 
 
-def dialects(lines: Sequence[str], declared: str | None = None) -> list[RawDialect]:
+def dialects(sample: Sample, declared: str | None = None) -> list[RawDialect]:
     """Every dialect worth a try; only those with the `declared` delimiter when there is one."""
     found: list[RawDialect] = []
+    lines = sample.full
     marks = quotes(lines)
-    for delimiter in delimiters(lines) if declared is None else [declared]:
-        skips = delimiter not in (" ", "", "\t") and _spaced(lines, delimiter)
+    for delimiter in delimiters(sample) if declared is None else [declared]:
+        skips = delimiter not in (" ", "", "\t") and _spaced(sample, delimiter)
         for quote in marks:
             for escape in escapes(lines, delimiter, quote):
                 found.append(RawDialect(delimiter, quote, escape, skips))
@@ -189,10 +222,9 @@ def _padded(lines: Sequence[str]) -> bool:
     return sum(len(_BAR.findall(line)) for line in lines) >= 0.9 * total
 
 
-def _spaced(lines: Sequence[str], mark: str) -> bool:
+def _spaced(sample: Sample, mark: str) -> bool:
     """True when a space follows nearly every delimiter."""
-    if '"' not in mark:
-        lines = [_QUOTED.sub("Q", line) if '"' in line else line for line in lines]
-    total = sum(line.count(mark) - line.endswith(mark) for line in lines)
-    spaced = sum(line.count(mark + " ") for line in lines)
-    return total > 0 and spaced >= 0.9 * total
+    lines = sample.bare if '"' not in mark else sample.full
+    whole = sample.whole if '"' not in mark else "\n".join(lines)
+    total = whole.count(mark) - sum(line.endswith(mark) for line in lines)
+    return total > 0 and whole.count(mark + " ") >= 0.9 * total

@@ -51,6 +51,8 @@ _MASKS = {
     **dict.fromkeys([*range(0x41, 0x5B), *range(0xC0, 0xD7), *range(0xD8, 0xDF)], "A"),
     **dict.fromkeys([*range(0x61, 0x7B), *range(0xDF, 0xF7), *range(0xF8, 0x100)], "a"),
 }
+_NINE = bytes(0x39 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
+_LATIN_MASKS = bytes(ord(_MASKS.get(code, chr(code))) for code in range(256))
 _UNIFORM = (
     (NUMBER, re.compile(r"(?:-?[0-9]++(?:[.,][0-9]++)?\n)++")),
     (DATE, re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}\n)++")),
@@ -62,7 +64,24 @@ _UNIFORM = (
 
 @lru_cache(maxsize=65_536)
 def kind_of(cell: str) -> str:
-    """The kind of one cell; outer space does not count."""
+    """The kind of one cell; outer space does not count, nor which digits it has."""
+    return kind_of_shape(nines(cell))
+
+
+def nines(cell: str) -> str:
+    """The cell with a nine for each digit: what tells its kind."""
+    return cell.encode("utf-8", "surrogatepass").translate(_NINE).decode("utf-8", "surrogatepass")
+
+
+def nines_of(cells: Sequence[str]) -> list[str]:
+    """The same for many cells."""
+    found = nines("\0".join(cells)).split("\0") if cells else []
+    return found if len(found) == len(cells) else list(map(nines, cells))
+
+
+@lru_cache(maxsize=65_536)
+def kind_of_shape(cell: str) -> str:
+    """The kind of a cell that has a nine for each digit."""
     text = cell.strip()
     if not text:
         return EMPTY
@@ -108,17 +127,31 @@ def one_kind(cells: Collection[str]) -> str | None:
 
 def mask_of(cell: str) -> str:
     """`PT-12 ab` becomes `AA-99 aa`."""
-    return cell.strip().translate(_MASKS)
+    return _masked(cell.strip())
+
+
+def _masked(text: str) -> str:
+    if text.isascii():
+        return text.translate(_MASKS)
+    try:
+        return text.encode("latin-1").translate(_LATIN_MASKS).decode("latin-1")
+    except UnicodeEncodeError:
+        return text.translate(_MASKS)
 
 
 def masks_of(cells: Sequence[str]) -> list[str]:
     """The mask of each of many stripped and filled cells."""
-    masks = "\n".join(cells).translate(_MASKS).split("\n")
+    masks = _masked("\n".join(cells)).split("\n")
     return masks if len(masks) == len(cells) else list(map(mask_of, cells))
 
 
-@lru_cache(maxsize=65_536)
 def short_mask(cell: str) -> str:
     """The mask without repeats: `PT-12 ab` becomes `A-9 a`."""
-    mask = _SMALL.sub("a", _CAPITAL.sub("A", _NINES.sub("9", mask_of(cell))))
+    return shortened(mask_of(cell))
+
+
+@lru_cache(maxsize=65_536)
+def shortened(mask: str) -> str:
+    """A mask without repeats."""
+    mask = _SMALL.sub("a", _CAPITAL.sub("A", _NINES.sub("9", mask)))
     return _RUNS.sub(r"\1", mask)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.formats.raw.candidates import dialects, even_marks
+from pipeline.formats.raw.candidates import Sample, dialects, even_marks
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lines
-from pipeline.formats.raw.scoring import Score, score, score_if
+from pipeline.formats.raw.scoring import Reading, Score, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +29,51 @@ class Choice:
 def choose(lines: Lines, declared: str | None = None) -> Choice:
     """Try every candidate on the sample `lines`; of delimiters only the `declared` one if any."""
     full = [text for text in lines.texts if text.strip()]
-    rivals = even_marks(full)
-    scores = sorted(
-        (score(dialect, lines, rivals) for dialect in dialects(full, declared)), key=_place
+    sample = Sample(full)
+    rivals = even_marks(sample)
+    scores = _best_scores(
+        [Reading(dialect, lines) for dialect in dialects(sample, declared)], rivals
     )
     best = _ready_for_quotes(scores[0], full)
-    rival = next((one for one in scores if _differs(one.dialect, best.dialect)), None)
+    rival = _rival_of(best, scores)
     lead = 1 - rival.total / best.total if rival and best.total else 1.0
     quality = min(1.0, best.even) * best.legal * best.typed
     return Choice(best, rival, round(max(0.0, quality * min(1.0, 0.35 + 1.3 * lead)), 3))
 
 
+def _best_scores(readings: Sequence[Reading], marks: Mapping[str, float]) -> list[Score]:
+    """Scores in their order, the best one and its rival first.
+
+    Readings that can be neither are left out: their cells are not looked at.
+    """
+    waiting = sorted(enumerate(readings), key=lambda one: one[1].most)
+    scores: list[tuple[tuple[float, bool, bool], int, Score]] = []
+    while waiting:
+        if scores:
+            rival = _rival_of(scores[0][2], [score for _, _, score in scores])
+            if rival is not None and waiting[-1][1].most < rival.total:
+                break
+        at, reading = waiting.pop()
+        found = reading.score(marks)
+        insort(scores, (_place(found), at, found))
+    return [score for _, _, score in scores]
+
+
+def _rival_of(best: Score, scores: Sequence[Score]) -> Score | None:
+    return next((one for one in scores if _differs(one.dialect, best.dialect)), None)
+
+
 def likeliest(lines: Lines) -> Score:
     """The best reading alone: those are not looked at closely that cannot be better."""
     full = [text for text in lines.texts if text.strip()]
-    rivals = even_marks(full)
-    first, *others = dialects(full)
+    sample = Sample(full)
+    rivals = even_marks(sample)
+    first, *others = dialects(sample)
     best = score(first, lines, rivals)
     for dialect in others:
-        found = score_if(dialect, lines, rivals, best.total)
-        best = best if found is None else min(best, found, key=_place)
+        reading = Reading(dialect, lines)
+        if reading.most >= best.total:
+            best = min(best, reading.score(rivals), key=_place)
     return _ready_for_quotes(best, full)
 
 

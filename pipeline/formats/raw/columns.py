@@ -22,8 +22,11 @@ from pipeline.formats.raw.celltypes import (
     kind_of,
     mask_of,
     masks_of,
+    nines,
+    nines_of,
     one_kind,
     short_mask,
+    shortened,
 )
 
 _TEXTUAL = (WORD, TEXT, CODE, OTHER)
@@ -54,6 +57,7 @@ class ColumnModel:
         self.empty = self.values.pop("", 0)
         self.filled = self.count - self.empty
         self._fits: dict[str, float] = {}
+        self._fits_new: dict[str, float] = {}
 
     @cached_property
     def kinds(self) -> Counter[str]:
@@ -68,16 +72,14 @@ class ColumnModel:
         return kinds
 
     @cached_property
-    def _short(self) -> list[tuple[str, int]]:
-        return [(text, count) for text, count in self.values.items() if len(text) <= _SHORT]
-
-    @cached_property
     def masks(self) -> Counter[str]:
         """How many short cells have each mask."""
-        masks: Counter[str] = Counter()
-        found = masks_of([text for text, _ in self._short])
-        for mask, (_, count) in zip(found, self._short, strict=False):
-            masks[mask] += count
+        short = [text for text in self.values if len(text) <= _SHORT]
+        found = masks_of(short)
+        masks = Counter(found)
+        if len(self.values) < self.filled:
+            for mask, text in zip(found, short, strict=True):
+                masks[mask] += self.values[text] - 1
         return masks
 
     @cached_property
@@ -85,7 +87,7 @@ class ColumnModel:
         """How many short cells have each mask without repeats."""
         shorts: Counter[str] = Counter()
         for mask, count in self.masks.items():
-            shorts[short_mask(mask)] += count  # a mask is its own mask
+            shorts[shortened(mask)] += count
         return shorts
 
     @cached_property
@@ -192,22 +194,44 @@ class ColumnModel:
         if known is None:
             if len(self._fits) > _MOST_FITS:
                 self._fits.clear()
-            known = self._fits[cell] = self._fit(cell.strip())
+                self._fits_new.clear()
+            known = self._fits[cell] = self._fit_of(cell.strip())
         return known
 
-    def _fit(self, text: str) -> float:
-        total = self.count + 1
+    def fits(self, cells: Sequence[str]) -> list[float]:
+        """The same for many cells."""
+        texts = list(map(str.strip, cells))
+        return [
+            self._fit_of(text, shape) for text, shape in zip(texts, nines_of(texts), strict=True)
+        ]
+
+    def _fit_of(self, text: str, shape: str | None = None) -> float:
+        """shape: the text with nines for its digits; which of them a new value has is all one."""
         if not text:
-            return math.log(max(_FLOOR, (self.empty + 0.05) / total))
-        count, kind = self.values.get(text, 0), kind_of(text)
+            return math.log(max(_FLOOR, (self.empty + 0.05) / (self.count + 1)))
+        count = self.values.get(text, 0)
+        if count > 1 or text[0] in _QUOTES or text[-1] in _QUOTES:
+            known = self._fits.get(text)
+            if known is None:
+                known = self._fits[text] = self._fit(text, count)
+            return known
+        shape = nines(text) if shape is None else shape
+        known = self._fits_new.get(shape)
+        if known is None:
+            known = self._fits_new[shape] = self._fit(shape, count)
+        return known
+
+    def _fit(self, text: str, count: int) -> float:
+        total, kind = self.count + 1, kind_of(text)
         best = 0.0
         if count > 1:
             best = max(_KNOWN if kind in _TEXTUAL else 0.0, 0.95 * count / total)
         if text[0] in _QUOTES or text[-1] in _QUOTES:  # a stray quote beside a good value
             best = max(best, _STRAY * math.exp(self.fit(text.strip(_QUOTES))))
         if len(text) <= _SHORT:
-            best = max(best, 0.9 * self.masks.get(mask_of(text), 0) / total)
-            short = self.shorts.get(short_mask(text), 0)
+            mask = mask_of(text)
+            best = max(best, 0.9 * self.masks.get(mask, 0) / total)
+            short = self.shorts.get(shortened(mask), 0)
             best = max(best, 0.75 * self._novel * short / total)
         if not self.filled:
             best = max(best, _FIRST / total)

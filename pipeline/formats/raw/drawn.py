@@ -18,7 +18,11 @@ def undrawn(lines: Lines) -> Lines:
 
     Lines that draw no table are given back as they are.
     """
-    rules = {at for at, text in enumerate(lines.texts) if _is_rule(text)}
+    rules = {
+        at
+        for at, text in enumerate(lines.texts)
+        if ("|" in text or "+" in text) and _RULE.fullmatch(text)
+    }
     if not rules:
         return lines
     rows = [text.strip() for at, text in enumerate(lines.texts) if at not in rules]
@@ -32,10 +36,6 @@ def undrawn(lines: Lines) -> Lines:
         for at, text in enumerate(lines.texts)
     ]
     return Lines(texts, lines.ends)
-
-
-def _is_rule(text: str) -> bool:
-    return ("|" in text or "+" in text) and _RULE.fullmatch(text) is not None
 
 
 def _are_framed(rows: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.headers import could_be_names, judge
 from pipeline.formats.raw.heads import is_rule
-from pipeline.formats.raw.lexer import RawRecord
+from pipeline.formats.raw.records import Records
 from pipeline.formats.raw.tableparts import (
     are_in_brackets,
     complete_each_other,
@@ -19,7 +19,7 @@ _MOST = 4
 _JUDGED = 200  # records below a line tell whether it is a header
 
 
-def header_rows(records: Sequence[RawRecord], fits: Sequence[bool], first: int, last: int) -> int:
+def header_rows(records: Records, fits: Sequence[bool], first: int, last: int) -> int:
     """How many of the `records` that begin with `first`, a header line, are header lines.
 
     fits: which are as wide as the table, which ends with `last`.
@@ -29,14 +29,14 @@ def header_rows(records: Sequence[RawRecord], fits: Sequence[bool], first: int, 
         return levels
     count = 1
     while count < _MOST and first + count < last and fits[first + count]:
-        cells = records[first + count].cells
-        if [c.strip() for c in cells] == [c.strip() for c in records[first].cells]:
+        cells = records.cells[first + count]
+        if [c.strip() for c in cells] == [c.strip() for c in records.cells[first]]:
             count += 1
             continue
         if count == 1 and is_rule(cells):
             break
         rows = _below(records, fits, first + count, last)
-        groups = count == 1 and _names_groups(records[first].cells, cells, rows)
+        groups = count == 1 and _names_groups(records.cells[first], cells, rows)
         if not rows or not (groups or _names_more(cells, rows)):
             break
         count += 1
@@ -49,11 +49,9 @@ def _names_more(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return may and names_more(cells, models_of(rows, len(cells)))
 
 
-def _below(
-    records: Sequence[RawRecord], fits: Sequence[bool], at: int, last: int
-) -> list[Sequence[str]]:
+def _below(records: Records, fits: Sequence[bool], at: int, last: int) -> list[Sequence[str]]:
     """The cells of the records behind `at` that are as wide as the table."""
-    return [records[i].cells for i in range(at + 1, min(last, at + _JUDGED) + 1) if fits[i]]
+    return [records.cells[i] for i in range(at + 1, min(last, at + _JUDGED) + 1) if fits[i]]
 
 
 def _names_groups(
@@ -72,20 +70,20 @@ def _names_groups(
     return verdict.is_header and verdict.data == 0
 
 
-def _levels(records: Sequence[RawRecord], fits: Sequence[bool], first: int, last: int) -> int:
+def _levels(records: Records, fits: Sequence[bool], first: int, last: int) -> int:
     """How many lines name the columns level by level, as merged cells are written; 0 for others.
 
     `Payroll,,,` above `Junior,,Senior,` above `Count,Cost,Count,Cost`.
     """
-    width = len(records[first].cells)
-    if width < 3 or count_filled(records[first].cells) == width:
+    width = len(records.cells[first])
+    if width < 3 or count_filled(records.cells[first]) == width:
         return 0
     for count in range(_MOST, 1, -1):
         behind = first + count
         if behind >= last or not all(fits[first:behind]):
             continue
         rows = _below(records, fits, behind - 1, last)
-        levels = [record.cells for record in records[first:behind]]
+        levels = records.cells[first:behind]
         if len(rows) > 1 and _name_by_levels(levels, models_of(rows, width)):
             return count
     return 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import compress
 
 from pipeline.formats.raw.celltypes import TEXT, TYPED, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.headers import could_be_names, judge
 from pipeline.formats.raw.lexer import Lines, RawRecord
+from pipeline.formats.raw.records import Records
 from pipeline.formats.raw.tableparts import count_filled, usual_width
 
 _COMMENT_MARKS = ("#", "//", "--", "%", "!", "@", "*", ";", ">")
@@ -27,26 +29,27 @@ def is_remark(text: str) -> bool:
     return _REMARK.match(text) is not None
 
 
-def without_remarks(
-    records: Sequence[RawRecord], lines: Lines, width: int | None
-) -> tuple[list[RawRecord], list[RawRecord]]:
-    """Records without the remarks that stand among them; and these.
+def without_remarks(records: Records, lines: Lines, width: int | None) -> tuple[Records, list[int]]:
+    """Records without the remarks that stand among them, and the lines of these, 0 for the first.
 
     width: of the table when it is known. Remarks at the start are left where they are.
     """
-    marked = [is_remark(lines.texts[record.line]) for record in records]
-    rest = [record for record, mark in zip(records, marked, strict=True) if not mark]
-    if not any(marked) or not rest:
-        return list(records), []
-    width = main_width([one for one in rest if not one.blank] or rest) if width is None else width
+    texts = lines.texts
+    if not any("#" in text for text in texts):
+        return records, []
+    marked = ["#" in texts[line] and is_remark(texts[line]) for line in records.line]
+    if True not in marked or False not in marked:
+        return records, []
+    if width is None:
+        rest = records.without(marked)
+        filled = rest.without(rest.blanks())
+        width = main_width(filled if len(filled) else rest)
     begins = marked.index(False)
-    remarks = [
-        record
-        for at, record in enumerate(records)
-        if at > begins and marked[at] and len(record.cells) != width
+    out = [
+        at > begins and mark and many != width
+        for at, (mark, many) in enumerate(zip(marked, records.widths, strict=True))
     ]
-    out = {record.line for record in remarks}
-    return [record for record in records if record.line not in out], remarks
+    return records.without(out), [*compress(records.line, out)]
 
 
 def front_matter(lines: Lines) -> int:
@@ -62,13 +65,13 @@ def front_matter(lines: Lines) -> int:
     return 0
 
 
-def leading_comments(records: Sequence[RawRecord], lines: Lines, width: int) -> int:
+def leading_comments(records: Records, lines: Lines, width: int) -> int:
     """How many records at the start are comments: they begin with a mark that no row begins with.
 
     The last of them may name the columns (`#id,name`): it does not count when the record below it
     does not name them.
     """
-    texts = [lines.texts[record.line].lstrip() for record in records[: 4 * _LOOKED_AT]]
+    texts = [lines.texts[line].lstrip() for line in records.line[: 4 * _LOOKED_AT]]
     mark = next((one for one in _COMMENT_MARKS if texts and texts[0].startswith(one)), None)
     if mark is None:
         return 0
@@ -76,10 +79,10 @@ def leading_comments(records: Sequence[RawRecord], lines: Lines, width: int) -> 
     below = texts[count:]
     if not below or any(text.startswith(mark) for text in below[:-1]):
         return 0
-    last = records[count - 1]
-    if len(last.cells) != width or count_filled(last.cells) != width:
+    last = records.cells[count - 1]
+    if len(last) != width or count_filled(last) != width:
         return count
-    rows = [record.cells for record in records[count:] if len(record.cells) == width][:_LEARNED]
+    rows = [cells for cells in records.cells[count:] if len(cells) == width][:_LEARNED]
     if len(rows) > 1 and could_be_names(rows[0]):
         verdict = judge(rows[0], models_of(rows[1:], width))
         if verdict.is_header and verdict.data == 0:
@@ -94,7 +97,7 @@ def is_rule(cells: Sequence[str]) -> bool:
 
 
 def header_below(
-    records: Sequence[RawRecord],
+    records: Records,
     fits: Sequence[bool],
     gaps: Sequence[bool],
     first: int,
@@ -105,21 +108,21 @@ def header_below(
     Settings (`Operator:,Miller,,`) have cells as the table has, but fewer filled ones or a blank
     line below them, and none that fits the columns below the true header.
     """
-    width = len(records[first].cells)
+    width = len(records.cells[first])
     if width < 2:
         return first
-    named = _is_full(records[first].cells, width)
+    named = _is_full(records.cells[first], width)
     for at in range(first + 1, min(first + _LOOKED_AT, last - 1)):
-        cells = records[at].cells
+        cells = records.cells[at]
         if not fits[at] or not _is_full(cells, width):
             continue
-        above = [records[i].cells for i in range(first, at) if fits[i]]
+        above = [records.cells[i] for i in range(first, at) if fits[i]]
         sparse = any(count_filled(row) < width for row in above)
         apart = gaps[at] or (sparse and not named)
         labelled = _are_labelled(above)
         if not apart and not labelled:
             continue
-        rows = [records[i].cells for i in range(at + 1, last + 1) if fits[i]][:_LEARNED]
+        rows = [records.cells[i] for i in range(at + 1, last + 1) if fits[i]][:_LEARNED]
         if len(rows) < 2:
             return first
         models = models_of(rows, width)
@@ -148,16 +151,14 @@ def _are_labelled(rows: Sequence[Sequence[str]]) -> bool:
     return any(kind_of(cell) in TYPED for row in rows for cell in row[1:])
 
 
-def below_titles(
-    records: Sequence[RawRecord], fits: Sequence[bool], first: int, last: int
-) -> int | None:
+def below_titles(records: Records, fits: Sequence[bool], first: int, last: int) -> int | None:
     """Index of a full line of names right below titles, each of them alone in the first cell.
 
     Titles (`Travel of ministers,,,`) are of the table's width when a spreadsheet wrote them.
     """
-    width = len(records[first].cells)
+    width = len(records.cells[first])
     for at in range(first, min(first + _LOOKED_AT, last)):
-        cells = records[at].cells
+        cells = records.cells[at]
         if at > first and fits[at] and _is_full(cells, width):
             return at
         if not fits[at] or count_filled(cells) != 1 or not cells[0].strip():
@@ -185,25 +186,25 @@ def is_setting(cells: Sequence[str], models: Sequence[ColumnModel]) -> bool:
     return misfits > fits
 
 
-def main_width(records: Sequence[RawRecord]) -> int:
+def main_width(records: Records) -> int:
     """How many columns the table has that is meant: the first of several, when it is one at all."""
     usual = usual_width(records)
     at = 0
     while at < len(records):
-        size = _block_size(records, at)
-        width = len(records[at].cells)
+        width = records.widths[at]
         if width == usual:
             return usual
+        size = _block_size(records.widths, at)
         if width > 1 and size >= _LEAST_BLOCK and _is_table(records[at : at + size]):
-            most = sum(len(record.cells) == usual for record in records)
-            return width if size >= _OF_MAIN * most else usual
+            return width if size >= _OF_MAIN * records.widths.count(usual) else usual
         at += size
     return usual
 
 
-def _block_size(records: Sequence[RawRecord], at: int) -> int:
-    width, size = len(records[at].cells), 1
-    while at + size < len(records) and len(records[at + size].cells) == width:
+def _block_size(widths: Sequence[int], at: int) -> int:
+    """How many records from `at` on have the same width."""
+    size = 1
+    while at + size < len(widths) and widths[at + size] == widths[at]:
         size += 1
     return size
 

@@ -5,12 +5,13 @@ A quote that never closes breaks its own line only; the lines below are read as 
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pipeline.formats.raw.dialect import RawDialect
+from pipeline.formats.raw.quicklines import QuickLines, is_known
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _MOST_LINES = 50_000  # one quoted cell spans no more physical lines than this
@@ -23,6 +24,7 @@ class Lines:
 
     texts: list[str]
     ends: list[str]
+    _counts: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, text: str) -> Lines:
@@ -45,6 +47,12 @@ class Lines:
         """Lines `first` to `last`, both included, without the last line end."""
         pieces = [self.texts[at] + self.ends[at] for at in range(first, last)]
         return "".join([*pieces, self.texts[last]])
+
+    def counts(self, mark: str) -> list[int]:
+        """How often a mark stands in each line; counted once."""
+        if mark not in self._counts:
+            self._counts[mark] = [text.count(mark) for text in self.texts]
+        return self._counts[mark]
 
 
 @dataclass(slots=True)
@@ -80,26 +88,14 @@ class Lexer:
     def __init__(self, dialect: RawDialect) -> None:
         self.dialect = dialect
         self._delimiter = dialect.delimiter
-        quote, escape = dialect.quote, dialect.escape
-        mark = re.escape(dialect.delimiter) if dialect.delimiter else "[ \t]+"
-        lead = "" if dialect.delimiter in (None, " ", "") else "[ ]*+"
-        gap = "" if (dialect.delimiter or "").startswith(" ") else "[ ]*+"
-        end = r"[ \t]*+\Z" if dialect.delimiter is None else rf"{gap}(?={mark}|\Z)|[ \t]*+\Z"
-        self._mark = re.compile(mark)
-        self._quoted = self._odd = None
-        if quote is not None:
-            inner = _inner(quote, escape)
-            self._quoted = re.compile(
-                rf"{lead}{re.escape(quote)}({inner}){re.escape(quote)}(?:{end})"
-            )
-        self._plain = _plain(dialect)
-        self._fast = _FastLines(dialect) if _is_plain(dialect) else None
-        self._escaped = None if escape is None else re.compile(re.escape(escape) + "(.)", re.S)
+        self._mark, self._quoted, self._plain, self._escaped = _patterns(dialect)
+        self._quick = QuickLines(dialect) if is_known(dialect) else None
 
     def records(self, lines: Lines, start: int = 0, stop: int | None = None) -> Iterator[RawRecord]:
         """Yield the records that begin on lines `start` to `stop`."""
         at, stop = start, len(lines.texts) if stop is None else min(stop, len(lines.texts))
         texts = lines.texts
+        odd = self.openings(lines)
         none = "\n"  # stands in no line
         quote, escape = self.dialect.quote or none, self.dialect.escape or none
         while at < stop:
@@ -108,7 +104,15 @@ class Lexer:
                 yield RawRecord(self.split(text), at)
                 at += 1
                 continue
-            record = self._special(lines, at)
+            if odd[at]:
+                record = self.opened(lines, at, odd)
+            else:
+                quick = None if self._quick is None else self._quick.parse(text)
+                record = (
+                    self.single(text, at)
+                    if quick is None
+                    else RawRecord(quick[0], at, quoted=quick[1])
+                )
             yield record
             at += record.lines
 
@@ -125,13 +129,28 @@ class Lexer:
             return [cells[0], *(cell.lstrip(" ") for cell in cells[1:])]
         return cells
 
+    def split_all(self, texts: Sequence[str]) -> list[list[str]]:
+        """Each line split at every delimiter."""
+        if self._delimiter and not self.dialect.padded and not self.dialect.skip_space:
+            delimiter = self._delimiter
+            return [text.split(delimiter) for text in texts]
+        return [self.split(text) for text in texts]
+
+    def quick_cells(self, texts: Sequence[str]) -> list[list[str] | None]:
+        """Cells of lines that hold an even number of quotes; None for what needs a closer look."""
+        return [None] * len(texts) if self._quick is None else self._quick.parse_all(texts)
+
     def parse(self, text: str) -> tuple[list[str], int, int] | None:
         """Cells of one record, how many were quoted, how many hold a stray quote; None: broken."""
+        quote = self.dialect.quote
+        is_whole = self._delimiter is None and self.dialect.escape is None and quote is not None
+        if is_whole and not text.lstrip(" ").startswith(quote or ""):
+            return [text], 0, int((quote or "") in text)
         cells = self._unquoted_cells(text)
         if cells:
-            return cells, 0, sum(self.dialect.quote in cell for cell in cells)  # type: ignore[operator]
+            return cells, 0, sum([self.dialect.quote in cell for cell in cells])  # type: ignore[operator]
         quoted = stray = 0
-        at, quote = 0, self.dialect.quote
+        at = 0
         while True:
             match = None if self._quoted is None else self._quoted.match(text, at)
             if match is not None:
@@ -160,42 +179,45 @@ class Lexer:
         if text.startswith(quote) or self._delimiter + quote in text:
             return []
         cells = self.split(text)
+        if f" {quote}" not in text:
+            return cells
         return [] if any(cell.lstrip(" ").startswith(quote) for cell in cells) else cells
 
-    def _special(self, lines: Lines, at: int) -> RawRecord:
-        """Read the record at line `at`, which holds a quote or an escape."""
-        last, chars = at, len(lines.texts[at])
-        odd = self._opens(lines.texts[at])
-        while odd and last + 1 < len(lines.texts) and last - at < _MOST_LINES:
-            last += 1
-            chars += len(lines.texts[last])
-            if chars > _MOST_CHARS:
-                break
-            odd ^= self._opens(lines.texts[last])
-        if last == at or odd:
-            text = lines.texts[at]
-            found = None if odd or self._fast is None else self._fast.parse(text)
-            found = self.parse(text) if found is None else found
-            last = at
-        else:
-            single = self.parse(lines.texts[at])
-            found = self.parse(lines.joined(at, last)) if single is None else single
-            last = at if single is not None or found is None else last
-        if found is None:
-            cells = self.split(lines.texts[at])
-            return RawRecord(cells, at, broken=True, open=odd and chars <= _MOST_CHARS)
-        cells, quoted, stray = found
-        return RawRecord(cells, at, last - at + 1, stray=stray, quoted=quoted)
-
-    def _opens(self, text: str) -> bool:
-        """True for an odd number of quotes that no escape disarms."""
+    def openings(self, lines: Lines) -> list[bool]:
+        """Of each line, whether a quote that opens in it, or closes, does the other in another."""
         quote, escape = self.dialect.quote, self.dialect.escape
         if quote is None:
-            return False
-        count = text.count(quote)
-        if escape is not None and escape in text:
-            count -= len(re.findall(rf"{re.escape(escape)}{re.escape(quote)}", text))
-        return count % 2 == 1
+            return [False] * len(lines.texts)
+        counts = lines.counts(quote)
+        if escape is None:
+            return [count % 2 == 1 for count in counts]
+        disarmed = escape + quote
+        return [
+            (count - (text.count(disarmed) if disarmed in text else 0)) % 2 == 1
+            for count, text in zip(counts, lines.texts, strict=True)
+        ]
+
+    def single(self, text: str, at: int) -> RawRecord:
+        """The record in line `at`, which holds a quote or an escape and opens nothing."""
+        found = self.parse(text)
+        if found is None:
+            return RawRecord(self.split(text), at, broken=True)
+        return RawRecord(found[0], at, stray=found[2], quoted=found[1])
+
+    def opened(self, lines: Lines, at: int, odd: Sequence[bool]) -> RawRecord:
+        """The record from line `at` on, whose quotes are odd in number; `odd` tells of each line.
+
+        When a quote closes in no line below, it breaks this line alone.
+        """
+        text = lines.texts[at]
+        last, is_near = _closing(lines, at, odd)
+        found = self.parse(text)
+        count = 1
+        if found is None and last is not None:
+            found, count = self.parse(lines.joined(at, last)), last - at + 1
+        if found is None:
+            return RawRecord(self.split(text), at, broken=True, open=last is None and is_near)
+        return RawRecord(found[0], at, count, stray=found[2], quoted=found[1])
 
     def _unquoted_cell(self, text: str, at: int) -> tuple[str, int]:
         match = self._plain.match(text, at)
@@ -221,51 +243,36 @@ class Lexer:
         return self._escaped.sub(lambda match: match[1] if match[1] in special else match[0], cell)
 
 
-class _FastLines:
-    """Splits lines whose quotes are all in order, at the speed of the csv module."""
+def _closing(lines: Lines, at: int, odd: Sequence[bool]) -> tuple[int | None, bool]:
+    """The line in which a quote that opens in line `at` closes, None when too far away.
 
-    def __init__(self, dialect: RawDialect) -> None:
-        self._quote = dialect.quote or ""
-        self._words = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "strict": True}
-        self._text: str | None = None
-        self._reader = csv.reader(self, **self._words)  # type: ignore[arg-type]
-        self._spaced = f" {self._quote}"
-
-    def __iter__(self) -> _FastLines:
-        return self
-
-    def __next__(self) -> str:
-        text, self._text = self._text, None
-        if text is None:
-            raise StopIteration  # the line ended within quotes
-        return text
-
-    def parse(self, text: str) -> tuple[list[str], int, int] | None:
-        """Cells and how many were quoted; None when the line needs a closer look."""
-        if self._spaced in text:
-            return None
-        self._text = text
-        try:
-            cells = next(self._reader)
-        except (csv.Error, StopIteration):
-            self._reader = csv.reader(self, **self._words)  # type: ignore[arg-type]
-            return None
-        if self._quote in "".join(cells):
-            return None  # one of them is part of a cell: how many were quoted is not told
-        return cells, text.count(self._quote) // 2, 0
+    And whether all that was looked at is near: then more lines may still close it.
+    """
+    end = min(len(lines.texts), at + _MOST_LINES + 1)
+    try:
+        last = odd.index(True, at + 1, end)
+    except ValueError:
+        return None, sum(map(len, lines.texts[at:end])) <= _MOST_CHARS
+    is_near = sum(map(len, lines.texts[at : last + 1])) <= _MOST_CHARS
+    return (last if is_near else None), is_near
 
 
-def _is_plain(dialect: RawDialect) -> bool:
-    """True for dialects that the csv module knows."""
-    return (
-        dialect.quote is not None
-        and dialect.delimiter is not None
-        and len(dialect.delimiter) == 1
-        and dialect.delimiter != " "
-        and dialect.escape is None
-        and not dialect.skip_space
-        and not dialect.padded
-    )
+@lru_cache(256)
+def _patterns(
+    dialect: RawDialect,
+) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.Pattern[str], re.Pattern[str] | None]:
+    """Patterns of a delimiter, of a quoted cell, of another cell and of an escaped character."""
+    quote, escape = dialect.quote, dialect.escape
+    mark = re.escape(dialect.delimiter) if dialect.delimiter else "[ \t]+"
+    lead = "" if dialect.delimiter in (None, " ", "") else "[ ]*+"
+    gap = "" if (dialect.delimiter or "").startswith(" ") else "[ ]*+"
+    end = r"[ \t]*+\Z" if dialect.delimiter is None else rf"{gap}(?={mark}|\Z)|[ \t]*+\Z"
+    quoted = None
+    if quote is not None:
+        inner = _inner(quote, escape)
+        quoted = re.compile(rf"{lead}{re.escape(quote)}({inner}){re.escape(quote)}(?:{end})")
+    escaped = None if escape is None else re.compile(re.escape(escape) + "(.)", re.S)
+    return re.compile(mark), quoted, _plain(dialect), escaped
 
 
 def _inner(quote: str, escape: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pipeline.formats.raw.align import Aligner, Alignment
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
-from pipeline.formats.raw.quoteways import Way, parted, ways
+from pipeline.formats.raw.quoteways import Quoted, Way, parted, ways
 
 _OTHER_DELIMITER = 3.0
 _OTHER_MERGE = 0.5
@@ -61,7 +62,11 @@ class Mender:
     def _low(self) -> float:
         """How well the least likely of the good rows fit."""
         judged = self._rows[:: len(self._rows) // _JUDGED + 1]
-        fits = sorted(self._aligner.plain(row) for row in judged)
+        columns = [
+            model.fits(column)
+            for model, column in zip(self.models, zip(*judged, strict=True), strict=True)
+        ]
+        fits = sorted(map(sum, zip(*columns, strict=True)))
         return fits[len(fits) // 20] if fits else 0.0
 
     def doubts(self, record: RawRecord) -> bool:
@@ -204,11 +209,17 @@ def _at_edge(text: str, quote: str) -> bool:
 def _distinct(
     tried: Sequence[tuple[float, list[str], str, float]],
 ) -> Iterator[tuple[float, list[str], str, float]]:
-    """Each way once: laid over the columns again for more, the same cells fit no better."""
+    """Each way once: laid over the columns again for more, the same cells fit no better.
+
+    Nor do they where some of them stood in quotes and are for that reason not merged as cheaply.
+    """
     prices: dict[tuple[Hashable, ...], float] = {}
     for one in tried:
         price, cells, joiner, merge = one
-        key = (*cells, *map(type, cells), joiner, merge)
-        if price < prices.get(key, float("inf")):
+        plain = (*cells, joiner, merge)
+        key = (*plain, *map(type, cells))
+        if price < min(prices.get(key, math.inf), prices.get(plain, math.inf)):
             prices[key] = price
+            if not any(isinstance(cell, Quoted) for cell in cells):
+                prices[plain] = price
             yield one

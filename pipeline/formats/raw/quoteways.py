@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import count
+from typing import Any
 
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.lexer import Lexer
@@ -15,6 +15,12 @@ _MOST_CLOSINGS = 8
 _BAD_INNER, _LITERAL, _GLUED, _STRAY = 0.8, 1.5, 2.2, 0.2
 
 Way = tuple[float, list[str]]
+_Cells = tuple[Any, str] | None
+"""The cells read so far, the last one beside all before it."""
+_Step = tuple[float, int, str, int]
+"""The price of a cell, its number among those from its place, its text, where the next begins."""
+_Waiting = tuple[float, int, int, Any, Sequence[_Step], float, int]
+"""A way so far: its price, its rank, where it goes on, its cells, and what would be dearer."""
 
 
 class Quoted(str):
@@ -28,25 +34,45 @@ def ways(text: str, dialect: RawDialect) -> list[Way]:
     quote, delimiter = dialect.quote, dialect.delimiter
     if quote is None or not delimiter:
         return []
-    order = count()
-    heap: list[tuple[float, int, int, tuple[str, ...]]] = [(0.0, next(order), 0, ())]
     found: list[Way] = []
     seen: set[tuple[str, ...]] = set()
-    begun: dict[int, list[tuple[float, str, int]]] = {}  # many ways come by the same place
+    begun: dict[int, list[_Step]] = {}  # many ways come by the same place
+    order = 0
+    waiting: list[_Waiting] = [(0.0, 0, 0, None, (), 0.0, 0)]
     for _ in range(_MOST_STEPS):
-        if not heap or len(found) >= _MOST_WAYS:
+        if not waiting or len(found) >= _MOST_WAYS:
             break
-        price, _, at, cells = heappop(heap)
+        price, _, at, read, others, base, first = heappop(waiting)
+        if others:  # the next dearer one from the same place
+            heappush(waiting, _next(others, base, first, read[0]))
         if at < 0:
+            cells = _in_order(read)
             if cells not in seen:
                 seen.add(cells)
                 found.append((price, list(cells)))
             continue
         if at not in begun:
-            begun[at] = list(_cells_at(text, at, dialect))
-        for extra, cell, behind in begun[at]:
-            heappush(heap, (price + extra, next(order), behind, (*cells, cell)))
+            begun[at] = sorted(
+                (extra, number, cell, behind)
+                for number, (extra, cell, behind) in enumerate(_cells_at(text, at, dialect), 1)
+            )
+        heappush(waiting, _next(begun[at], price, order, read))
+        order += len(begun[at])
     return found
+
+
+def _next(steps: Sequence[_Step], price: float, order: int, read: _Cells) -> _Waiting:
+    """The cheapest of some steps from a place that was reached for `price`, and the others."""
+    extra, number, cell, behind = steps[0]
+    return price + extra, order + number, behind, (read, cell), steps[1:], price, order
+
+
+def _in_order(read: _Cells) -> tuple[str, ...]:
+    cells = []
+    while read is not None:
+        read, cell = read
+        cells.append(cell)
+    return tuple(reversed(cells))
 
 
 def parted(text: str, dialect: RawDialect, width: int) -> list[Way]:

@@ -10,10 +10,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from pipeline.formats.raw.celltypes import CODE, EMPTY, NUMBER, OTHER, TEXT, TYPED, WORD, kind_of
+from pipeline.formats.raw.celltypes import (
+    CODE,
+    EMPTY,
+    NUMBER,
+    OTHER,
+    TEXT,
+    TYPED,
+    WORD,
+    kind_of,
+    nines_of,
+)
 from pipeline.formats.raw.dialect import RawDialect
-from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
+from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.records import Records
 
 EVEN = ",;\t|^~#\x1f¦§\x01"
 """Marks that part cells in many files: evenly often in most lines, they are hardly chance."""
@@ -23,6 +35,7 @@ _JUDGED_COLUMNS = 40
 _USUAL = {",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, " ": 0.6, "": 0.62, ":": 0.55}
 _RARE = set("#*&!@%$+<>?=/")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
+_BRACKET = re.compile(r"[()\[\]{}]")
 _ONE = 0.14
 _NEARLY = 0.999  # beyond what rounding can do
 _NAMED_AS_ONE = 0.3  # a first line of one word names one column, however many words stand below
@@ -44,44 +57,58 @@ class Score:
     typed: float
     alike: float
     rows: int
-    records: tuple[tuple[str, ...], ...] = ()
 
 
 def score(dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None = None) -> Score:
     """Judge one dialect on a sample; `rivals`: marks that stand evenly, and in what share of it."""
-    found = score_if(dialect, lines, rivals, 0.0)
-    return Score(dialect, 0.0, 1, 0.0, 0.0, 0.0, 0.0, 0) if found is None else found
+    return Reading(dialect, lines).score(rivals)
 
 
-def score_if(
-    dialect: RawDialect, lines: Lines, rivals: Mapping[str, float] | None, least: float
-) -> Score | None:
-    """The same, or None for less than `least`: cells are only looked at where it can be reached."""
-    records = [record for record in Lexer(dialect).records(lines) if not record.blank]
-    if not records:
-        return None
-    width = _width(records)
-    even = _evenness(records, width)
-    legal = _legality(records, dialect, lines)
-    rows = [record.cells for record in records if len(record.cells) == width and not record.broken]
-    judged = rows if len(rows) <= _JUDGED_ROWS else rows[:: len(rows) // _JUDGED_ROWS + 1]
-    several = (width - 1) / width if width > 1 else _alone(judged)
-    if width == 1 and dialect.delimiter is not None:
-        several *= 0.5
-    most = even * legal * several * _prior(dialect.delimiter, headed=True)  # every cell at its best
-    if most < least * _NEARLY:
-        return None
-    marks = _challengers(rivals or {}, dialect, whole=len(rows) == len(records) and width > 1)
-    typed, alike, hollow, headed = _cells(judged, width, marks, dialect.delimiter)
-    total = even * legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow) * several
-    if dialect.delimiter in (" ", ""):
-        total *= even * even  # the words of a text differ in number
-        if width > 1 and len(records[0].cells) == 1 and kind_of(records[0].cells[0]) == WORD:
-            total *= _NAMED_AS_ONE
-    headed = headed and len(rows) == len(records)
-    total *= _prior(dialect.delimiter, headed=headed) * (1 - 0.05 * _spaced(judged))
-    sample = tuple(tuple(row) for row in judged[:30])
-    return Score(dialect, total, width, even, legal, typed, alike, len(records), sample)
+class Reading:
+    """A sample under one dialect. most: no score of it exceeds that, whatever the cells are."""
+
+    def __init__(self, dialect: RawDialect, lines: Lines) -> None:
+        self.dialect = dialect
+        records = Records.of(dialect, lines)
+        self._records = records = records.without(records.blanks())
+        self.most = 0.0
+        if not records:
+            return
+        self._width = width = _width(records)
+        self._even = _evenness(records, width)
+        self._legal = _legality(records, dialect, lines)
+        broken = set(records.broken())
+        self._rows = rows = [
+            cells
+            for at, cells in enumerate(records.cells)
+            if len(cells) == width and at not in broken
+        ]
+        self._judged = rows if len(rows) <= _JUDGED_ROWS else rows[:: len(rows) // _JUDGED_ROWS + 1]
+        self._several = (width - 1) / width if width > 1 else _alone(self._judged)
+        if width == 1 and dialect.delimiter is not None:
+            self._several *= 0.5
+        usual = _prior(dialect.delimiter, headed=True)
+        self.most = self._even * self._legal * self._several * usual / _NEARLY
+
+    def score(self, rivals: Mapping[str, float] | None = None) -> Score:
+        """The score, for which the cells are looked at."""
+        dialect, records, width, rows = self.dialect, self._records, 0, 0
+        if not records:
+            return Score(dialect, 0.0, 1, 0.0, 0.0, 0.0, 0.0, 0)
+        width, rows, even = self._width, len(self._rows), self._even
+        whole = rows == len(records)
+        marks = _challengers(rivals or {}, dialect, whole=whole and width > 1)
+        typed, alike, hollow, headed = _cells(self._judged, width, marks, dialect.delimiter)
+        total = even * self._legal * typed * (0.5 + 0.5 * alike) * (1 - 0.8 * hollow)
+        total *= self._several
+        if dialect.delimiter in (" ", ""):
+            total *= even * even  # the words of a text differ in number
+            first = records.cells[0]
+            if width > 1 and len(first) == 1 and kind_of(first[0]) == WORD:
+                total *= _NAMED_AS_ONE
+        usual = _prior(dialect.delimiter, headed=headed and whole)
+        total *= usual * (1 - 0.05 * _spaced(self._judged))
+        return Score(dialect, total, width, even, self._legal, typed, alike, len(records))
 
 
 def _challengers(
@@ -100,44 +127,45 @@ def _challengers(
     return usual, "".join(mark for mark in marks if mark not in EVEN)
 
 
-def _width(records: Sequence[RawRecord]) -> int:
-    counts = Counter(len(record.cells) for record in records if not record.broken)
-    if not counts:
-        return 1
+def _width(records: Records) -> int:
+    counts = Counter(records.widths)
+    counts.subtract(records.widths[at] for at in records.broken())
     most = max(counts.values())
-    wide = [width for width, count in counts.items() if width > 1 and count >= 0.6 * most]
+    wide = [width for width, count in counts.items() if width > 1 and count >= 0.6 * most > 0]
     return max(wide, key=lambda width: (counts[width] * (width - 1) / width, width), default=1)
 
 
-def _evenness(records: Sequence[RawRecord], width: int) -> float:
+def _evenness(records: Records, width: int) -> float:
     """Share of rows as wide as the table, between the first and the last of them."""
-    fits = [len(record.cells) == width for record in records]
-    if True not in fits:
+    widths = records.widths
+    counts, count = Counter(widths), len(widths)
+    if not counts[width]:
         return 0.0
-    first, last = fits.index(True), len(fits) - 1 - fits[::-1].index(True)
+    first, last = widths.index(width), count - 1 - widths[::-1].index(width)
     span = last + 1 - first
-    inside = sum(fits) / span * min(1.0, 3 * span / len(fits))
-    if sum(fits) == 1 and len(fits) > 2:
+    inside = counts[width] / span * min(1.0, 3 * span / count)
+    if counts[width] == 1 and count > 2:
         inside = 0.0  # a single record proves no width
-    outside = sum(fits) / len(fits)
-    near = sum(abs(len(record.cells) - width) <= 1 for record in records) / len(records)
+    outside = counts[width] / count
+    near = (counts[width - 1] + counts[width] + counts[width + 1]) / count
     even = 0.55 * inside + 0.35 * outside + 0.1 * near
-    above = len(records[first - 1].cells) if first else width
+    above = widths[first - 1] if first else width
     return even if above in (1, width) else 0.93 * even  # the header has another width
 
 
-def _legality(records: Sequence[RawRecord], dialect: RawDialect, lines: Lines) -> float:
+def _legality(records: Records, dialect: RawDialect, lines: Lines) -> float:
     """Falls with rows whose quotes break the grammar, and with lines swallowed by quoted cells."""
     quote = dialect.quote
     if quote is None:
         return 1.0
     count = len(records)
-    broken = sum(record.broken for record in records)
-    stray = sum(record.stray for record in records)
-    quoted = sum(record.quoted for record in records)
+    closer = records.special.values()
+    broken = sum(record.broken for record in closer)
+    stray = sum(record.stray for record in closer)
+    quoted = sum(records.quoted.values())
     if not quoted:
         return 0.6
-    swallowed = sum(record.lines - 1 for record in records if record.lines > 1)
+    swallowed = sum(record.lines - 1 for record in closer)
     clean = 1 - 0.7 * min(1.0, broken / count) - 0.1 * min(1.0, stray / (quoted + stray))
     if swallowed:
         clean -= 0.15 * swallowed / max(1, len(lines.texts))
@@ -159,31 +187,40 @@ def _cells(
     alike: list[float] = []
     hollow = 0
     headed = False
-    columns = range(min(width, _JUDGED_COLUMNS))
-    for at in columns:
-        found = [_judge(row[at], rivals, delimiter) for row in rows]
-        kinds = Counter(found)
-        empty = kinds.pop(EMPTY, 0)
-        filled = len(rows) - empty
+    columns = min(width, _JUDGED_COLUMNS)
+    kinds = _kinds(rows, columns, rivals, delimiter)
+    for at in range(columns):
+        found = kinds[at::columns]
+        filled = len(rows) - found.count(EMPTY)
         if not filled:
             hollow += 1
             continue
         total += filled
-        known += filled - kinds[OTHER] - 0.08 * kinds[TEXT]
-        alike.append(_likeness(kinds, filled, headed=found[0] in _NAMES))
-        values = sum(kinds[kind] for kind in TYPED)
-        headed = headed or (found[0] in _NAMES and filled > 2 and values == filled - 1)
+        known += filled - found.count(OTHER) - 0.08 * found.count(TEXT)
+        values = [found.count(kind) for kind in TYPED]
+        named = found[0] in _NAMES
+        alike.append(_likeness(values, found.count(OTHER), filled, headed=named))
+        headed = headed or (named and filled > 2 and sum(values) == filled - 1)
     if not total:
         return 0.1, 0.0, 1.0, False
     share = max(0.0, known / total)
-    return 0.02 + 0.98 * share * share, sum(alike) / len(alike), hollow / len(columns), headed
+    return 0.02 + 0.98 * share * share, sum(alike) / len(alike), hollow / columns, headed
 
 
-def _likeness(kinds: Counter[str], filled: int, *, headed: bool) -> float:
-    typed = max((kinds[kind] for kind in TYPED), default=0)
-    textual = filled - sum(kinds[kind] for kind in TYPED) - kinds[OTHER]
+def _kinds(
+    rows: Sequence[Sequence[str]], columns: int, rivals: tuple[str, str], delimiter: str | None
+) -> str:
+    """A letter for the kind of each cell, row by row: digits do not matter, so few are judged."""
+    shapes = nines_of([*chain.from_iterable(row[:columns] for row in rows)])
+    judged = {shape: _judge(shape, rivals, delimiter) for shape in set(shapes)}
+    return "".join(map(judged.__getitem__, shapes))
+
+
+def _likeness(values: Sequence[int], others: int, filled: int, *, headed: bool) -> float:
+    """values: how many cells are of each kind of value; others: how many are of no kind."""
+    textual = filled - sum(values) - others
     header = 1 if filled > 3 or (headed and filled > 1) else 0  # the header is no value
-    return min(1.0, (max(typed, textual) + header) / filled)
+    return min(1.0, (max(*values, textual) + header) / filled)
 
 
 def _judge(cell: str, rivals: tuple[str, str], delimiter: str | None) -> str:
@@ -221,6 +258,8 @@ def _as_row(rows: Sequence[Sequence[str]]) -> bool:
 
 def _whole(text: str) -> bool:
     """False when brackets open in one cell and close in another."""
+    if _BRACKET.search(text) is None:
+        return True
     return all(text.count(left) == text.count(right) for left, right in _BRACKETS)
 
 

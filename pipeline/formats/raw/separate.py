@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pipeline.formats.raw.choose import choose
 from pipeline.formats.raw.columns import models_of
 from pipeline.formats.raw.headers import could_be_names, judge
-from pipeline.formats.raw.lexer import Lexer, Lines
+from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.raw.records import Records
 
 _LEAST_LINES = 4  # a header and three rows
 _SURE = 0.45
@@ -33,7 +34,7 @@ def _is_table(lines: Lines, run: Sequence[int]) -> bool:
     best = choice.best
     if best.width < 2 or best.even < 1.0 or choice.confidence < _SURE:
         return False
-    records = [record.cells for record in Lexer(best.dialect).records(part)]
+    records = Records.of(best.dialect, part).cells
     if any(len(cells) != best.width for cells in records) or not could_be_names(records[0]):
         return False
     verdict = judge(records[0], models_of(records[1:], best.width))

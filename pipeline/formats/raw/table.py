@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
 from pipeline.formats.raw.celltypes import EMPTY, TEXT, WORD, kind_of
 from pipeline.formats.raw.columns import ColumnModel, models_of
@@ -19,8 +20,9 @@ from pipeline.formats.raw.heads import (
     main_width,
     without_remarks,
 )
-from pipeline.formats.raw.lexer import Lexer, Lines, RawRecord
+from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.mending import Mender
+from pipeline.formats.raw.records import Records
 from pipeline.formats.raw.secondtable import second_table, table_below
 from pipeline.formats.raw.tableparts import (
     RawTable,
@@ -35,7 +37,7 @@ from pipeline.formats.raw.tableparts import (
 )
 
 _COMMENT = ("#", "//", "--", "%", "!", "*")
-_OTHER_QUOTES = ("'", "`", '"')
+_OTHER_QUOTES = frozenset("'`\"")
 _AHEAD = 8
 _COUNTED = 200
 _JUDGED = 200  # records below a line tell whether it is a header
@@ -49,18 +51,20 @@ class TableFinder:
     ) -> None:
         self._lines = lines
         self._dialect = dialect
-        every, remarks = without_remarks(list(Lexer(dialect).records(lines, start)), lines, width)
-        self._remarks = [record.line + 1 for record in remarks]
-        blanks = [record.blank for record in every]
+        records = Records.of(dialect, lines, start)
+        every, remarks = without_remarks(records, lines, width)
+        self._remarks = [line + 1 for line in remarks]
+        blanks = every.blanks()
         self._blank = sum(blanks)
-        self._records = [record for record, blank in zip(every, blanks, strict=True) if not blank]
+        self._records = records = every.without(blanks)
         self._gaps = gaps(blanks)
-        self.width = main_width(self._records) if width is None else width
-        self._fits = [
-            len(record.cells) == self.width and not record.broken for record in self._records
-        ]
+        self.width = main_width(records) if width is None else width
+        self._fits = [many == self.width for many in records.widths]
+        for at in records.broken():
+            self._fits[at] = False
+        self._stray = {at for at, record in records.special.items() if record.stray}
         if width is None:
-            comments = leading_comments(self._records, lines, self.width)
+            comments = leading_comments(records, lines, self.width)
             self._fits[:comments] = [False] * comments
 
     def find(self, *, headed: bool = True) -> RawTable:
@@ -75,11 +79,7 @@ class TableFinder:
         if headed:
             first = header_below(self._records, self._fits, self._gaps, first, last)
         last, others = self._cut(first, last)
-        body = [
-            self._records[at].cells
-            for at in range(first, last + 1)
-            if self._fits[at] and not self._records[at].stray
-        ] or [self._records[at].cells for at in range(first, last + 1) if self._fits[at]]
+        body = self._body(first, last)
         learn = body[1:] if len(body) > 1 else body
         mender = Mender(self._dialect, learn[-400:] if len(learn) > 3 else learn, self.width)
         table = RawTable(self.width, None, [], [], blank=self._blank, others=others)
@@ -92,19 +92,29 @@ class TableFinder:
         trim(table)
         return table
 
+    def _body(self, first: int, last: int) -> list[list[str]]:
+        """The records as wide as the table, those without stray quotes if there are any."""
+        cells, fits = self._records.cells[first : last + 1], self._fits[first : last + 1]
+        plain = fits
+        if self._stray:
+            plain = [fit and at not in self._stray for at, fit in enumerate(fits, first)]
+        return [*compress(cells, plain)] or [*compress(cells, fits)]
+
     # where the table begins and ends
 
     def _extent(self) -> tuple[int, int]:
         fits = self._fits
         if True not in fits:
             return 0, len(fits) - 1
-        places = [at for at, fit in enumerate(fits) if fit]
-        firsts = (at for at in places if share_of(fits[at : at + _AHEAD]) >= 0.5)
+        count = len(fits)
+        firsts = (at for at in range(count) if fits[at] and share_of(fits[at : at + _AHEAD]) >= 0.5)
         lasts = (
-            at for at in reversed(places) if share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
+            at
+            for at in range(count - 1, -1, -1)
+            if fits[at] and share_of(fits[max(0, at + 1 - _AHEAD) : at + 1]) >= 0.5
         )
-        first = next(firsts, places[0])
-        return first, max(first, next(lasts, places[-1]))
+        first = next(firsts, fits.index(True))
+        return first, max(first, next(lasts, count - 1 - fits[::-1].index(True)))
 
     def _without_sparse_head(self, first: int, last: int) -> int:
         """Leave out leading records that are as wide as the table and nearly empty."""
@@ -115,7 +125,7 @@ class TableFinder:
             return titled
         usual = self._usual_filled(first, last)
         while first < last:
-            filled = count_filled(self._records[first].cells)
+            filled = count_filled(self._records.cells[first])
             if filled > 1 or usual < 2.5 or not self._fits[first]:
                 break
             first += 1
@@ -129,7 +139,7 @@ class TableFinder:
     def _usual_filled(self, first: int, last: int) -> float:
         step = (last - first) // _COUNTED + 1
         counts = sorted(
-            count_filled(self._records[at].cells) for at in range(first, last + 1, step)
+            count_filled(self._records.cells[at]) for at in range(first, last + 1, step)
         )
         return counts[len(counts) // 2] if counts else 0
 
@@ -148,11 +158,11 @@ class TableFinder:
         above = self._header_above(first, models, mender) if self.width > 1 else None
         if above is not None:
             table.header_lines, table.header = [self._line(first - 1)], placed(above, models)
-            table.closing = len(self._records[first - 1].cells) == self.width - 1
+            table.closing = len(self._records.cells[first - 1]) == self.width - 1
             return first
         if not self._fits[first]:
             return first
-        cells = self._records[first].cells
+        cells = self._records.cells[first]
         if not rows:
             named = could_be_names(cells)
             table.header_lead = 0.4
@@ -167,14 +177,14 @@ class TableFinder:
         group = [first - 1] if self._is_group_row(first - 1) else []
         places = [*group, *range(first, first + count)]
         table.header_lines = [self._line(at) for at in places]
-        table.header = join([self._records[at].cells for at in places], self.width)
+        table.header = join([self._records.cells[at] for at in places], self.width)
         table.header = mender.unquoted(table.header) or table.header
         return first + count
 
     def _learned(self, first: int, last: int) -> list[list[str]]:
-        head = self._records[first].cells
-        rows = [self._records[at].cells for at in range(first + 1, last + 1) if self._fits[at]]
-        rows = [row for row in rows if row != head]
+        head = self._records.cells[first]
+        cells = self._records.cells[first + 1 : last + 1]
+        rows = [row for row in compress(cells, self._fits[first + 1 : last + 1]) if row != head]
         return rows[3:] if len(rows) > 8 else rows
 
     def _header_above(
@@ -184,7 +194,7 @@ class TableFinder:
         if first == 0 or self._gaps[first] or not models:
             return None
         record = self._records[first - 1]
-        here = judge(self._records[first].cells, models)
+        here = judge(self._records.cells[first], models)
         if here.is_header and here.names >= 1 and here.data == 0:
             return None
         names = mended_names(record, self._lines, self._dialect, self.width)
@@ -199,7 +209,7 @@ class TableFinder:
         """A line above the header that names groups of columns: `,,Blood,,Urine`."""
         if at < 0 or not self._fits[at]:
             return False
-        cells = self._records[at].cells
+        cells = self._records.cells[at]
         if next((cell for cell in cells if cell.strip()), "").rstrip().endswith(":"):
             return False
         return count_filled(cells) >= 2 and could_be_names(cells) and not self._gaps[at + 1]
@@ -211,35 +221,60 @@ class TableFinder:
 
     def _rows(self, table: RawTable, data: int, last: int, mender: Mender) -> int:
         """Collect the rows; returns the index behind the last one."""
-        names = None if table.header is None else [name.strip() for name in table.header]
         last = self._without_footer(table, data, last)
-        for at in range(data, last + 1):
-            record = self._records[at]
-            if self._fits[at] and not (record.stray and mender.doubts(record)):
-                if names and self._repeats(record.cells, names):
-                    table.repeated.append(self._line(at))
-                elif at == data and is_rule(record.cells):
-                    table.comments.append(self._line(at))
-                else:
-                    self._row(table, record, mender)
-            else:
-                self._odd_row(table, at, mender)
+        at = data
+        for place in self._closer(table, data, last) if data <= last else []:
+            self._plain_rows(table, at, place)
+            self._row(table, place, data, mender)
+            at = place + 1
+        self._plain_rows(table, at, last + 1)
         return last + 1
+
+    def _closer(self, table: RawTable, data: int, last: int) -> list[int]:
+        """The records from `data` to `last` that may be more, or other, than a row as it stands."""
+        cells, fits = self._records.cells[data : last + 1], self._fits[data : last + 1]
+        found = {data, *(at for at in self._stray if data <= at <= last)}
+        if False in fits:
+            found.update(at for at, fit in enumerate(fits, data) if not fit)
+        found.update(
+            at
+            for at, row in enumerate(cells, data)
+            if row[0][:1] in _OTHER_QUOTES or row[-1][-1:] in _OTHER_QUOTES
+        )
+        name = "" if table.header is None else table.header[0].strip()
+        firsts = [row[0] for row in cells]
+        if table.header is not None and name in "\n".join(firsts):
+            found.update(at for at, first in enumerate(firsts, data) if first.strip() == name)
+        return sorted(found)
+
+    def _plain_rows(self, table: RawTable, first: int, end: int) -> None:
+        """Rows that stand as they are."""
+        if first < end:
+            table.rows += self._records.cells[first:end]
+            table.last_line = self._behind(end - 1)
+
+    def _row(self, table: RawTable, at: int, data: int, mender: Mender) -> None:
+        """One record among the rows: a row, or what is none."""
+        cells = self._records.cells[at]
+        doubted = at in self._stray and mender.doubts(self._records[at])
+        if not self._fits[at] or doubted:
+            self._odd_row(table, at, mender)
+        elif table.header and self._repeats(cells, [name.strip() for name in table.header]):
+            table.repeated.append(self._line(at))
+        elif at == data and is_rule(cells):
+            table.comments.append(self._line(at))
+        else:
+            found = None
+            if cells[0][:1] in _OTHER_QUOTES or cells[-1][-1:] in _OTHER_QUOTES:
+                found = mender.unquoted(cells)
+            if found is not None:
+                table.mended.append(self._line(at))
+            table.rows.append(cells if found is None else found)
+            table.last_line = self._behind(at)
 
     @staticmethod
     def _repeats(cells: Sequence[str], names: Sequence[str]) -> bool:
         return cells[0].strip() == names[0] and [cell.strip() for cell in cells] == names
-
-    def _row(self, table: RawTable, record: RawRecord, mender: Mender) -> None:
-        """A row as wide as the table."""
-        cells = record.cells
-        if cells[0][:1] in _OTHER_QUOTES or cells[-1][-1:] in _OTHER_QUOTES:
-            found = mender.unquoted(cells)
-            if found is not None:
-                table.mended.append(record.line + 1)
-                cells = found
-        table.rows.append(cells)
-        table.last_line = record.line + record.lines
 
     def _odd_row(self, table: RawTable, at: int, mender: Mender) -> None:
         record = self._records[at]
@@ -265,9 +300,9 @@ class TableFinder:
         if self.width < 2 or last <= data:
             return last
         rows = range(data, last + 1, (last - data) // _COUNTED + 1)
-        least = sorted(count_filled(self._records[at].cells) for at in rows)[len(rows) // 10]
+        least = sorted(count_filled(self._records.cells[at]) for at in rows)[len(rows) // 10]
         end = last
-        while end > data and self._is_footer(self._records[end].cells, least):
+        while end > data and self._is_footer(self._records.cells[end], least):
             end -= 1
         end = min(end, self._before_notes(data, last), self._before_misfits(data, last))
         table.footer += [self._line(at) for at in range(end + 1, last + 1)]
@@ -277,7 +312,7 @@ class TableFinder:
         """Index of the last row before an empty one behind which all records are nearly empty."""
         usual = self._usual_filled(data, last)
         at = last
-        while at > data and count_filled(self._records[at].cells) <= 1:
+        while at > data and count_filled(self._records.cells[at]) <= 1:
             if self._gaps[at] and usual >= max(3, 0.5 * self.width):
                 return at - 1
             at -= 1
@@ -289,9 +324,9 @@ class TableFinder:
         gap = next((at for at in range(last, lowest, -1) if self._gaps[at]), None)
         if gap is None:
             return last
-        above = [self._records[at].cells for at in range(max(data, gap - _JUDGED), gap)]
+        above = [self._records.cells[at] for at in range(max(data, gap - _JUDGED), gap)]
         models = models_of([row for row in above if len(row) == self.width], self.width)
-        below = [self._records[at].cells for at in range(gap, last + 1)]
+        below = [self._records.cells[at] for at in range(gap, last + 1)]
         return gap - 1 if all(is_setting(cells, models) for cells in below) else last
 
     def _is_footer(self, cells: Sequence[str], least: int) -> bool:
@@ -337,4 +372,9 @@ class TableFinder:
         return abs(len(cells) - self.width) <= 1 and len(cells) > 1
 
     def _line(self, at: int) -> int:
-        return self._records[at].line + 1
+        return self._records.line[at] + 1
+
+    def _behind(self, at: int) -> int:
+        """The last line of a record, 1 for the file's first."""
+        special = self._records.special.get(at)
+        return self._records.line[at] + (1 if special is None else special.lines)

@@ -13,6 +13,7 @@ from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.headerline import names_in
 from pipeline.formats.raw.headers import could_be_names
 from pipeline.formats.raw.lexer import Lines, RawRecord
+from pipeline.formats.raw.records import Records
 
 _SUM_WORDS = """
 total totals subtotal sum count average mean summe gesamt gesamtsumme insgesamt anzahl
@@ -76,13 +77,15 @@ def gaps(blanks: Sequence[bool]) -> list[bool]:
     return [before for before, blank in zip(above, blanks, strict=False) if not blank]
 
 
-def usual_width(records: Sequence[RawRecord]) -> int:
+def usual_width(records: Records) -> int:
     """How many cells most records have, one cell counting little."""
-    counts = Counter(len(record.cells) for record in records if not record.broken)
+    counts = Counter(records.widths)
+    counts.subtract(records.widths[at] for at in records.broken())
+    counts = +counts
     if not counts:
-        return max((len(record.cells) for record in records), default=1)
-    if max(counts.values()) == 1 and _names_all(records[0].cells):
-        return len(records[0].cells)  # no two are alike: the names tell
+        return max(records.widths, default=1)
+    if max(counts.values()) == 1 and _names_all(records.cells[0]):
+        return records.widths[0]  # no two are alike: the names tell
     wide = {width: count for width, count in counts.items() if width > 1}
     if not wide or max(wide.values()) * 3 < counts[1]:
         return max(counts, key=lambda width: (counts[width], width))
