@@ -141,6 +141,10 @@ class CodeEvidence:
             "unknown_share": share,
         }
 
+    def key(self) -> tuple[object, ...] | None:
+        """All of it as numbers; None where there are unknown spellings besides."""
+        return None if self._unknown else (self._counts["values"],)
+
     def unknown_spellings(self) -> list[tuple[str, int]]:
         """Distinct texts in no code with their counts, most frequent first, at most 50."""
         return sorted(self._unknown.items(), key=lambda item: (-item[1], item[0]))

@@ -271,6 +271,9 @@ def fold_array(values: pa.StringArray) -> pa.StringArray:
     return read_distinct(values, fold).spread(lambda folded: folded, pa.string())
 
 
+_COUNTED = ("values", "missing", "not-ascii", "damaged", "repairable")
+
+
 class TextEvidence:
     """What the texts of one column show: how many there are, and how many are damaged."""
 
@@ -289,6 +292,11 @@ class TextEvidence:
             if len(damaged):
                 undone = read_distinct(values.take(pa.array(damaged)), repaired)
                 self.counts["repairable"] += undone.count(lambda text: text is not None)
+
+    def key(self) -> tuple[object, ...]:
+        """All of it as numbers, equal for what shows the same."""
+        counts = self.counts
+        return tuple([counts[name] for name in _COUNTED])
 
     def merge(self, other: TextEvidence) -> None:
         """Add what `other` saw."""
