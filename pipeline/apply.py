@@ -193,16 +193,20 @@ class Applier:
 
     def _check(self, sheet: Sheet, records: Rows) -> None:
         for described in self._contract.fields:
-            refused = sheet.has_error(frozenset({described.name}))
-            values = sheet.numbers.get(described.name, sheet.column(described))
+            name = described.name
+            values = sheet.numbers.get(name)
+            values = sheet.column(described) if values is None else values
+            refused = sheet.has_error(frozenset({name})) if values.null_count else None
             for violation in check_field(described, values):
                 rows = violation.rows
-                if violation.code is RowCode.REQUIRED:
+                if violation.code is RowCode.REQUIRED and refused is not None:
                     rows = rows[~refused[rows]]
                 _note(sheet, violation, rows)
-            if described.name in self._contract.primary_key and not described.constraints.required:
+            if refused is None or described.constraints.required:
+                continue
+            if name in self._contract.primary_key:
                 empty = np.flatnonzero(np.asarray(values.is_null()) & ~refused)
-                sheet.refuse(empty, described.name, RowCode.REQUIRED)
+                sheet.refuse(empty, name, RowCode.REQUIRED)
         self._check_measures(sheet, records)
         self._check_formulas(sheet)
         self._check_references(sheet)

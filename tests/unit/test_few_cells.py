@@ -21,7 +21,8 @@ from pipeline.formats.base import ReadAs
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.raw.choose import choose, likeliest
 from pipeline.formats.raw.lexer import Lines
-from pipeline.formula.evaluate import Moment, broken_rows
+from pipeline.formula.evaluate import ARROW_TYPES, Moment, broken_rows
+from pipeline.formula.few import answer_of, broken_few
 from pipeline.formula.language import Column, parse_check
 from pipeline.formula.terms import Kind
 from pipeline.kinds import _convert_identifiers
@@ -185,7 +186,13 @@ def test_a_few_dates_written_alike_are_what_many_are(
 @settings(deadline=None, max_examples=40)
 @given(cells=cells_of_a_column)
 def test_few_cells_break_the_rules_that_many_break(cells: list[str | None]) -> None:
-    rules = {"pattern": "[A-Za-z]{1,3}[0-9]?", "minLength": 2, "maxLength": 5, "required": True}
+    rules = {
+        "pattern": "[A-Za-z]{1,3}[0-9]?",
+        "minLength": 2,
+        "maxLength": 5,
+        "required": True,
+        "enum": ["F", "33501", "x"],
+    }
     told = Field.model_validate({"name": "f", "type": "string", "constraints": rules})
     assert _broken(told, pa.array(cells, pa.string())) == _broken(told, many(cells), len(cells))
 
@@ -221,17 +228,55 @@ def _broken(
     return {rule: rows for rule, rows in found.items() if rows}
 
 
-@settings(deadline=None, max_examples=40)
-@given(days=st.lists(st.none() | st.dates(), min_size=1, max_size=9))
-def test_few_rows_answer_a_formula_as_many_do(days: list[datetime.date | None]) -> None:
+_FIELDS = {
+    "born": Kind.DATE,
+    "died": Kind.DATE,
+    "seen": Kind.TIME,
+    "weight": Kind.NUMBER,
+    "sign": Kind.TEXT,
+    "fasting": Kind.YES_NO,
+}
+_FORMULAS = [
+    "age(born) < 40",
+    "born <= today()",
+    "died >= born and not fasting",
+    "died is null or died >= born",
+    "age(born) >= 0 and born > '1990-01-01' or sign = 'x'",
+    "seen <= now() and (weight > 2.5 or weight is null)",
+    "not (weight <= 2.5 or fasting = true) and length(sign) != 2",
+    "sign in ('x', 'é', 'xé') or sign < 'y' and fasting",
+    "weight * 2 > 5 or sign is not null",
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none() | st.dates(),
+            st.none() | st.dates(),
+            st.none() | st.datetimes(timezones=st.just(datetime.UTC)),
+            st.none() | st.floats(allow_nan=False),
+            st.none() | st.sampled_from(["", "x", "é", "xé", "\U0001f600", "zz"]),
+            st.none() | st.booleans(),
+        ),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_few_rows_answer_a_formula_as_many_do(rows: list[tuple[Any, ...]]) -> None:
     moment = Moment.at(1_772_000_000.0)
-    values = pa.array(days, pa.date32())
-    more = pa.concat_arrays([values] * (1 + FEW // len(values)))
-    for formula in ("age(born) < 40", "born <= today()", "age(born) >= 0 and born > '1990-01-01'"):
-        rule = parse_check(formula, {"born": Column(Kind.DATE)})
-        few = broken_rows(rule, {"born": values}, moment).tolist()
-        all_of_them = broken_rows(rule, {"born": more}, moment).tolist()
-        assert few == [row for row in all_of_them if row < len(values)]
+    columns = {
+        name: pa.array(values, ARROW_TYPES[kind])
+        for (name, kind), values in zip(_FIELDS.items(), zip(*rows, strict=True), strict=True)
+    }
+    for formula in _FORMULAS:
+        rule = parse_check(formula, {name: Column(kind) for name, kind in _FIELDS.items()})
+        answer = answer_of(rule)
+        assert (answer is None) is ("*" in formula)
+        if answer is not None:
+            few = {name: column.to_pylist() for name, column in columns.items()}
+            assert broken_few(answer, few, moment) == broken_rows(rule, columns, moment).tolist()
 
 
 @settings(deadline=None, max_examples=60)
