@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ import pyarrow.compute as pc
 from pipeline.contract.loading import Contract, Field
 from pipeline.kinds import Converter, codeset_of, converter_of, kind_of, phrases_of
 from pipeline.mapping.sourcewords import NO_WORDS, SourceWords
+from pipeline.same import remembered
 from pipeline.standardize.base import Converted, Question
 from pipeline.standardize.codes import CodeEvidence, CodeSet
 from pipeline.standardize.dates import DateEvidence, decide_dates
@@ -92,8 +95,8 @@ Counts = tuple[object, ...] | None
 
 def inspector_of(described: Field, setting: Setting) -> Inspector:
     """A fresh evidence collector for one column."""
-    kind = _kind_inspector(described, setting)
-    return _Texts(kind, described, setting) if described.type == "string" else kind
+    make = _maker(described, setting)
+    return _Texts(make(), described, setting) if described.type == "string" else make()
 
 
 def settled(inspector: Inspector, described: Field, setting: Setting) -> Settled:
@@ -116,30 +119,32 @@ def settled(inspector: Inspector, described: Field, setting: Setting) -> Settled
 _known_settled: dict[tuple[int, int, object], tuple[Settled, Field, Setting]] = {}
 
 
-def _kind_inspector(described: Field, setting: Setting) -> Inspector:
+@remembered(1_024)
+def _maker(described: Field, setting: Setting) -> Callable[[], Inspector]:
+    """What makes an inspector of the field's kind."""
     match kind_of(described):
         case "date" | "datetime":
-            return _Dates(described, setting)
+            return partial(_Dates, described, setting)
         case "number" | "integer":
-            return _Numbers(described, setting)
+            return partial(_Numbers, described, setting)
         case "category" | "code":
-            return _Codes(described, codeset_of(described, setting.contract), setting)
+            return partial(_Codes, described, codeset_of(described, setting.contract), setting)
         case "us-state":
-            return _Codes(described, us_states(), setting)
+            return partial(_Codes, described, us_states(), setting)
         case "range":
-            return _Ranges(setting)
+            return partial(_Ranges, setting)
         case "identifier" | "npi" | "loinc" | "luhn":
-            return _Identifiers(setting)
+            return partial(_Identifiers, setting)
         case "ucum-unit":
-            return _Units(setting)
+            return partial(_Units, setting)
         case "boolean":
-            return _Booleans(described, setting)
+            return partial(_Booleans, described, setting)
         case "email" | "postal-code-us" | "phone":
-            return _Parsed(converter_of(described, setting.contract, {}))
+            return partial(_Parsed, converter_of(described, setting.contract, {}))
         case "text" if described.name in setting.contract.primary_key:
-            return _Identifiers(setting)
+            return partial(_Identifiers, setting)
         case _:
-            return _Anything()
+            return _Anything
 
 
 class _Dates:
