@@ -18,9 +18,11 @@ from pipeline.check import check_field
 from pipeline.contract.loading import Field
 from pipeline.errors import ContentError
 from pipeline.formats.base import ReadAs
+from pipeline.formats.cells import _few_cells, _parsable, _read_arrow
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.raw.choose import choose, likeliest
 from pipeline.formats.raw.lexer import Lines
+from pipeline.formats.structure import Block
 from pipeline.formula.evaluate import ARROW_TYPES, Moment, broken_rows
 from pipeline.formula.few import answer_of, broken_few
 from pipeline.formula.language import Column, parse_check
@@ -328,14 +330,17 @@ def test_few_rows_are_written_and_hashed_as_many_are(cells: list[str | None]) ->
     assert rows.dtype == rows_too.dtype == np.int64
 
 
-@settings(deadline=None, max_examples=40)
-@given(rows=st.lists(st.text(alphabet="ab ,\r\ufeffé\x00", max_size=8), min_size=1, max_size=9))
-def test_few_lines_are_split_as_many_are(rows: list[str]) -> None:
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.text(alphabet="ab ,\r\ufeffé\x00", max_size=8), min_size=1, max_size=9),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_few_lines_are_split_as_many_are(rows: list[str], end: str) -> None:
     times = 1 + FEW // len(rows)
-    head = b"name,other\nfirst,row\n"
+    head = f"name,other{end}first,row{end}"
     with tempfile.TemporaryDirectory() as folder:
         few, all_of_them = (
-            _read(Path(folder, name), head + "".join(f"{row}\n" for row in lines).encode())
+            _read(Path(folder, name), (head + "".join(f"{row}{end}" for row in lines)).encode())
             for name, lines in (("few", rows), ("many", rows * times))
         )
     assume(few and all_of_them)
@@ -355,6 +360,46 @@ def _read(path: Path, content: bytes) -> list[list[object]]:
         for into, column in zip(found, [batch.records, *batch.columns], strict=True):
             into += column.tolist()
     return found
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+_CELL = (
+    st.text(alphabet="ab ;'\ufeffé\x00", max_size=4)
+    | st.text(alphabet="ab", min_size=1, max_size=2).map(lambda text: f'{text}"{text}""')
+    | st.text(alphabet='ab,"\n\r é', max_size=4).map(_quoted)
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    rows=st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=9),
+    end=st.sampled_from(["\n", "\r\n"]),
+    is_ended=st.booleans(),
+)
+def test_few_quoted_records_are_split_as_many_are(
+    rows: list[tuple[str, str]], end: str, is_ended: bool
+) -> None:
+    records = [f"{','.join(cells)}{end}".encode() for cells in rows]
+    records[-1] = records[-1] if is_ended else records[-1].removesuffix(end.encode())
+    lines = [
+        record.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") for record in records
+    ]
+    block = Block(
+        text=b"".join(records),
+        starts=np.cumsum([0, *map(len, records)]),
+        first_lines=np.cumsum([0, *lines[:-1]]),
+        lines=sum(lines) + (not is_ended),
+        has_quotes=True,
+    )
+    assume(not block.text.startswith(b"\xef\xbb\xbf"))
+    table, ragged = _read_arrow(_parsable(block), ["0", "1"], ",", block)
+    few = _few_cells(block, 2, b",")
+    assert few is not None
+    assert not ragged
+    assert [one.to_pylist() for one in few] == [one.to_pylist() for one in table.columns]
 
 
 @settings(deadline=None, max_examples=40)
