@@ -124,6 +124,8 @@ def _watch_again(
 ) -> UnitWatch | None:
     """Look at measured values once more when a decimal comma turned up; None when none did."""
     decisions = dict(_decimal_commas(settled))
+    if not decisions:
+        return None
     watch = UnitWatch(contract, words, decisions)
     if not watch.depends_on(decisions):
         return None

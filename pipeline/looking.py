@@ -89,7 +89,7 @@ class Lookers:
         known = cells_in(batch, self._positions[name], *self._rules[name])
         cells = without_faults(known.cells, batch, self._positions[name])
         converted = self._inspectors[name].observe(cells)
-        if cells is known.cells:
+        if converted is not None and cells is known.cells:
             known = KnownCells(known.how, known.cells, known.changed, converted)
         if self._batches == _JUDGED:
             costs[name] = spent_s() - begun_s

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Any
@@ -41,7 +42,7 @@ def _text(value: Any, line: str) -> str:
     if kind is Kept or kind is KeptList:
         return _of_kept(value, line)
     if kind is Written:
-        return str(value.text).replace("\n", line)
+        return _further_in(value.text, line)
     if kind is list or kind is tuple:
         return _array(value, line)
     if value is None or kind is bool:
@@ -49,6 +50,11 @@ def _text(value: Any, line: str) -> str:
     if kind is int or (kind is float and isfinite(value)):
         return repr(value)
     return json.dumps(value, ensure_ascii=False, indent=2).replace("\n", line)
+
+
+@lru_cache(maxsize=64)
+def _further_in(text: str, line: str) -> str:
+    return text.replace("\n", line)
 
 
 def _of_kept(part: Kept | KeptList, line: str) -> str:
