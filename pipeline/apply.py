@@ -24,15 +24,16 @@ from pipeline.check import (
     sentence_of,
 )
 from pipeline.columns import ColumnConverter
-from pipeline.contract.loading import CodeEntry, Contract
+from pipeline.contract.loading import CodeEntry, Contract, Field
 from pipeline.contract.rules import formula_columns
 from pipeline.errors import RowCode
 from pipeline.faults import note_faults, without_faults
+from pipeline.fieldrules import rules_of
 from pipeline.formats.base import KnownCells, TextBatch
 from pipeline.formula.evaluate import Moment
 from pipeline.formula.language import parse_check
 from pipeline.formula.terms import fields_of
-from pipeline.mapping.sourcewords import SourceWords, cells_in
+from pipeline.mapping.sourcewords import cells_in
 from pipeline.measures import measures_of
 from pipeline.outputs.changes import CHANGES, change_column
 from pipeline.outputs.rejects import Reject
@@ -42,7 +43,7 @@ from pipeline.references import References
 from pipeline.rows.keyclash import stated
 from pipeline.rows.keyrules import key_rules
 from pipeline.rows.rowsplit import SplitRows, lookups_of, split_rows
-from pipeline.same import Same
+from pipeline.same import Same, remembered
 from pipeline.sheet import Finding, Sheet
 from pipeline.standardize.base import Rows
 from pipeline.standardize.dates import format_datetimes
@@ -89,8 +90,8 @@ class Applier:
         self._may_be_blank = not contract.primary_key and not any(
             field.constraints.required for field in contract.fields
         )
-        self._words = {one.field: SourceWords.from_dict(one.words) for one in plan.columns}
         self._converter = ColumnConverter(contract, plan)
+        self._words = self._converter.words
         self._rules = key_rules(contract)
         self._lookups = lookups_of(contract)
         self._check_fields = _check_fields(Same(contract))
@@ -104,8 +105,7 @@ class Applier:
         if sheet.errors:
             kept = ~np.isin(records, np.unique(records[sheet.has_error()]))
         self._count_marks(sheet, kept)
-        places = {one.field: one.position for one in self._plan.columns}
-        found = _rejects(batch, sheet, self._contract, self._column_of, places)
+        found = self._rejects(batch, sheet) if sheet.errors else []
         rejects = [*found, *_shape_rejects(batch)]
         rejects.sort(key=lambda reject: reject.record)
         rows = self.rows(batch, sheet, np.ones(sheet.count, dtype=np.bool_))
@@ -114,6 +114,10 @@ class Applier:
             rejects=rejects,
             refused=None if kept.all() else stated(rows, sheet, ~kept, self._rules),
         )
+
+    def _rejects(self, batch: TextBatch, sheet: Sheet) -> list[Reject]:
+        places = {one.field: one.position for one in self._plan.columns}
+        return _rejects(batch, sheet, self._contract, self._column_of, places)
 
     def _column_of(self, batch: TextBatch, at: int, name: str) -> str:
         """Which column of a wide file a fault stands in, in words; a long one has one for each."""
@@ -192,17 +196,21 @@ class Applier:
                 sheet.values[split.raw] = pa.compute.if_else(stated, raw, None)
 
     def _check(self, sheet: Sheet, records: Rows) -> None:
-        for described in self._contract.fields:
-            refused = sheet.has_error(frozenset({described.name}))
-            values = sheet.numbers.get(described.name, sheet.column(described))
+        for described in _checked(self._contract):
+            name = described.name
+            values = sheet.numbers.get(name)
+            values = sheet.column(described) if values is None else values
+            refused = sheet.has_error(frozenset({name})) if values.null_count else None
             for violation in check_field(described, values):
                 rows = violation.rows
-                if violation.code is RowCode.REQUIRED:
+                if violation.code is RowCode.REQUIRED and refused is not None:
                     rows = rows[~refused[rows]]
                 _note(sheet, violation, rows)
-            if described.name in self._contract.primary_key and not described.constraints.required:
+            if refused is None or described.constraints.required:
+                continue
+            if name in self._contract.primary_key:
                 empty = np.flatnonzero(np.asarray(values.is_null()) & ~refused)
-                sheet.refuse(empty, described.name, RowCode.REQUIRED)
+                sheet.refuse(empty, name, RowCode.REQUIRED)
         self._check_measures(sheet, records)
         self._check_formulas(sheet)
         self._check_references(sheet)
@@ -322,6 +330,17 @@ def _note(sheet: Sheet, violation: Violation, rows: Rows) -> None:
     note(rows, violation.field, violation.code, violation.sentence)
 
 
+@remembered(256)
+def _checked(contract: Contract) -> tuple[Field, ...]:
+    """Fields whose values can break a rule of their own."""
+    key = contract.primary_key
+    return tuple(
+        one
+        for one in contract.fields
+        if one.constraints.required or one.name in key or rules_of(one)
+    )
+
+
 @lru_cache(maxsize=256)
 def _check_fields(of: Same[Contract]) -> dict[str, frozenset[str]]:
     """Fields each formula depends on, those included whose cells hold a part of it."""
@@ -353,8 +372,6 @@ def _rejects(
     positions: Mapping[str, int],
 ) -> list[Reject]:
     """One line for each record and fault; the faults of a record in the contract's field order."""
-    if not sheet.errors:
-        return []
     order = {name: place for place, name in enumerate((*contract.field_names, ""))}
     found: dict[tuple[int, int, RowCode, str], Finding] = {}
     first = np.searchsorted(batch.records, batch.records)  # rows of one record stand together

@@ -6,11 +6,9 @@ look across batches (unique, primaryKey, conflict) are dedupe's.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -21,14 +19,16 @@ import pyarrow.compute as pc
 from pipeline.contract.model import Check, CodeEntry, Contract, Field
 from pipeline.contract.rules import KINDS, formula_columns
 from pipeline.errors import RowCode
+from pipeline.fieldrules import FieldRule, rules_of
 from pipeline.formula.evaluate import ARROW_TYPES, Moment, as_kind, broken_rows
-from pipeline.formula.language import Column, Expression, parse_check
+from pipeline.formula.few import Answer, answer_of, broken_few
+from pipeline.formula.language import Expression, parse_check
 from pipeline.formula.terms import Kind, fields_of
 from pipeline.same import Same
 from pipeline.standardize.base import Rows
 from pipeline.standardize.distinct import is_true
 from pipeline.standardize.text import text_bytes
-from pipeline.standardize.wholetexts import FEW, is_read_alike, match_pattern, matches_whole
+from pipeline.standardize.wholetexts import FEW, match_pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +58,70 @@ def check_rows(columns: Mapping[str, pa.Array], contract: Contract, moment: Mome
     """
     findings = RowFindings({}, {})
     length = len(next(iter(columns.values()))) if columns else 0
-    known = _known(Same(contract))
-    for check, rule, names in _rules(Same(contract)):
-        needed = {
-            name: columns[name]
-            if name in columns
-            else pa.nulls(length, ARROW_TYPES[known[name].kind])
-            for name in names
-        }
-        rows = broken_rows(rule, needed, moment)
+    few = _FewColumns(columns, length) if length <= FEW else None
+    for rule in _rules(Same(contract)):
+        rows = None if few is None else few.broken(rule, moment)
+        if rows is None:
+            needed = {
+                name: columns[name] if name in columns else pa.nulls(length, ARROW_TYPES[kind])
+                for name, kind in rule.fields.items()
+            }
+            rows = broken_rows(rule.formula, needed, moment)
         if len(rows):
-            (findings.bad if check.severity == "error" else findings.marked)[check.id] = rows
+            found = findings.bad if rule.check.severity == "error" else findings.marked
+            found[rule.check.id] = rows
     return findings
 
 
-@lru_cache(maxsize=256)
-def _known(of: Same[Contract]) -> dict[str, Column]:
-    return formula_columns(of.thing)
+class _FewColumns:
+    """A few rows as Python has them; each column is brought there once, if at all."""
+
+    def __init__(self, columns: Mapping[str, pa.Array], length: int) -> None:
+        self._columns = columns
+        self._nothing = [None] * length
+        self._values: dict[str, list[Any]] = {}
+
+    def broken(self, rule: _Rule, moment: Moment) -> Rows | None:
+        """Rows that break the rule; None where only Arrow can tell."""
+        if rule.answer is None:
+            return None
+        try:
+            values = {name: self._of(name, kind) for name, kind in rule.fields.items()}
+        except (OverflowError, ValueError):  # years that only Arrow knows
+            return None
+        return np.array(broken_few(rule.answer, values, moment), dtype=np.int64)
+
+    def _of(self, name: str, kind: Kind) -> list[Any]:
+        column = self._columns.get(name)
+        if column is None:
+            return self._nothing
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = as_kind(column, kind).to_pylist()
+        return values
 
 
-@lru_cache(maxsize=256)
-def _rules(of: Same[Contract]) -> tuple[tuple[Check, Expression, frozenset[str]], ...]:
-    """The contract's checks with their formulas read, which takes longer than a small file; and
-    the fields these look at.
+class _Rule(NamedTuple):
+    """A check with its formula read. fields: those it looks at, with what they are to it.
+
+    answer: what tells of a single row, where something can.
     """
-    known = _known(of)
+
+    check: Check
+    formula: Expression
+    fields: dict[str, Kind]
+    answer: Answer | None
+
+
+@lru_cache(maxsize=256)
+def _rules(of: Same[Contract]) -> tuple[_Rule, ...]:
+    """The contract's checks; to read their formulas takes longer than a small file."""
+    known = formula_columns(of.thing)
     read = ((check, parse_check(check.formula, known)) for check in of.thing.checks)
-    return tuple((check, rule, fields_of(rule)) for check, rule in read)
+    return tuple(
+        _Rule(check, rule, {name: known[name].kind for name in fields_of(rule)}, answer_of(rule))
+        for check, rule in read
+    )
 
 
 def sentence_of(check: Check) -> str:
@@ -99,17 +136,36 @@ def check_field(field: Field, values: pa.Array) -> list[Violation]:
     canonical decimal text. `required` reports every null, so pass rows that were already refused
     for another reason only if a second reason is wanted.
     """
-    return [
-        Violation(
-            field=field.name,
-            rule=rule,
-            code=code,
-            sentence=f"{field.name} {sentence}",
-            rows=np.flatnonzero(broken).astype(np.int64),
-        )
-        for rule, code, sentence, broken in _broken(field, values)
-        if broken.any()
-    ]
+    found = []
+    if field.constraints.required and values.null_count:
+        rows = np.flatnonzero(_mask(pc.is_null(values)))
+        found.append(_violation(field, _REQUIRED, rows))
+    rules = rules_of(field)
+    if not rules or len(values) == values.null_count:
+        return found
+    kind = KINDS[field.type]
+    values = as_kind(values, kind)
+    if len(values) <= FEW and all(rule.breaks is not None for rule in rules):
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            return found + _check_few(field, values, rules)
+    for rule in rules:
+        broken = _broken(values, kind, rule)
+        if broken.any():
+            found.append(_violation(field, rule, np.flatnonzero(broken)))
+    return found
+
+
+_REQUIRED = FieldRule("required", RowCode.REQUIRED, "must have a value", None, None)
+
+
+def _violation(field: Field, rule: FieldRule, rows: Rows) -> Violation:
+    return Violation(
+        field=field.name,
+        rule=rule.name,
+        code=rule.code,
+        sentence=f"{field.name} {rule.sentence}",
+        rows=rows.astype(np.int64),
+    )
 
 
 def check_plausible(
@@ -196,103 +252,44 @@ def _range_violations(
         )
 
 
-def _broken(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str, Any]]:
-    """Yield rule, code, sentence and a mask of the rows that break it, for every constraint."""
-    rules = field.constraints
-    kind = KINDS[field.type]
-    if rules.required and values.null_count:
-        missing = pc.is_null(values)
-        yield "required", RowCode.REQUIRED, "must have a value", _mask(missing)
-    if len(values) == values.null_count:
-        return
-    values = as_kind(values, kind)
-    if kind is Kind.TEXT:
-        yield from _broken_text(field, values)
-    if rules.enum is not None:
-        allowed = pa.array([typed_bound(value, kind) for value in rules.enum], ARROW_TYPES[kind])
-        listed = ", ".join(str(value) for value in rules.enum)
-        strange = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=allowed)))
-        yield "enum", RowCode.CONSTRAINT_ERROR, f"must be one of: {listed}", _mask(strange)
-    for rule, compare, words in _BOUNDS:
-        bound = getattr(rules, rule)
-        if bound is not None:
-            sentence = f"must {words[kind in (Kind.DATE, Kind.TIME)]} {_written(bound)}"
-            broken = _beyond(values, kind, compare, typed_bound(bound, kind))
-            yield rule, RowCode.CONSTRAINT_ERROR, sentence, broken
+def _check_few(field: Field, values: pa.Array, rules: Sequence[FieldRule]) -> list[Violation]:
+    """The same as `_broken` tells, of so few values that Python is done before Arrow begins."""
+    cells = values.to_pylist()
+    found = []
+    for rule in rules:
+        breaks = rule.breaks
+        if breaks is not None:
+            rows = [row for row, cell in enumerate(cells) if cell is not None and breaks(cell)]
+            if rows:
+                found.append(_violation(field, rule, np.array(rows, dtype=np.int64)))
+    return found
 
 
-def _beyond(values: pa.Array, kind: Kind, compare: str, bound: Any) -> Any:
-    """Mask of the values that compare so with the bound; null never does."""
-    if len(values) <= FEW and kind in (Kind.DATE, Kind.NUMBER):
-        is_so = getattr(operator, _OPERATORS[compare])
-        limit = bound if kind is Kind.DATE else float(bound)
-        with suppress(OverflowError, ValueError):  # years that only Arrow knows
-            few = [one is not None and is_so(one, limit) for one in values.to_pylist()]
-            return np.array(few, dtype=np.bool_)
-    return _mask(getattr(pc, compare)(values, pa.scalar(bound, ARROW_TYPES[kind])))
+def _broken(values: pa.Array, kind: Kind, rule: FieldRule) -> Any:
+    """Mask of the values that break a rule; null never does."""
+    match rule.name:
+        case "pattern":
+            return _mask(pc.invert(match_pattern(values, rule.limit)))
+        case "minLength":
+            return _mask(pc.less(pc.utf8_length(values), rule.limit))
+        case "maxLength":
+            if text_bytes(values) <= rule.limit:
+                return np.zeros(len(values), dtype=np.bool_)
+            return _mask(pc.greater(pc.utf8_length(values), rule.limit))
+        case "enum":
+            allowed = pa.array(rule.limit, ARROW_TYPES[kind])
+            is_listed = pc.is_in(values, value_set=allowed)
+            return _mask(pc.and_(pc.is_valid(values), pc.invert(is_listed)))
+    return _mask(_BEYOND[rule.name](values, pa.scalar(rule.limit, ARROW_TYPES[kind])))
 
 
-_OPERATORS = {"less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge"}
-
-
-def _broken_text(field: Field, values: pa.Array) -> Iterator[tuple[str, RowCode, str, Any]]:
-    rules = field.constraints
-    if len(values) <= FEW and (rules.pattern is None or is_read_alike(rules.pattern)):
-        yield from _broken_by_few(field, values)
-        return
-    if rules.pattern is not None:
-        matches = match_pattern(values, rules.pattern)
-        sentence = f"must have the form {rules.pattern}"
-        yield "pattern", RowCode.PATTERN, sentence, _mask(pc.invert(matches))
-    if rules.min_length is not None:
-        short = pc.less(pc.utf8_length(values), rules.min_length)
-        sentence = f"must have at least {rules.min_length} characters"
-        yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(short)
-    if rules.max_length is not None and text_bytes(values) > rules.max_length:
-        long = pc.greater(pc.utf8_length(values), rules.max_length)
-        sentence = f"must have at most {rules.max_length} characters"
-        yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, _mask(long)
-
-
-def _broken_by_few(field: Field, values: pa.StringArray) -> Iterator[tuple[str, RowCode, str, Any]]:
-    """The same for a few texts, of which most break nothing."""
-    rules, texts = field.constraints, values.to_pylist()
-    pattern, least, most = rules.pattern, rules.min_length, rules.max_length
-    if pattern is not None:
-        bad = [text is not None and not matches_whole(text, pattern) for text in texts]
-        yield "pattern", RowCode.PATTERN, f"must have the form {pattern}", np.array(bad)
-    if least is not None:
-        bad = [text is not None and len(text) < least for text in texts]
-        sentence = f"must have at least {least} characters"
-        yield "minLength", RowCode.CONSTRAINT_ERROR, sentence, np.array(bad)
-    if most is not None:
-        bad = [text is not None and len(text) > most for text in texts]
-        sentence = f"must have at most {most} characters"
-        yield "maxLength", RowCode.CONSTRAINT_ERROR, sentence, np.array(bad)
-
-
-_BOUNDS = (
-    ("minimum", "less", ("not be less than", "not be before")),
-    ("maximum", "greater", ("not be greater than", "not be after")),
-    ("exclusive_minimum", "less_equal", ("be greater than", "be after")),
-    ("exclusive_maximum", "greater_equal", ("be less than", "be before")),
-)
-"""Constraint, what breaks it, and how to say it for numbers and for dates."""
+_BEYOND = {
+    "minimum": pc.less,
+    "maximum": pc.greater,
+    "exclusive_minimum": pc.less_equal,
+    "exclusive_maximum": pc.greater_equal,
+}
 
 
 def _mask(broken: Any) -> Any:
     return is_true(broken)
-
-
-def typed_bound(bound: str | float, kind: Kind) -> str | float | date | datetime:
-    """Read a bound of the contract as the value it is; a time without offset is UTC."""
-    if kind is Kind.DATE:
-        return date.fromisoformat(str(bound))
-    if kind is Kind.TIME:
-        moment = datetime.fromisoformat(str(bound))
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return bound
-
-
-def _written(bound: str | float) -> str:
-    return f"{bound:g}" if isinstance(bound, float) else str(bound)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ from pipeline.errors import ROW_CODES, RowCode
 from pipeline.kinds import Converter, codeset_of, convert_unit_spellings, converter_of
 from pipeline.mapping.sourcewords import NO_WORDS, SourceWords
 from pipeline.measures import Measure, measures_of
-from pipeline.plan import Plan
+from pipeline.plan import ColumnPlan, Plan
+from pipeline.same import remembered
 from pipeline.sheet import Sheet
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.codes import CodeSet, nearest
@@ -25,6 +27,32 @@ from pipeline.standardize.us_states import us_states
 _LARGEST_INT64 = 9_223_372_036_854_775_807
 
 
+class _Ready(NamedTuple):
+    """What is made of a plan's columns before any cell, by field."""
+
+    converters: dict[str, Converter]
+    codesets: dict[str, CodeSet]
+    words: dict[str, SourceWords]
+
+
+@remembered(256)
+def _ready(contract: Contract, columns: tuple[ColumnPlan, ...]) -> _Ready:
+    """The same for every file with the same plan."""
+    return _Ready(
+        converters={
+            column.field: converter_of(contract.field(column.field), contract, column.decision)
+            for column in columns
+            if column.kind != "ucum-unit"
+        },
+        codesets={
+            column.field: _names_of(column.kind, contract.field(column.field), contract)
+            for column in columns
+            if column.kind in ("code", "category", "us-state")
+        },
+        words={column.field: SourceWords.from_dict(column.words) for column in columns},
+    )
+
+
 class ColumnConverter:
     """Turns the cells of a sheet into values, column by column and then between columns."""
 
@@ -33,17 +61,8 @@ class ColumnConverter:
         self._plan = plan
         self._measures = measures_of(contract)
         self._governed = {one.unit_field for one in self._measures}
-        self._converters: dict[str, Converter] = {
-            column.field: converter_of(contract.field(column.field), contract, column.decision)
-            for column in plan.columns
-            if column.kind != "ucum-unit"
-        }
-        self._words = {column.field: SourceWords.from_dict(column.words) for column in plan.columns}
-        self._codesets = {
-            column.field: _names_of(column.kind, contract.field(column.field), contract)
-            for column in plan.columns
-            if column.kind in ("code", "category", "us-state")
-        }
+        ready = _ready(contract, plan.columns)
+        self._converters, self._codesets, self.words = ready
 
     def convert(self, sheet: Sheet) -> None:
         """Fill `sheet.values`; what cannot be read is noted as an error."""
@@ -99,9 +118,11 @@ class ColumnConverter:
             if column.kind == "ucum-unit"
         }
         for name, converted in parts.items():
-            target = _unit_target(self._contract.field(name))
             written = converted.extra.get("unit")
-            if target is None or written is None or name in _ranges(self._contract):
+            if written is None:
+                continue
+            target = _unit_target(self._contract.field(name))
+            if target is None or name in _ranges(self._contract):
                 continue
             own = units.get(target)
             units[target] = written if own is None else self._one_unit(target, own, written, sheet)
@@ -169,7 +190,7 @@ class ColumnConverter:
 
     def _told_units(self, one: Measure, written: pa.StringArray, sheet: Sheet) -> pa.StringArray:
         """Units a mapping told, for the values that name none."""
-        words = self._words.get(one.source, NO_WORDS)
+        words = self.words.get(one.source, NO_WORDS)
         told = words.told_units(one.analytes(sheet.values, sheet.count))
         if told is None:
             return written

@@ -48,7 +48,9 @@ def with_questions(
     made: Study, questions: Iterable[Question], *, mapping: Mapping | None = None, footer: int = 0
 ) -> Study:
     """The study with questions about the file before those about its values."""
-    plan = made.plan
+    plan, questions = made.plan, tuple(questions)
+    if not questions and mapping is None and footer == plan.footer:
+        return made
     return replace(
         made,
         plan=replace(

@@ -64,7 +64,7 @@ def inspect(
     tail: deque[str] = deque(maxlen=LOOKED_AT)
     examples: dict[int, tuple[str, ...]] = {}
     here = watch.fields_of(positions)
-    with closing(Lookers(contract, positions, words, inspectors, here)) as lookers:
+    with closing(Lookers(contract, positions, settings, inspectors, here)) as lookers:
         for batch in ahead(reader.batches()):
             records += batch.read
             tail.extend(raw for _, raw in tail_of(batch))
@@ -124,6 +124,8 @@ def _watch_again(
 ) -> UnitWatch | None:
     """Look at measured values once more when a decimal comma turned up; None when none did."""
     decisions = dict(_decimal_commas(settled))
+    if not decisions:
+        return None
     watch = UnitWatch(contract, words, decisions)
     if not watch.depends_on(decisions):
         return None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ import pyarrow.compute as pc
 from pipeline.contract.loading import Contract, Field
 from pipeline.kinds import Converter, codeset_of, converter_of, kind_of, phrases_of
 from pipeline.mapping.sourcewords import NO_WORDS, SourceWords
+from pipeline.same import remembered
 from pipeline.standardize.base import Converted, Question
 from pipeline.standardize.codes import CodeEvidence, CodeSet
 from pipeline.standardize.dates import DateEvidence, decide_dates
@@ -33,6 +36,7 @@ from pipeline.standardize.units import normalize_unit
 from pipeline.standardize.us_states import us_states
 
 _MAX_LISTED = 50  # distinct spellings kept to ask about
+_MOST_KNOWN = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,43 +85,75 @@ class Inspector(Protocol):
         """Decide from everything observed."""
         ...
 
+    def counts(self) -> Counts:
+        """All that `settle` goes by, as numbers; None where it goes by texts besides."""
+        ...
+
+
+Counts = tuple[object, ...] | None
+
 
 def inspector_of(described: Field, setting: Setting) -> Inspector:
     """A fresh evidence collector for one column."""
-    kind = _kind_inspector(described, setting)
-    return _Texts(kind, described, setting) if described.type == "string" else kind
+    make = _maker(described, setting)
+    return _Texts(make(), described, setting) if described.type == "string" else make()
 
 
-def _kind_inspector(described: Field, setting: Setting) -> Inspector:
+def settled(inspector: Inspector, described: Field, setting: Setting) -> Settled:
+    """What an inspector comes to; the very same thing where another one has counted the same.
+
+    described, setting: those it was made with.
+    """
+    counts = inspector.counts()
+    if counts is None:
+        return inspector.settle()
+    key = (id(described), id(setting), counts)
+    known = _known_settled.get(key)
+    if known is None:
+        if len(_known_settled) >= _MOST_KNOWN:
+            _known_settled.clear()
+        known = _known_settled[key] = (inspector.settle(), described, setting)  # kept: so are ids
+    return known[0]
+
+
+_known_settled: dict[tuple[int, int, object], tuple[Settled, Field, Setting]] = {}
+
+
+@remembered(1_024)
+def _maker(described: Field, setting: Setting) -> Callable[[], Inspector]:
+    """What makes an inspector of the field's kind."""
     match kind_of(described):
         case "date" | "datetime":
-            return _Dates(described, setting)
+            return partial(_Dates, described, setting)
         case "number" | "integer":
-            return _Numbers(described, setting)
+            return partial(_Numbers, described, setting)
         case "category" | "code":
-            return _Codes(described, codeset_of(described, setting.contract), setting)
+            return partial(_Codes, described, codeset_of(described, setting.contract), setting)
         case "us-state":
-            return _Codes(described, us_states(), setting)
+            return partial(_Codes, described, us_states(), setting)
         case "range":
-            return _Ranges(setting)
+            return partial(_Ranges, setting)
         case "identifier" | "npi" | "loinc" | "luhn":
-            return _Identifiers(setting)
+            return partial(_Identifiers, setting)
         case "ucum-unit":
-            return _Units(setting)
+            return partial(_Units, setting)
         case "boolean":
-            return _Booleans(described, setting)
+            return partial(_Booleans, described, setting)
         case "email" | "postal-code-us" | "phone":
-            return _Parsed(converter_of(described, setting.contract, {}))
+            return partial(_Parsed, converter_of(described, setting.contract, {}))
         case "text" if described.name in setting.contract.primary_key:
-            return _Identifiers(setting)
+            return partial(_Identifiers, setting)
         case _:
-            return _Anything()
+            return _Anything
 
 
 class _Dates:
     def __init__(self, described: Field, setting: Setting) -> None:
         self._described, self._setting = described, setting
         self._evidence = DateEvidence()
+
+    def counts(self) -> Counts:
+        return self._evidence.key()
 
     def observe(self, values: pa.StringArray) -> None:
         self._evidence.observe(values)
@@ -153,6 +189,9 @@ class _Numbers:
         self._separators = [
             rule.separator for rule in setting.contract.split_rows if rule.field == described.name
         ]
+
+    def counts(self) -> Counts:
+        return self._evidence.key()
 
     def observe(self, values: pa.StringArray) -> None:
         for separator in self._separators:
@@ -203,6 +242,9 @@ class _Ranges:
         self._evidence = NumberEvidence()
         self._values = 0
 
+    def counts(self) -> Counts:
+        return self._values, *self._evidence.key()
+
     def observe(self, values: pa.StringArray) -> None:
         parts = split_ranges(values)
         self._values += len(values) - values.null_count
@@ -225,6 +267,9 @@ class _Codes:
         self._described, self._codeset = described, codeset
         self._rejected = setting.words.reject_values
         self._evidence = CodeEvidence(codeset)
+
+    def counts(self) -> Counts:
+        return self._evidence.key()
 
     def observe(self, values: pa.StringArray) -> None:
         if self._rejected:  # a person has said that these are no codes
@@ -251,6 +296,9 @@ class _Identifiers:
         self._setting = setting
         self._evidence = IdentifierEvidence()
 
+    def counts(self) -> Counts:
+        return tuple(self._evidence.as_dict().values())
+
     def observe(self, values: pa.StringArray) -> None:
         self._evidence.observe(values)
 
@@ -274,6 +322,9 @@ class _Units:
         self._rejected = setting.words.reject_values
         self._counts: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
+
+    def counts(self) -> Counts:
+        return None if self._unknown else tuple(sorted(self._counts.items()))
 
     def observe(self, values: pa.StringArray) -> None:
         if self._rejected:
@@ -315,6 +366,9 @@ class _Booleans:
         self._counts: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
 
+    def counts(self) -> Counts:
+        return None if self._unknown else tuple(sorted(self._counts.items()))
+
     def observe(self, values: pa.StringArray) -> None:
         if self._rejected:
             values = nullify(values, self._rejected)
@@ -344,6 +398,9 @@ class _Parsed:
         self._values = 0
         self._refused = 0
 
+    def counts(self) -> Counts:
+        return self._values, self._refused
+
     def observe(self, values: pa.StringArray) -> Converted:
         converted = self._convert(values)
         self._values += len(values) - values.null_count
@@ -364,6 +421,9 @@ class _Anything:
     def __init__(self) -> None:
         self._values = 0
 
+    def counts(self) -> Counts:
+        return (self._values,)
+
     def observe(self, values: pa.StringArray) -> None:
         self._values += len(values) - values.null_count
 
@@ -379,6 +439,10 @@ class _Texts:
         self._pattern = described.constraints.pattern
         self._evidence = TextEvidence()
         self._misfits = 0
+
+    def counts(self) -> Counts:
+        of_kind = self._kind.counts()
+        return None if of_kind is None else (self._misfits, *self._evidence.key(), of_kind)
 
     def observe(self, values: pa.StringArray) -> Converted | None:
         converted = self._kind.observe(values)

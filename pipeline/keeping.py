@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipeline.formats.base import TableReader, TextBatch, batches_with
 from pipeline.shelf import CellFile, Found, NotKept, Places, Shelf
+from pipeline.standardize.wholetexts import FEW
 
 _IN_MEMORY_BYTES = 4 << 20
 
@@ -85,7 +87,7 @@ class KeepingReader:
         if self._is_whole or self._is_given_up:
             return
         known = replace(batch, known=found)
-        self._held_bytes += sum(cells.cells.nbytes for cells in found.values())
+        self._held_bytes += sum(_bytes_of(cells.cells) for cells in found.values())
         if self._shelf is None and not elsewhere and self._held_bytes <= self._in_memory_bytes:
             self._held.append(known)
             return
@@ -131,3 +133,9 @@ class KeepingReader:
                 self._shelf.add(one)
             self._held.clear()
         self._shelf.add(batch, elsewhere)
+
+
+def _bytes_of(cells: pa.StringArray) -> int:
+    """What cells take up; of a few, at most: whole buffers, which are told at once."""
+    size: int = cells.get_total_buffer_size() if len(cells) <= FEW else cells.nbytes
+    return size

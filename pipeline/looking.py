@@ -23,7 +23,7 @@ from pipeline.contract.loading import Contract
 from pipeline.faults import without_faults
 from pipeline.formats.base import KnownCells, TextBatch
 from pipeline.formats.blockrows import BlockRows
-from pipeline.inspectors import Inspector, Settled
+from pipeline.inspectors import Inspector, Setting, Settled, settled
 from pipeline.keeping import KeepingReader
 from pipeline.mapping.sourcewords import SourceWords, cells_in, read_cells
 from pipeline.parallel import Crew
@@ -46,14 +46,15 @@ class Lookers:
         self,
         contract: Contract,
         positions: Mapping[str, int],
-        words: Mapping[str, SourceWords],
+        settings: Mapping[str, Setting],
         inspectors: Mapping[str, Inspector],
         here: Collection[str],
     ) -> None:
         self._rules = {
-            name: (words[name], contract.missing_values_of(contract.field(name)))
+            name: (settings[name].words, contract.missing_values_of(contract.field(name)))
             for name in positions
         }
+        self._contract, self._settings = contract, settings
         self._positions = positions
         self._inspectors = inspectors
         self._here = here
@@ -88,7 +89,7 @@ class Lookers:
         known = cells_in(batch, self._positions[name], *self._rules[name])
         cells = without_faults(known.cells, batch, self._positions[name])
         converted = self._inspectors[name].observe(cells)
-        if cells is known.cells:
+        if converted is not None and cells is known.cells:
             known = KnownCells(known.how, known.cells, known.changed, converted)
         if self._batches == _JUDGED:
             costs[name] = spent_s() - begun_s
@@ -111,15 +112,17 @@ class Lookers:
 
     def settle(self, reader: object) -> dict[str, Settled]:
         """What every column has come to, after the last batch; a reader that keeps has it all."""
-        settled: dict[str, Settled] = {}
+        found: dict[str, Settled] = {}
         if self._helper is not None:
-            settled, places = self._helper.finish()
+            found, places = self._helper.finish()
             if isinstance(reader, KeepingReader):
                 reader.join(self._helper.file, places)
         if isinstance(reader, KeepingReader):
             reader.whole()
         return {
-            name: settled[name] if name in settled else inspector.settle()
+            name: found[name]
+            if name in found
+            else settled(inspector, self._contract.field(name), self._settings[name])
             for name, inspector in self._inspectors.items()
         }
 

@@ -7,7 +7,7 @@ needs no copy.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -27,6 +27,16 @@ class Kept(dict[str, Any]):
 
     def __init__(self, members: Mapping[str, Any]) -> None:
         super().__init__(members)
+        self.written: tuple[str, str] | None = None
+
+
+class KeptList(list[Any]):
+    """Plain data one behind the other that nobody changes any more. written: as of `Kept`."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        super().__init__(items)
         self.written: tuple[str, str] | None = None
 
 

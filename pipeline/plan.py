@@ -8,6 +8,7 @@ gives the same result anywhere. A plan holds labels, counts and shapes; never ce
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,30 +99,23 @@ class Plan:
 
     def sentences(self) -> tuple[str, ...]:
         """What was decided, column by column, in words."""
+        return _sentences(self)
+
+    def _decided(self) -> Iterator[str]:
         reshaped = self.reading.get("reshaped")
-        decided = [] if reshaped is None else [sentence_of(reshaped)]
-        decided += [
-            f"{column.label}: {sentence}"
-            for column in self.columns
-            for sentence in column.sentences
-        ]
-        for column in self.unclaimed:
-            fate = "kept in rescued.csv" if column.fate == "rescue" else "left out"
-            decided.append(
-                f"column {column.position + 1}: no field of {self.contract} claims it; {fate}"
+        if reshaped is not None:
+            yield sentence_of(reshaped)
+        for column in self.columns:
+            yield from (f"{column.label}: {sentence}" for sentence in column.sentences)
+        for unclaimed in self.unclaimed:
+            fate = "kept in rescued.csv" if unclaimed.fate == "rescue" else "left out"
+            yield (
+                f"column {unclaimed.position + 1}: no field of {self.contract} claims it; {fate}"
             )
-        return tuple(decided)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, fit for `json.dumps`."""
-        return {
-            "schema": SCHEMA,
-            **as_dict(self),
-            "reading": kept(self.reading),
-            "columns": [_column_dict(one) for one in self.columns],
-            "unclaimed": [as_dict(one) for one in self.unclaimed],
-            "questions": [{**as_dict(one), "code": one.code.value} for one in self.questions],
-        }
+        return _plan_dict(self)
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Plan:
@@ -141,3 +135,22 @@ class Plan:
 @remembered(8_192)
 def _column_dict(column: ColumnPlan) -> Kept:
     return Kept({**as_dict(column), "sentences": list(column.sentences)})
+
+
+@remembered(256)
+def _sentences(plan: Plan) -> tuple[str, ...]:
+    return tuple(plan._decided())
+
+
+@remembered(256)
+def _plan_dict(plan: Plan) -> Kept:
+    return Kept(
+        {
+            "schema": SCHEMA,
+            **as_dict(plan),
+            "reading": kept(plan.reading),
+            "columns": [_column_dict(one) for one in plan.columns],
+            "unclaimed": [as_dict(one) for one in plan.unclaimed],
+            "questions": [{**as_dict(one), "code": one.code.value} for one in plan.questions],
+        }
+    )

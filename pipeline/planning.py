@@ -7,9 +7,10 @@ not the birth date, whatever stands above it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.columnset import CODED, KnownColumns, known_of
 from pipeline.contract.loading import Contract
 from pipeline.contract.model import exceeds
 from pipeline.errors import FileCode
@@ -19,13 +20,12 @@ from pipeline.inspect import Evidence, inspect
 from pipeline.inspectors import Setting, Settled
 from pipeline.kinds import kind_of
 from pipeline.mapping.by_name import ColumnMapping, Match
-from pipeline.mapping.layout import labels_fingerprint, layout_fingerprint, seen_in
+from pipeline.mapping.layout import seen_in
 from pipeline.mapping.model import Seen
 from pipeline.measures import measures_of
 from pipeline.plain import Kept, kept
-from pipeline.plan import ColumnPlan, Plan, UnclaimedColumn
-from pipeline.reshape.reshaped import source_header
-from pipeline.review.answers import IGNORE, KEEP, REJECT, RESCUE, key_of_column
+from pipeline.plan import ColumnPlan, Plan
+from pipeline.review.answers import IGNORE, KEEP, REJECT, RESCUE
 from pipeline.same import remembered
 from pipeline.standardize.base import Question
 from pipeline.standardize.unit_evidence import UNKNOWN_CODE
@@ -41,7 +41,6 @@ _PARSE_SHARE = 0.95
 """Of each column at least so many values must be what the field takes."""
 _UNKNOWN_CODES = "1%"
 """More values that are no code are asked about, unless the contract says how many may be."""
-_CODED = frozenset({"code", "category", "boolean", "ucum-unit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,55 +74,53 @@ def study(reader: TableReader, contract: Contract, mapping: ColumnMapping, momen
     Raises:
         PipelineError: the file cannot be read to its end.
     """
-    reading = reader.describe()
-    positions = {name: match.position for name, match in mapping.matched.items()}
-    settings = {
-        name: Setting(
-            label=label_of(reader.header, match.position),
-            contract=contract,
-            today=moment.today,
-            delimiter=reading.get("delimiter"),
-            words=match.words,
-        )
-        for name, match in mapping.matched.items()
-    }
-    evidence = inspect(reader, contract, positions, settings)
+    reading = kept(reader.describe())
+    known = known_of(reader, contract, mapping, moment.today, reading.get("delimiter"))
+    evidence = inspect(reader, contract, known.positions, known.settings)
     seen = _seen(contract, evidence)
-    labels = source_header(reader)
     vetoed = tuple(
         name
         for name, settled in evidence.columns.items()
-        if is_vetoed(settled) and "other-values" not in settings[name].words.accept
+        if is_vetoed(settled) and "other-values" not in known.settings[name].words.accept
     )
-    plan = Plan(
+    about_values = _questions_about_values(evidence, known.settings, contract, mapping, vetoed)
+    questions = (*known.questions, *about_values)
+    plan = _plan(
+        contract,
+        known,
+        reading,
+        evidence.records,
+        known.layout([seen[name] for name in known.settings]),
+        *(
+            _column(name, label, contract, mapping, evidence, seen[name])
+            for name, label in known.columns
+        ),
+    )
+    plan = replace(plan, questions=questions) if questions else plan
+    return Study(plan=plan, evidence=evidence, seen=seen, vetoed=vetoed)
+
+
+@remembered(256)
+def _plan(
+    contract: Contract,
+    known: KnownColumns,
+    reading: Kept,
+    records: int,
+    layout: str,
+    *columns: ColumnPlan,
+) -> Plan:
+    """The plan as far as nothing is asked; the same for the next file with the same evidence."""
+    return Plan(
         reading=reading,
         contract=contract.name,
         contract_version=contract.version,
         contract_sha256=contract.sha256,
-        columns=tuple(
-            _column(name, reader.header, contract, mapping, evidence, seen[name])
-            for name in contract.field_names
-            if name in mapping.matched
-        ),
-        unclaimed=_unclaimed(reader.header, contract, mapping),
-        questions=(
-            *_questions_about_columns(reader.header, contract, mapping),
-            *_questions_about_values(evidence, settings, contract, mapping, vetoed),
-        ),
-        records=evidence.records,
-        layout=layout_fingerprint(
-            labels,
-            [(reader.header[at], seen[name]) for name, at in positions.items() if at < len(labels)],
-            reading.get("delimiter"),
-        ),
-        labels=labels_fingerprint(labels),
+        columns=columns,
+        unclaimed=known.unclaimed,
+        records=records,
+        layout=layout,
+        labels=known.labels_fingerprint,
     )
-    return Study(plan=plan, evidence=evidence, seen=seen, vetoed=vetoed)
-
-
-def label_of(header: tuple[str, ...], position: int) -> str:
-    """What a column is called in questions: its label, with its place where that is not enough."""
-    return key_of_column(header[position], position + 1, header)
 
 
 def _shape_of(seen: Seen) -> dict[str, Any]:
@@ -147,9 +144,16 @@ def _seen(contract: Contract, evidence: Evidence) -> dict[str, Seen]:
             owner = one.unit_field if one.unit_field in evidence.columns else one.source
             units[owner] = evidence.seen_units[one.field]
     return {
-        name: _seen_once(kind_of(contract.field(name)), settled.evidence, units.get(name, {}))
+        name: _seen_once(kind_of(contract.field(name)), settled.evidence, units[name])
+        if name in units
+        else _seen_without_units(kind_of(contract.field(name)), settled)
         for name, settled in evidence.columns.items()
     }
+
+
+@remembered(8_192)
+def _seen_without_units(kind: str, settled: Settled) -> Seen:
+    return _seen_once(kind, settled.evidence, {})
 
 
 def _seen_once(
@@ -165,13 +169,15 @@ def _seen_in(kind: str, evidence: Kept, units: Kept) -> Seen:
 
 def _column(
     name: str,
-    header: tuple[str, ...],
+    label: str,
     contract: Contract,
     mapping: ColumnMapping,
     evidence: Evidence,
     seen: Seen,
 ) -> ColumnPlan:
     match, settled = mapping.matched[name], evidence.columns[name]
+    if not evidence.units:
+        return _unmeasured_column(name, label, contract, match, settled, seen)
     measured = [
         one.field
         for one in measures_of(contract)
@@ -185,13 +191,30 @@ def _column(
     }
     return _column_once(
         name,
-        header[match.position],
+        label,
         kind_of(contract.field(name)),
         match,
         kept(settled.decision),
         kept(settled.evidence),
         kept({"sentences": (*settled.sentences, *about_units)}),
         kept(scales),
+        seen,
+    )
+
+
+@remembered(8_192)
+def _unmeasured_column(
+    name: str, label: str, contract: Contract, match: Match, settled: Settled, seen: Seen
+) -> ColumnPlan:
+    return _column_once(
+        name,
+        label,
+        kind_of(contract.field(name)),
+        match,
+        kept(settled.decision),
+        kept(settled.evidence),
+        kept({"sentences": settled.sentences}),
+        kept({}),
         seen,
     )
 
@@ -226,60 +249,6 @@ def _column_once(
     )
 
 
-def _unclaimed(
-    header: tuple[str, ...], contract: Contract, mapping: ColumnMapping
-) -> tuple[UnclaimedColumn, ...]:
-    fate = "ignore" if contract.policy.new_columns == "ignore" else "rescue"
-    fates = dict.fromkeys(mapping.rescued, fate) | dict.fromkeys(mapping.kept, "rescue")
-    fates |= dict.fromkeys(mapping.ignored, "ignore")
-    return tuple(
-        UnclaimedColumn(
-            label=header[position],
-            position=position,
-            fate=fates[position],
-            nearest_field=next(iter(mapping.suggestions.get(position, ())), None),
-        )
-        for position in sorted(fates)
-    )
-
-
-def _questions_about_columns(
-    header: tuple[str, ...], contract: Contract, mapping: ColumnMapping
-) -> Iterator[Question]:
-    free = {
-        label_of(header, at): f"the column at place {at + 1} feeds it" for at in mapping.rescued
-    }
-    for name in mapping.missing_required:
-        can_be_constant = kind_of(contract.field(name)) in _CODED
-        is_settleable = bool(free) or can_be_constant
-        yield Question(
-            code=FileCode.REQUIRED_MISSING,
-            column=name,
-            sentence=f"{contract.name} requires {name}, and no column is called so.",
-            key=f"field:{name}" if is_settleable else "",
-            answers=free,
-            free="'=value' gives every row the same value" if is_settleable else None,
-        )
-    for name, positions in mapping.conflicts.items():
-        places = " and ".join(str(position + 1) for position in positions)
-        yield Question(
-            code=FileCode.COLUMN_CONFLICT,
-            column=header[positions[0]],
-            sentence=f"Columns {places} both claim the field {name}.",
-            key=f"field:{name}",
-            answers={
-                label_of(header, at): f"the column at place {at + 1} is {name}" for at in positions
-            },
-        )
-    if contract.policy.new_columns == "fail" and mapping.rescued:
-        places = ", ".join(str(position + 1) for position in mapping.rescued)
-        yield Question(
-            code=FileCode.COLUMN_NEW,
-            column=f"column {mapping.rescued[0] + 1}",
-            sentence=f"No field of {contract.name} claims column {places}.",
-        )
-
-
 def _questions_about_values(
     evidence: Evidence,
     settings: Mapping[str, Setting],
@@ -294,7 +263,7 @@ def _questions_about_values(
             continue
         yield from settled.questions
         kind = kind_of(contract.field(name))
-        if kind in _CODED:
+        if kind in CODED:
             yield from _unknown_codes(name, label, settled, contract)
         elif not settled.questions and _is_unreadable(settled, settings[name]):
             yield _unreadable(name, label, settled)
@@ -329,7 +298,7 @@ def _misfit(
     name: str, label: str, settled: Settled, contract: Contract, mapping: ColumnMapping
 ) -> Question:
     share = settled.parse_share or 0.0
-    is_coded = kind_of(contract.field(name)) in _CODED
+    is_coded = kind_of(contract.field(name)) in CODED
     others = [one for one in contract.field_names if one != name and one not in mapping.fields]
     return Question(
         code=FileCode.COLUMN_MISFIT,

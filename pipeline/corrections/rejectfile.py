@@ -71,6 +71,9 @@ def _job_in(rows: Iterator[list[str]]) -> str | None:
 def delimiter_of(text: str) -> str | None:
     """The separator under which the first line is the header of rejects.csv."""
     line = text.lstrip().partition("\n")[0].partition("\r")[0]
+    folded = line.casefold()
+    if not all(name in folded for name in _KNOWN_BY):
+        return None
     for delimiter in _SEPARATORS:
         with suppress(csv.Error, StopIteration):
             labels = next(csv.reader([line], delimiter=delimiter))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,9 +28,9 @@ def parse_cells(
     how many they have.
     """
     names = [str(at) for at in range(width)]
-    plain = _plain_cells(block, width, delimiter)
-    if plain is not None:
-        return plain, np.arange(len(block.first_lines)), {}
+    few = _few_cells(block, width, delimiter)
+    if few is not None:
+        return few, np.arange(len(block.first_lines)), {}
     table, ragged = _read_arrow(_parsable(block), names, delimiter.decode(), block)
     columns = [_whole(column) for column in table.columns]
     records = np.delete(np.arange(len(block.first_lines)), list(ragged))
@@ -39,22 +40,38 @@ def parse_cells(
     return columns, records, ragged
 
 
-def _plain_cells(block: Block, width: int, delimiter: bytes) -> list[pa.StringArray] | None:
-    """The columns of a few lines that are nothing but cells and delimiters; None for others.
+def _few_cells(block: Block, width: int, delimiter: bytes) -> list[pa.StringArray] | None:
+    """The columns of a few records of `width` cells that Python reads as Arrow does; else None.
 
-    To set up the parser takes longer than to read them.
+    To set up Arrow's parser takes longer than to read them.
     """
-    text = block.text[: int(block.starts[-1])]
-    if block.has_quotes or block.rewritten or width == 1 or len(block.first_lines) > FEW:
+    count = len(block.first_lines)
+    if count > FEW or width == 1 or block.rewritten or block.text.startswith(_BOM):
         return None
-    if b"\r" in text or text.startswith(_BOM) or not text.endswith(b"\n"):
+    split = _quoted_rows if block.has_quotes else _plain_rows
+    rows = split(block, delimiter)
+    if rows is None or len(rows) != count or any(len(row) != width for row in rows):
         return None
-    rows = [line.split(delimiter) for line in text[:-1].split(b"\n")]
-    if any(len(row) != width for row in rows):
-        return None
-    count = len(rows)
     every = pa.array([cell for cells in zip(*rows, strict=True) for cell in cells], pa.string())
     return [every.slice(at * count, count) for at in range(width)]
+
+
+def _plain_rows(block: Block, delimiter: bytes) -> Sequence[Sequence[bytes]] | None:
+    """Lines that are nothing but cells and delimiters."""
+    text = block.text[: int(block.starts[-1])].replace(b"\r\n", b"\n")
+    if b"\r" in text:
+        return None
+    return [line.split(delimiter) for line in text.removesuffix(b"\n").split(b"\n")]
+
+
+def _quoted_rows(block: Block, delimiter: bytes) -> Sequence[Sequence[str]] | None:
+    """Records with quotes."""
+    records = [block.raw(at) for at in range(len(block.first_lines))]
+    try:
+        texts = [record.decode() for record in records]
+        return list(csv.reader(texts, delimiter=delimiter.decode()))
+    except (csv.Error, UnicodeDecodeError):
+        return None
 
 
 def _read_arrow(

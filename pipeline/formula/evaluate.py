@@ -7,7 +7,6 @@ definite no breaks a rule. The clock is the one passed in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,7 +18,6 @@ import pyarrow.compute as pc
 
 from pipeline.formula.terms import Among, Binary, Call, Expression, FieldRef, Kind, Literal
 from pipeline.standardize.base import Rows
-from pipeline.standardize.wholetexts import FEW
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     Kind.NUMBER: pa.float64(),
@@ -64,9 +62,6 @@ def broken_rows(rule: Expression, columns: Mapping[str, pa.Array], moment: Momen
     be cast to the field's kind (see `as_kind`).
     """
     answer = _value(rule, columns, moment)
-    if isinstance(answer, pa.BooleanArray) and len(answer) <= FEW:
-        said = answer.to_pylist()
-        return np.array([row for row, one in enumerate(said) if one is False], dtype=np.int64)
     no = pc.fill_null(pc.invert(answer), False)
     return np.flatnonzero(no.to_numpy(zero_copy_only=False)).astype(np.int64)
 
@@ -151,19 +146,10 @@ def _days_between(later: Any, earlier: Any) -> Any:
 
 def _age(birth: Any, today: date) -> Any:
     """Whole years lived; somebody born on 29 February turns on 1 March in other years."""
-    if isinstance(birth, pa.Date32Array) and len(birth) <= FEW:
-        with suppress(OverflowError, ValueError):  # years that only Arrow knows
-            return pa.array([_age_of(one, today) for one in birth.to_pylist()], pa.float64())
     years = pc.subtract(pa.scalar(today.year, pa.int64()), pc.year(birth))
     day_in_year = pc.add(pc.multiply(pc.month(birth), pa.scalar(100)), pc.day(birth))
     not_yet = pc.greater(day_in_year, pa.scalar(today.month * 100 + today.day))
     return pc.cast(pc.subtract(years, pc.cast(not_yet, pa.int64())), pa.float64())
-
-
-def _age_of(birth: date | None, today: date) -> float | None:
-    if birth is None:
-        return None
-    return float(today.year - birth.year - ((birth.month, birth.day) > (today.month, today.day)))
 
 
 def _among(subject: Any, options: tuple[Literal, ...]) -> Any:

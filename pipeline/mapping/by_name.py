@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NoReturn
 
@@ -59,11 +59,11 @@ class ColumnMapping:
     """
 
     contract: str
-    matched: dict[str, Match]
-    conflicts: dict[str, tuple[int, ...]]
+    matched: Mapping[str, Match]
+    conflicts: Mapping[str, tuple[int, ...]]
     missing_required: tuple[str, ...]
     rescued: tuple[int, ...]
-    suggestions: dict[int, tuple[str, ...]]
+    suggestions: Mapping[int, tuple[str, ...]]
     ignored: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
 
@@ -86,15 +86,10 @@ class ColumnMapping:
 def map_columns(header: tuple[str, ...], contract: Contract) -> ColumnMapping:
     """Find each field's column. `header` holds the labels as they stand; they may repeat.
 
-    Remembered, because the next file nearly always has the header of one before.
+    Remembered, because the next file nearly always has the header of one before: for the same
+    header it is the very same mapping, which nobody changes.
     """
-    found = _map_columns(header, Same(contract))
-    return replace(
-        found,
-        matched=dict(found.matched),
-        conflicts=dict(found.conflicts),
-        suggestions=dict(found.suggestions),
-    )
+    return _map_columns(header, Same(contract))
 
 
 @lru_cache(maxsize=1_024)

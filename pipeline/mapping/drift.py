@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pipeline.columnset import label_of
 from pipeline.decision import Decision, with_questions
 from pipeline.errors import FileCode
 from pipeline.mapping.confirmed import Located
 from pipeline.mapping.layout import changed_delimiter, differences
 from pipeline.mapping.model import Mapping
 from pipeline.mapping.propose import Proposal
-from pipeline.planning import label_of, study
+from pipeline.planning import study
 from pipeline.standardize.base import Question
 
 

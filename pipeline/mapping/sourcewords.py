@@ -25,6 +25,7 @@ from pipeline.standardize.numbers import NumberHint
 from pipeline.standardize.text import clean, fold, nullify
 from pipeline.standardize.textdamage import DAMAGE_HINT, is_damaged, repaired
 from pipeline.standardize.units import Scales, normalize_unit
+from pipeline.standardize.wholetexts import FEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,7 @@ def read_cells(
 
     missing_values: the contract's, for columns about which the mapping says nothing.
     """
+    missing = missing_values if words.missing_values is None else words.missing_values
     repairs: Rows = np.empty(0, dtype=np.int64)
     if words.repair:
         raw, repairs = _repair(raw)
@@ -159,12 +161,19 @@ def read_cells(
     if words.values:
         cells, mapped = _translate(cells, words.values)
         changed = {**changed, "value-mapped": mapped}
-    missing = missing_values if words.missing_values is None else words.missing_values
     nulled = nullify(cells, missing)
     if nulled.null_count > cells.null_count:
-        stood = is_true(pc.not_equal(cells, "")) & ~is_true(nulled.is_valid())
-        changed = {**changed, "missing-word": np.flatnonzero(stood)}
+        changed = {**changed, "missing-word": _rows_of_words(cells, nulled)}
     return nulled, changed
+
+
+def _rows_of_words(cells: pa.StringArray, nulled: pa.StringArray) -> Rows:
+    """Rows whose cell says something and is missing all the same."""
+    if len(cells) <= FEW:
+        both = zip(cells.to_pylist(), nulled.to_pylist(), strict=True)
+        said = [row for row, (cell, left) in enumerate(both) if cell and left is None]
+        return np.array(said, dtype=np.int64)
+    return np.flatnonzero(is_true(pc.not_equal(cells, "")) & ~is_true(nulled.is_valid()))
 
 
 def _repair(raw: pa.StringArray) -> tuple[pa.StringArray, Rows]:

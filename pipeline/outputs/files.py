@@ -253,4 +253,4 @@ def _few_texts(column: pa.Array) -> list[object]:
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+    return column if isinstance(column, pa.StringArray) else column.cast(pa.string())

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Any
 
-from pipeline.plain import Kept
+from pipeline.plain import Kept, KeptList
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ def _text(value: Any, line: str) -> str:
         return _quoted(value)
     if kind is dict:
         return _object(value, line)
-    if kind is Kept:
+    if kind is Kept or kind is KeptList:
         return _of_kept(value, line)
     if kind is Written:
-        return str(value.text).replace("\n", line)
+        return _further_in(value.text, line)
     if kind is list or kind is tuple:
         return _array(value, line)
     if value is None or kind is bool:
@@ -51,10 +52,16 @@ def _text(value: Any, line: str) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2).replace("\n", line)
 
 
-def _of_kept(part: Kept, line: str) -> str:
+@lru_cache(maxsize=64)
+def _further_in(text: str, line: str) -> str:
+    return text.replace("\n", line)
+
+
+def _of_kept(part: Kept | KeptList, line: str) -> str:
     written = part.written
     if written is None or written[0] != line:
-        part.written = written = (line, _object(part, line))
+        text = _array(part, line) if isinstance(part, KeptList) else _object(part, line)
+        part.written = written = (line, text)
     return written[1]
 
 

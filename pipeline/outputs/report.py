@@ -7,10 +7,10 @@ therefore outside the promise that the same input gives the same output bytes.
 from __future__ import annotations
 
 import platform
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,11 @@ import pyarrow as pa
 from pipeline.contract.loading import Contract
 from pipeline.messages import RowCounts
 from pipeline.outputs.changes import counted_changes
-from pipeline.plain import Kept, as_dict
+from pipeline.plain import Kept, KeptList, as_dict
 from pipeline.plan import ColumnPlan, Plan
 from pipeline.references import References
 from pipeline.rows.pairs import Tally as PairTally
+from pipeline.same import remembered
 from pipeline.version import program_version
 
 SCHEMA = "harmonizer-report/1"
@@ -39,7 +40,7 @@ class FieldTally:
 
     valid: int = 0
     null: int = 0
-    changed: Counter[str] = field(default_factory=Counter)
+    changed: defaultdict[str, int] = field(default_factory=partial(defaultdict, int))
 
 
 @dataclass(slots=True)
@@ -69,7 +70,8 @@ class Tally:
             own = self.of(name)
             own.valid += counted.valid
             own.null += counted.null
-            own.changed += counted.changed
+            for reason, cells in counted.changed.items():
+                own.changed[reason] += cells
 
 
 def build_report(
@@ -115,24 +117,40 @@ def build_report(
             {code: rows for (code, field), rows in rejects_by_field.items() if not field}
         ),
         "warnings": _sorted(tally.warnings),
-        "checks": [
-            _check(check.id, check.formula, check.severity, tally.checks[check.id])
-            for check in contract.checks
-        ],
-        "columns": _columns(contract, plan, tally, rejects_by_field),
+        "checks": _together(
+            *[
+                _check(check.id, check.formula, check.severity, tally.checks[check.id])
+                for check in contract.checks
+            ]
+        ),
+        "columns": _together(*_columns(contract, plan, tally, rejects_by_field)),
         "rejected_records": [list(one) for one in rejected_records],
         "changes": counted_changes(
-            {name: _sorted(tally.of(name).changed) for name in contract.field_names}
+            {
+                name: _sorted(tally.fields[name].changed)
+                for name in contract.field_names
+                if name in tally.fields and tally.fields[name].changed
+            }
         ),
         "unclaimed_columns": [as_dict(column) for column in plan.unclaimed],
         "references": references.report(),
         "possible_duplicates": None if pairs is None else pairs.to_dict(),
         "not_checked": references.not_checked(),
-        "decisions": list(plan.sentences()),
+        "decisions": _decisions(plan.sentences()),
         "plan": plan.to_dict(),
         "outputs": [],
         "timings_s": {name: round(seconds, 3) for name, seconds in timings_s.items()},
     }
+
+
+@remembered(256)
+def _together(*parts: Kept) -> KeptList:
+    return KeptList(parts)
+
+
+@remembered(256)
+def _decisions(sentences: tuple[str, ...]) -> KeptList:
+    return KeptList(sentences)
 
 
 @cache

@@ -146,6 +146,8 @@ class RowWriter:
         filled: dict[int, dict[str, Any]],
     ) -> None:
         """Count and note what rows took over; note what else was changed in them."""
+        if not filled and self.changes is None:
+            return
         places = np.cumsum(kept) - 1
         taken = {int(places[row]): values for row, values in filled.items() if kept[row]}
         for name in (name for values in taken.values() for name in values):

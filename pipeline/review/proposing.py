@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from pipeline.columnset import label_of
 from pipeline.contract.loading import Contract
 from pipeline.errors import ContentError, FileCode
 from pipeline.mapping.by_name import ColumnMapping
 from pipeline.mapping.propose import Proposal
-from pipeline.planning import Study, label_of
+from pipeline.planning import Study
 from pipeline.standardize.base import Question
 
 

@@ -10,12 +10,12 @@ import re
 from calendar import month_name
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.columnset import label_of
 from pipeline.contract.loading import Contract
 from pipeline.decision import Decision
 from pipeline.kinds import codeset_of, kind_of
 from pipeline.mapping.model import Asked
 from pipeline.plan import Plan
-from pipeline.planning import label_of
 from pipeline.review.answers import MISSING, REJECT, apply_answers
 from pipeline.standardize.base import Question
 from pipeline.standardize.codes import nearest

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.standardize.wholetexts import FEW
+
 IN_MEMORY_BYTES = 4 << 20
 
 
@@ -40,7 +42,8 @@ class RowStore:
             self._writer.write_batch(batch)
             return
         self._held.append(batch)
-        self._held_bytes += batch.nbytes
+        is_small = batch.num_rows <= FEW  # whole buffers are told at once, parts of them are not
+        self._held_bytes += batch.get_total_buffer_size() if is_small else batch.nbytes
         if self._path is not None and self._held_bytes > self._in_memory_bytes:
             self._writer = pa.ipc.new_file(str(self._path), batch.schema)
             self._fields = batch.schema.names

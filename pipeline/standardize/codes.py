@@ -11,13 +11,12 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import pyarrow as pa
 
 from pipeline.errors import RowCode
-from pipeline.same import Same
+from pipeline.same import remembered
 from pipeline.standardize.base import Converted, Rows
 from pipeline.standardize.distinct import Distinct, read_distinct
 from pipeline.standardize.text import fold
@@ -141,6 +140,10 @@ class CodeEvidence:
             "unknown_share": share,
         }
 
+    def key(self) -> tuple[object, ...] | None:
+        """All of it as numbers; None where there are unknown spellings besides."""
+        return None if self._unknown else (self._counts["values"],)
+
     def unknown_spellings(self) -> list[tuple[str, int]]:
         """Distinct texts in no code with their counts, most frequent first, at most 50."""
         return sorted(self._unknown.items(), key=lambda item: (-item[1], item[0]))
@@ -156,13 +159,13 @@ class _Match:
 def _matched(values: pa.StringArray, codeset: CodeSet) -> Distinct[_Match]:
     """The codes of a column. The few cells of a small file are looked up once."""
     if len(values) <= FEW:
-        return _few_matched(Same(values), Same(codeset))
+        return _few_matched(values, codeset)
     return read_distinct(values, lambda text: _match(text, codeset))
 
 
-@lru_cache(maxsize=64)
-def _few_matched(values: Same[pa.StringArray], codeset: Same[CodeSet]) -> Distinct[_Match]:
-    return read_distinct(values.thing, lambda text: _match(text, codeset.thing))
+@remembered(64)
+def _few_matched(values: pa.StringArray, codeset: CodeSet) -> Distinct[_Match]:
+    return read_distinct(values, lambda text: _match(text, codeset))
 
 
 def _match(text: str, codeset: CodeSet) -> _Match:

@@ -62,6 +62,11 @@ class ShapeCount:
             0 if self.lasts is None else int(np.count_nonzero(self.lasts)),
         )
 
+    def key(self) -> tuple[object, ...]:
+        """All that is asked of it: counts in the order they were made, and what it spreads over."""
+        different = None if self.different is None else int(np.count_nonzero(self.different))
+        return *self.counts.items(), different, self.spreads()
+
     def as_dict(self) -> dict[str, int]:
         """Counts as plain data."""
         document = {name: count for name, count in sorted(self.counts.items()) if count}
@@ -118,6 +123,13 @@ class DateEvidence:
     def _add(self, count: ShapeCount) -> None:
         known = self.shapes.setdefault(count.shape.name, ShapeCount(count.shape))
         known.merge(count)
+
+    def key(self) -> tuple[object, ...] | None:
+        """All of it as numbers, equal for what shows the same; None where it has texts besides."""
+        if self.zones or self.languages:
+            return None
+        shapes = tuple((name, *count.key()) for name, count in self.shapes.items())
+        return self.values, self.missing, self.unreadable, self.named_zones, shapes
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for the plan and the report."""

@@ -59,6 +59,9 @@ class Distinct(Generic[T]):
 
     def counted(self) -> Iterator[tuple[T, int]]:
         """Each answer with the number of rows that have it."""
+        if len(self.slots) <= FEW:
+            slots = self.slots.tolist()
+            return ((answer, slots.count(slot)) for slot, answer in enumerate(self.answers))
         counts = np.bincount(self.slots[self.slots >= 0], minlength=len(self.answers))
         return zip(self.answers, counts.tolist(), strict=True)
 

@@ -86,6 +86,10 @@ class NumberEvidence:
         """Counts by shape, in a fixed order, zeros left out."""
         return {name: self._counts[name] for name in sorted(self._counts) if self._counts[name]}
 
+    def key(self) -> tuple[object, ...]:
+        """All of it as numbers, equal for what shows the same."""
+        return tuple(self.as_dict().items())
+
     def __getitem__(self, shape: str) -> int:
         return self._counts[shape]
 

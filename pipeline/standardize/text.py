@@ -92,8 +92,8 @@ def clean(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
     Returns the array and the rows that changed, by reason: "trimmed", "nfc", "zero-width",
     "control-removed". Space, tabs and line breaks inside a cell stay.
     """
-    if _are_few_and_plain(values):
-        return values, {}
+    if len(values) <= FEW:
+        return (values, {}) if _are_plain(values) else _clean_few(values)
     touched = both(rows_of_unusual_text(values), rows_with_outer_space(values))
     if len(touched) * _FEW > len(values):
         return _clean_all(values)
@@ -118,16 +118,42 @@ def _clean_all(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]
     return values, changed
 
 
-def _are_few_and_plain(values: pa.StringArray) -> bool:
-    """True for a few texts of printable ASCII without space around them: all is to be seen."""
-    if len(values) > FEW:
-        return False
+def _are_plain(values: pa.StringArray) -> bool:
+    """True for texts of printable ASCII without space around them: all is to be seen."""
     joined = few_joined(values)
     if not (joined.isascii() and joined.isprintable()):
         return False
     return " " not in joined or all(
         text is None or text.strip(" ") == text for text in values.to_pylist()
     )
+
+
+_UNUSUAL = re.compile("[^ -~\u00c0-\u02ff]")
+
+
+def _clean_few(values: pa.StringArray) -> tuple[pa.StringArray, dict[str, Rows]]:
+    """As `_clean_all`, of so few texts that Python is done before Arrow begins."""
+    texts = values.to_pylist()
+    found: dict[str, list[int]] = {}
+    usual = []
+    for row, text in enumerate(texts):
+        if text is None:
+            continue
+        if _UNUSUAL.search(text) is None:
+            usual.append(row)
+            continue
+        texts[row], reasons = _clean_one(text)
+        for reason in reasons:
+            found.setdefault(reason, []).append(row)
+    for row in usual:
+        text = texts[row].strip(" ")
+        if text != texts[row]:
+            texts[row] = text
+            found.setdefault("trimmed", []).append(row)
+    if not found:
+        return values, {}
+    changed = {reason: np.array(sorted(rows), dtype=np.int64) for reason, rows in found.items()}
+    return pa.array(texts, pa.string()), changed
 
 
 def _add(changed: dict[str, Rows], reason: str, rows: Rows) -> None:
@@ -210,8 +236,11 @@ def nullify(values: pa.StringArray, missing_values: tuple[str, ...]) -> pa.Strin
     Nothing else is missing: a surname `Null` survives a list of [""], and 999 any list without it.
     """
     words, as_array, longest = _missing_words(tuple(missing_values))
-    if len(values) <= FEW and words.isdisjoint(values.to_pylist()):
-        return values
+    if len(values) <= FEW:
+        texts = values.to_pylist()
+        if words.isdisjoint(texts):
+            return values
+        return pa.array([None if text in words else text for text in texts], pa.string())
     short = rows_of_at_most(values, longest)
     if len(short) * _FEW < len(values):
         missing = short[is_true(pc.is_in(values.take(pa.array(short)), value_set=as_array))]
@@ -271,6 +300,9 @@ def fold_array(values: pa.StringArray) -> pa.StringArray:
     return read_distinct(values, fold).spread(lambda folded: folded, pa.string())
 
 
+_COUNTED = ("values", "missing", "not-ascii", "damaged", "repairable")
+
+
 class TextEvidence:
     """What the texts of one column show: how many there are, and how many are damaged."""
 
@@ -279,8 +311,9 @@ class TextEvidence:
 
     def observe(self, values: pa.StringArray) -> None:
         """Count one batch of cleaned texts; null is missing."""
-        self.counts["values"] += len(values) - values.null_count
-        self.counts["missing"] += values.null_count
+        missing = values.null_count
+        self.counts["values"] += len(values) - missing
+        self.counts["missing"] += missing
         special = rows_beyond_ascii(values)
         if len(special):
             self.counts["not-ascii"] += len(special)
@@ -289,6 +322,11 @@ class TextEvidence:
             if len(damaged):
                 undone = read_distinct(values.take(pa.array(damaged)), repaired)
                 self.counts["repairable"] += undone.count(lambda text: text is not None)
+
+    def key(self) -> tuple[object, ...]:
+        """All of it as numbers, equal for what shows the same."""
+        counts = self.counts
+        return tuple([counts[name] for name in _COUNTED])
 
     def merge(self, other: TextEvidence) -> None:
         """Add what `other` saw."""

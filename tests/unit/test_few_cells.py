@@ -18,10 +18,13 @@ from pipeline.check import check_field
 from pipeline.contract.loading import Field
 from pipeline.errors import ContentError
 from pipeline.formats.base import ReadAs
+from pipeline.formats.cells import _few_cells, _parsable, _read_arrow
 from pipeline.formats.csv import DelimitedReader
 from pipeline.formats.raw.choose import choose, likeliest
 from pipeline.formats.raw.lexer import Lines
-from pipeline.formula.evaluate import Moment, broken_rows
+from pipeline.formats.structure import Block
+from pipeline.formula.evaluate import ARROW_TYPES, Moment, broken_rows
+from pipeline.formula.few import answer_of, broken_few
 from pipeline.formula.language import Column, parse_check
 from pipeline.formula.terms import Kind
 from pipeline.kinds import _convert_identifiers
@@ -185,7 +188,13 @@ def test_a_few_dates_written_alike_are_what_many_are(
 @settings(deadline=None, max_examples=40)
 @given(cells=cells_of_a_column)
 def test_few_cells_break_the_rules_that_many_break(cells: list[str | None]) -> None:
-    rules = {"pattern": "[A-Za-z]{1,3}[0-9]?", "minLength": 2, "maxLength": 5, "required": True}
+    rules = {
+        "pattern": "[A-Za-z]{1,3}[0-9]?",
+        "minLength": 2,
+        "maxLength": 5,
+        "required": True,
+        "enum": ["F", "33501", "x"],
+    }
     told = Field.model_validate({"name": "f", "type": "string", "constraints": rules})
     assert _broken(told, pa.array(cells, pa.string())) == _broken(told, many(cells), len(cells))
 
@@ -221,17 +230,55 @@ def _broken(
     return {rule: rows for rule, rows in found.items() if rows}
 
 
-@settings(deadline=None, max_examples=40)
-@given(days=st.lists(st.none() | st.dates(), min_size=1, max_size=9))
-def test_few_rows_answer_a_formula_as_many_do(days: list[datetime.date | None]) -> None:
+_FIELDS = {
+    "born": Kind.DATE,
+    "died": Kind.DATE,
+    "seen": Kind.TIME,
+    "weight": Kind.NUMBER,
+    "sign": Kind.TEXT,
+    "fasting": Kind.YES_NO,
+}
+_FORMULAS = [
+    "age(born) < 40",
+    "born <= today()",
+    "died >= born and not fasting",
+    "died is null or died >= born",
+    "age(born) >= 0 and born > '1990-01-01' or sign = 'x'",
+    "seen <= now() and (weight > 2.5 or weight is null)",
+    "not (weight <= 2.5 or fasting = true) and length(sign) != 2",
+    "sign in ('x', 'é', 'xé') or sign < 'y' and fasting",
+    "weight * 2 > 5 or sign is not null",
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none() | st.dates(),
+            st.none() | st.dates(),
+            st.none() | st.datetimes(timezones=st.just(datetime.UTC)),
+            st.none() | st.floats(allow_nan=False),
+            st.none() | st.sampled_from(["", "x", "é", "xé", "\U0001f600", "zz"]),
+            st.none() | st.booleans(),
+        ),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_few_rows_answer_a_formula_as_many_do(rows: list[tuple[Any, ...]]) -> None:
     moment = Moment.at(1_772_000_000.0)
-    values = pa.array(days, pa.date32())
-    more = pa.concat_arrays([values] * (1 + FEW // len(values)))
-    for formula in ("age(born) < 40", "born <= today()", "age(born) >= 0 and born > '1990-01-01'"):
-        rule = parse_check(formula, {"born": Column(Kind.DATE)})
-        few = broken_rows(rule, {"born": values}, moment).tolist()
-        all_of_them = broken_rows(rule, {"born": more}, moment).tolist()
-        assert few == [row for row in all_of_them if row < len(values)]
+    columns = {
+        name: pa.array(values, ARROW_TYPES[kind])
+        for (name, kind), values in zip(_FIELDS.items(), zip(*rows, strict=True), strict=True)
+    }
+    for formula in _FORMULAS:
+        rule = parse_check(formula, {name: Column(kind) for name, kind in _FIELDS.items()})
+        answer = answer_of(rule)
+        assert (answer is None) is ("*" in formula)
+        if answer is not None:
+            few = {name: column.to_pylist() for name, column in columns.items()}
+            assert broken_few(answer, few, moment) == broken_rows(rule, columns, moment).tolist()
 
 
 @settings(deadline=None, max_examples=60)
@@ -283,14 +330,17 @@ def test_few_rows_are_written_and_hashed_as_many_are(cells: list[str | None]) ->
     assert rows.dtype == rows_too.dtype == np.int64
 
 
-@settings(deadline=None, max_examples=40)
-@given(rows=st.lists(st.text(alphabet="ab ,\r\ufeffé\x00", max_size=8), min_size=1, max_size=9))
-def test_few_lines_are_split_as_many_are(rows: list[str]) -> None:
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.text(alphabet="ab ,\r\ufeffé\x00", max_size=8), min_size=1, max_size=9),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_few_lines_are_split_as_many_are(rows: list[str], end: str) -> None:
     times = 1 + FEW // len(rows)
-    head = b"name,other\nfirst,row\n"
+    head = f"name,other{end}first,row{end}"
     with tempfile.TemporaryDirectory() as folder:
         few, all_of_them = (
-            _read(Path(folder, name), head + "".join(f"{row}\n" for row in lines).encode())
+            _read(Path(folder, name), (head + "".join(f"{row}{end}" for row in lines)).encode())
             for name, lines in (("few", rows), ("many", rows * times))
         )
     assume(few and all_of_them)
@@ -310,6 +360,46 @@ def _read(path: Path, content: bytes) -> list[list[object]]:
         for into, column in zip(found, [batch.records, *batch.columns], strict=True):
             into += column.tolist()
     return found
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+_CELL = (
+    st.text(alphabet="ab ;'\ufeffé\x00", max_size=4)
+    | st.text(alphabet="ab", min_size=1, max_size=2).map(lambda text: f'{text}"{text}""')
+    | st.text(alphabet='ab,"\n\r é', max_size=4).map(_quoted)
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    rows=st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=9),
+    end=st.sampled_from(["\n", "\r\n"]),
+    is_ended=st.booleans(),
+)
+def test_few_quoted_records_are_split_as_many_are(
+    rows: list[tuple[str, str]], end: str, is_ended: bool
+) -> None:
+    records = [f"{','.join(cells)}{end}".encode() for cells in rows]
+    records[-1] = records[-1] if is_ended else records[-1].removesuffix(end.encode())
+    lines = [
+        record.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") for record in records
+    ]
+    block = Block(
+        text=b"".join(records),
+        starts=np.cumsum([0, *map(len, records)]),
+        first_lines=np.cumsum([0, *lines[:-1]]),
+        lines=sum(lines) + (not is_ended),
+        has_quotes=True,
+    )
+    assume(not block.text.startswith(b"\xef\xbb\xbf"))
+    table, ragged = _read_arrow(_parsable(block), ["0", "1"], ",", block)
+    few = _few_cells(block, 2, b",")
+    assert few is not None
+    assert not ragged
+    assert [one.to_pylist() for one in few] == [one.to_pylist() for one in table.columns]
 
 
 @settings(deadline=None, max_examples=40)
