@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
@@ -18,7 +18,7 @@ from daemon.db.errors import StateUnavailable
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.fairness import Rota, Turn, heavy_slots
-from daemon.folders.syncs import sync_all
+from daemon.folders.syncs import sync_trees
 from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
@@ -157,9 +157,10 @@ class Attempts:
                 self._rota.served(turn.source)
                 if is_heavy:
                     self._heavy.add(job.id)
+        same = self._same_for_all() if starting else {}
         for job in self._shell.store.advance_all(moves) if moves else ():
             if job.state is JobState.RUNNING:
-                self._submit_or_refuse(job)
+                self._submit_or_refuse(job, same)
             elif job.state is JobState.WITHDRAWN:
                 with contextlib.suppress(OSError):  # the next start removes it
                     self._shell.spool.clear(job.id)
@@ -267,41 +268,48 @@ class Attempts:
             changes={"attempts": job.attempts + 1, "reason_code": None, "reason_note": None},
         )
 
-    def _submit_or_refuse(self, job: JobRecord) -> None:
+    def _same_for_all(self) -> dict[str, Any]:
+        """What tasks that start together have in common."""
+        settings = self._shell.settings
+        return {
+            "contracts_dir": self.contracts_dir,
+            "output_format": settings.output.format,
+            "changes": settings.output.changes,
+            "limits": Limits(**settings.limits.model_dump()),
+            "mappings_dir": str(settings.mappings_dir),
+            "references": ReferenceKeys(self._shell.spool.state_dir).folders(),
+            "leaves_sync": True,
+        }
+
+    def _submit_or_refuse(self, job: JobRecord, same: dict[str, Any]) -> None:
         """A job that is recorded as running is in flight, or is told that it is not."""
         try:
-            self._submit(job)
+            self._submit(job, same)
         except (OSError, StateUnavailable) as error:
             refusal = error if isinstance(error, OSError) else OSError()
             self._in_flight[job.id] = _refused_by(refusal)
 
-    def _submit(self, job: JobRecord) -> None:
-        settings = self._shell.settings
+    def _submit(self, job: JobRecord, same: dict[str, Any]) -> None:
         staging = self._shell.spool.staging_dir(job.id, job.attempts)
         parent, siblings = past_of(self._shell, job)
         task = HarmonizeTask(
             source=str(self._shell.spool.input_path(job)),
             staging_dir=str(staging),
-            contracts_dir=self.contracts_dir,
             job=job.label,
             now_s=job.created_at_s,  # the arrival's clock: a retry judges dates as the first try
-            output_format=settings.output.format,
-            changes=settings.output.changes,
-            limits=Limits(**settings.limits.model_dump()),
-            mappings_dir=str(settings.mappings_dir),
             source_path=os.fsdecode(job.source),
             answer=self._holding.answers.answer_for(job),
-            references=ReferenceKeys(self._shell.spool.state_dir).folders(),
             keys_dir=str(written_beside(staging)),
             parent=parent,
             siblings=siblings,
             sha256=job.sha256,
             contract=self._contract_of(job),
             depth=depth_of(self._shell, job),
-            leaves_sync=True,
+            **same,
         )
         self._knew[job.id] = self._holding.answers.serial
-        self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
+        deadline_s = self._shell.settings.workers.deadline_s
+        self._in_flight[job.id] = self._executor.submit(task, deadline_s)
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
     def _contract_of(self, job: JobRecord) -> str | None:
@@ -398,25 +406,17 @@ def _made_durable(
     An attempt whose files the system refuses to write has failed.
     """
     unsynced = {
-        job_id: [Path(folder) for folder in future.result().unsynced]
+        job_id: future.result().unsynced
         for job_id, future in done.items()
         if future.exception() is None
     }
-    paths = {job_id: list(_with_files(folders)) for job_id, folders in unsynced.items()}
-    refused = sync_all(path for several in paths.values() for path in several)
+    refused = sync_trees(folder for folders in unsynced.values() for folder in folders)
     failed: dict[int, Future[HarmonizeResult]] = {}
-    for job_id, several in paths.items() if refused else ():
-        errors = [refused[path] for path in several if path in refused]
+    for job_id, folders in unsynced.items() if refused else ():
+        errors = [refused[folder] for folder in folders if folder in refused]
         if errors:
             failed[job_id] = _refused_by(errors[0])
     return done | failed
-
-
-def _with_files(folders: Iterable[Path]) -> Iterator[Path]:
-    for folder in folders:
-        with contextlib.suppress(OSError):  # the folder itself is refused by name
-            yield from folder.iterdir()
-        yield folder
 
 
 def _refused_by(error: OSError) -> Future[HarmonizeResult]:

@@ -18,7 +18,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _JOURNAL_PRIORITY = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "DEBUG": 7, "TRACE": 7}
 _COLOUR = {"CRITICAL": "1;31", "ERROR": "31", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 _LIBRARIES = ("apscheduler", "watchdog", "alembic", "sqlalchemy")
+_AS_THEY_ARE = (int, str, bool, type(None))
 _FRAMES_SHOWN = 8
 _MAX_CHARS = 4_000  # of one message or field: a log line is not a place to keep things
 
@@ -171,8 +173,14 @@ def _job(record: Record) -> str:
 
 
 def _time(record: Record) -> str:
-    at = record["time"].astimezone(UTC).isoformat(timespec="milliseconds")
-    return at.replace("+00:00", "Z")
+    at_s = record["time"].timestamp()
+    return f"{_second(int(at_s))}.{record['time'].microsecond // 1000:03d}Z"
+
+
+@lru_cache(4)
+def _second(at_s: int) -> str:
+    """UTC, ISO 8601; thousands of lines are of the same second."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _console_line(record: Record) -> str:
@@ -210,6 +218,13 @@ def _json_line(record: Record) -> str:
     return json.dumps(document, default=str)
 
 
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as JSON gives them back; most are numbers and codes, which stay as they are."""
+    if all(type(value) in _AS_THEY_ARE for value in fields.values()):
+        return fields
+    return dict(json.loads(json.dumps(fields, default=str)))
+
+
 def _as_line(record: Record) -> LogLine:
     job = _job(record)
     return LogLine(
@@ -217,7 +232,7 @@ def _as_line(record: Record) -> LogLine:
         level=record["level"].name,
         job_id=int(job[1:]) if job[1:].isdecimal() and job[0] == "j" else None,
         message=printable(record["message"]),
-        fields=json.loads(json.dumps(_fields(record), default=str)),
+        fields=_plain(_fields(record)),
     )
 
 

@@ -49,8 +49,8 @@ def job_in(path: Path, content: bytes | None = None) -> str | None:
 
 
 def _head_of(path: Path) -> bytes:
-    with path.open("rb") as source:
-        return source.read(HEAD_BYTES)
+    with path.open("rb", buffering=0) as source:
+        return source.read(HEAD_BYTES) or b""
 
 
 def _job_in(rows: Iterator[list[str]]) -> str | None:
@@ -71,6 +71,8 @@ def _job_in(rows: Iterator[list[str]]) -> str | None:
 def delimiter_of(text: str) -> str | None:
     """The separator under which the first line is the header of rejects.csv."""
     line = text.lstrip().partition("\n")[0].partition("\r")[0]
+    if not all(name in line.casefold() for name in _KNOWN_BY):
+        return None  # as of nearly every file there is
     for delimiter in _SEPARATORS:
         with suppress(csv.Error, StopIteration):
             labels = next(csv.reader([line], delimiter=delimiter))

@@ -44,6 +44,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.folders.files",
         "daemon.folders.groups",
         "daemon.notify",
+        "daemon.folders.refusing",
         "daemon.folders.space",
     ),
     (
