@@ -58,6 +58,7 @@ class Attempts:
         self.pace = Pace(executor.capacity)
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
+        self._ended: dict[int, None] = {}  # those in flight that are over, in the order they ended
         self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
 
     @property
@@ -89,7 +90,7 @@ class Attempts:
     @property
     def company_s(self) -> float:
         """Seconds the next turn may wait, so that more attempts end before it."""
-        ended = sum(future.done() for future in self._in_flight.values())
+        ended = len(self._ended)
         going_on = len(self._in_flight) - ended
         return self.pace.company_s(ended, going_on, self._shell.monotonic())
 
@@ -173,19 +174,19 @@ class Attempts:
         self.pace.ended(before - len(self._in_flight), self._shell.monotonic())
 
     def _collect(self) -> None:
-        done = {job_id: f for job_id, f in self._in_flight.items() if f.done()}
+        done = {job_id: self._in_flight[job_id] for job_id in list(self._ended)}
         if not done:
             return
         jobs = {job.id: job for job in self._shell.store.in_state(JobState.RUNNING)}
         for job_id in [number for number in done if number not in jobs]:
             # a commit that seemed to fail had been made: it is recorded already
-            del self._in_flight[job_id], done[job_id]
+            del self._in_flight[job_id], self._ended[job_id], done[job_id]
             self._knew.pop(job_id, None)
         done = _made_durable(done)
         moves = [self._outcome(jobs[job_id], future) for job_id, future in done.items()]
         asked = {move.job.id: Asked.of(move.detail) for move in moves}
         for job in self._shell.store.advance_all(moves):
-            del self._in_flight[job.id]
+            del self._in_flight[job.id], self._ended[job.id]
             knew = self._knew.pop(job.id, 0)
             if job.state is JobState.HELD:
                 self._holding.asked(job, asked[job.id], knew)
@@ -287,7 +288,12 @@ class Attempts:
             self._submit(job, same)
         except (OSError, StateUnavailable) as error:
             refusal = error if isinstance(error, OSError) else OSError()
-            self._in_flight[job.id] = _refused_by(refusal)
+            self._take_along(job.id, _refused_by(refusal))
+
+    def _take_along(self, job_id: int, future: Future[HarmonizeResult]) -> None:
+        """The attempt is in flight; the thread in which it ends notes that, and nothing else."""
+        self._in_flight[job_id] = future
+        future.add_done_callback(lambda _: self._ended.update({job_id: None}))
 
     def _submit(self, job: JobRecord, same: dict[str, Any]) -> None:
         staging = self._shell.spool.staging_dir(job.id, job.attempts)
@@ -309,7 +315,7 @@ class Attempts:
         )
         self._knew[job.id] = self._holding.answers.serial
         deadline_s = self._shell.settings.workers.deadline_s
-        self._in_flight[job.id] = self._executor.submit(task, deadline_s)
+        self._take_along(job.id, self._executor.submit(task, deadline_s))
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
     def _contract_of(self, job: JobRecord) -> str | None:

@@ -36,7 +36,7 @@ _MANY_KEYS = 1_000_000  # 16 MB
 
 def written_beside(staging: Path) -> Path:
     """Where an attempt with this staging folder writes the keys of its delivery."""
-    return staging.with_name(f"{staging.name}.keys")
+    return Path(f"{staging}.keys")
 
 
 class ReferenceKeys:

@@ -8,7 +8,6 @@ says where to, so that a repeated call knows "done, and perhaps taken away since
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +25,11 @@ from daemon.folders.files import (
     move_into_place,
     write_durably,
 )
+from daemon.folders.laidout import laid_out
 from daemon.folders.syncs import Syncs
 from daemon.inbox.names import SIDECARS
 
-_LAID_OUT_LEVELS = 2
 _LEADING_OUT = frozenset(("", ".", ".."))
-_ENCODE = json.JSONEncoder(ensure_ascii=True, default=str).encode
 _FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
 
@@ -231,27 +229,6 @@ def _write_papers(
         }
     content = laid_out(document).encode()
     write_durably(f"{shelf}/{papers.document_name}", content, modes.file, syncs=syncs)
-
-
-def laid_out(document: Mapping[str, Any]) -> str:
-    """JSON for people: a line for each part that has parts itself, or is one of the document's."""
-    return _lines(document, "\n", _LAID_OUT_LEVELS) + "\n"
-
-
-def _lines(value: object, line: str, levels: int) -> str:
-    if not levels or not isinstance(value, (Mapping, list, tuple)):
-        return _ENCODE(value)
-    deeper = line + "  "
-    if isinstance(value, Mapping):
-        parts = [
-            f"{_ENCODE(str(key))}: {_lines(part, deeper, levels - 1)}"
-            for key, part in value.items()
-        ]
-        return f"{{{deeper}{f',{deeper}'.join(parts)}{line}}}" if parts else "{}"
-    if not any(isinstance(part, (Mapping, list, tuple)) for part in value):
-        return _ENCODE(value)
-    parts = [_lines(part, deeper, min(1, levels - 1)) for part in value]
-    return f"[{deeper}{f',{deeper}'.join(parts)}{line}]"
 
 
 def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:

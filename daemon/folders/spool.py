@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import stat
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -66,6 +65,7 @@ from daemon.folders.kept import (
     prune_days,
     take_back,
 )
+from daemon.folders.laidout import OneLine, kept_of
 from daemon.folders.refusing import Refusing, refusal
 from daemon.folders.syncs import Steps, Syncs
 from daemon.inbox.completeness import Along
@@ -381,8 +381,10 @@ class Spool:
             set_modes(ready, self._modes)
         return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes, syncs)
 
-    def keep_report(self, job: JobRecord, syncs: Syncs) -> dict[str, Any] | None:
-        """The winning attempt's report; it stays with the job when its results have left.
+    def keep_report(
+        self, job: JobRecord, names: Collection[str], syncs: Syncs
+    ) -> dict[str, OneLine] | None:
+        """The parts of these names of the winning attempt's report, which stays with the job.
 
         To be called before `deliver`, and a stop must lie between: a copy that a crash has cut
         short is made again only while the results are here. None when both are gone.
@@ -390,15 +392,14 @@ class Spool:
         job_dir = self.job_dir(job.id)
         kept = f"{job_dir}/report.json"
         fresh = f"{self.staging_dir(job.id, job.attempts)}/report.json"
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(FileNotFoundError):
             if _is_file(fresh):
                 content = read_whole(fresh)
                 write_durably(kept, content, syncs=syncs)
                 syncs.want(job_dir)
             else:
                 content = read_whole(kept)
-            report = json.loads(content)
-            return report if isinstance(report, dict) else None
+            return kept_of(content, names)
         return None
 
     def retire(self, job: JobRecord, document: Mapping[str, Any], syncs: Syncs) -> Steps[str]:

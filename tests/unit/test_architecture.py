@@ -43,6 +43,7 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.folders.syncs",
         "daemon.folders.files",
         "daemon.folders.groups",
+        "daemon.folders.laidout",
         "daemon.notify",
         "daemon.folders.refusing",
         "daemon.folders.space",
