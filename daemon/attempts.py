@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
@@ -18,7 +18,7 @@ from daemon.db.errors import StateUnavailable
 from daemon.db.records import JobRecord, Move
 from daemon.executors.base import AttemptLost, Executor, InternalFailure
 from daemon.fairness import Rota, Turn, heavy_slots
-from daemon.folders.syncs import sync_all
+from daemon.folders.syncs import sync_trees
 from daemon.inputs import Inputs
 from daemon.intake import was_asked_for
 from daemon.lineage import past_of
@@ -58,6 +58,7 @@ class Attempts:
         self.pace = Pace(executor.capacity)
         self.contracts_dir = contracts_dir
         self._in_flight: dict[int, Future[HarmonizeResult]] = {}
+        self._ended: dict[int, None] = {}  # those in flight that are over, in the order they ended
         self._knew: dict[int, int] = {}  # how many answers there were when the attempt started
 
     @property
@@ -89,7 +90,7 @@ class Attempts:
     @property
     def company_s(self) -> float:
         """Seconds the next turn may wait, so that more attempts end before it."""
-        ended = sum(future.done() for future in self._in_flight.values())
+        ended = len(self._ended)
         going_on = len(self._in_flight) - ended
         return self.pace.company_s(ended, going_on, self._shell.monotonic())
 
@@ -157,9 +158,10 @@ class Attempts:
                 self._rota.served(turn.source)
                 if is_heavy:
                     self._heavy.add(job.id)
+        same = self._same_for_all() if starting else {}
         for job in self._shell.store.advance_all(moves) if moves else ():
             if job.state is JobState.RUNNING:
-                self._submit_or_refuse(job)
+                self._submit_or_refuse(job, same)
             elif job.state is JobState.WITHDRAWN:
                 with contextlib.suppress(OSError):  # the next start removes it
                     self._shell.spool.clear(job.id)
@@ -172,19 +174,19 @@ class Attempts:
         self.pace.ended(before - len(self._in_flight), self._shell.monotonic())
 
     def _collect(self) -> None:
-        done = {job_id: f for job_id, f in self._in_flight.items() if f.done()}
+        done = {job_id: self._in_flight[job_id] for job_id in list(self._ended)}
         if not done:
             return
         jobs = {job.id: job for job in self._shell.store.in_state(JobState.RUNNING)}
         for job_id in [number for number in done if number not in jobs]:
             # a commit that seemed to fail had been made: it is recorded already
-            del self._in_flight[job_id], done[job_id]
+            del self._in_flight[job_id], self._ended[job_id], done[job_id]
             self._knew.pop(job_id, None)
         done = _made_durable(done)
         moves = [self._outcome(jobs[job_id], future) for job_id, future in done.items()]
         asked = {move.job.id: Asked.of(move.detail) for move in moves}
         for job in self._shell.store.advance_all(moves):
-            del self._in_flight[job.id]
+            del self._in_flight[job.id], self._ended[job.id]
             knew = self._knew.pop(job.id, 0)
             if job.state is JobState.HELD:
                 self._holding.asked(job, asked[job.id], knew)
@@ -267,41 +269,53 @@ class Attempts:
             changes={"attempts": job.attempts + 1, "reason_code": None, "reason_note": None},
         )
 
-    def _submit_or_refuse(self, job: JobRecord) -> None:
+    def _same_for_all(self) -> dict[str, Any]:
+        """What tasks that start together have in common."""
+        settings = self._shell.settings
+        return {
+            "contracts_dir": self.contracts_dir,
+            "output_format": settings.output.format,
+            "changes": settings.output.changes,
+            "limits": Limits(**settings.limits.model_dump()),
+            "mappings_dir": str(settings.mappings_dir),
+            "references": ReferenceKeys(self._shell.spool.state_dir).folders(),
+            "leaves_sync": True,
+        }
+
+    def _submit_or_refuse(self, job: JobRecord, same: dict[str, Any]) -> None:
         """A job that is recorded as running is in flight, or is told that it is not."""
         try:
-            self._submit(job)
+            self._submit(job, same)
         except (OSError, StateUnavailable) as error:
             refusal = error if isinstance(error, OSError) else OSError()
-            self._in_flight[job.id] = _refused_by(refusal)
+            self._take_along(job.id, _refused_by(refusal))
 
-    def _submit(self, job: JobRecord) -> None:
-        settings = self._shell.settings
+    def _take_along(self, job_id: int, future: Future[HarmonizeResult]) -> None:
+        """The attempt is in flight; the thread in which it ends notes that, and nothing else."""
+        self._in_flight[job_id] = future
+        future.add_done_callback(lambda _: self._ended.update({job_id: None}))
+
+    def _submit(self, job: JobRecord, same: dict[str, Any]) -> None:
         staging = self._shell.spool.staging_dir(job.id, job.attempts)
         parent, siblings = past_of(self._shell, job)
         task = HarmonizeTask(
             source=str(self._shell.spool.input_path(job)),
             staging_dir=str(staging),
-            contracts_dir=self.contracts_dir,
             job=job.label,
             now_s=job.created_at_s,  # the arrival's clock: a retry judges dates as the first try
-            output_format=settings.output.format,
-            changes=settings.output.changes,
-            limits=Limits(**settings.limits.model_dump()),
-            mappings_dir=str(settings.mappings_dir),
             source_path=os.fsdecode(job.source),
             answer=self._holding.answers.answer_for(job),
-            references=ReferenceKeys(self._shell.spool.state_dir).folders(),
             keys_dir=str(written_beside(staging)),
             parent=parent,
             siblings=siblings,
             sha256=job.sha256,
             contract=self._contract_of(job),
             depth=depth_of(self._shell, job),
-            leaves_sync=True,
+            **same,
         )
         self._knew[job.id] = self._holding.answers.serial
-        self._in_flight[job.id] = self._executor.submit(task, settings.workers.deadline_s)
+        deadline_s = self._shell.settings.workers.deadline_s
+        self._take_along(job.id, self._executor.submit(task, deadline_s))
         logger.bind(job=job.label, attempt=job.attempts).info("attempt started")
 
     def _contract_of(self, job: JobRecord) -> str | None:
@@ -398,25 +412,17 @@ def _made_durable(
     An attempt whose files the system refuses to write has failed.
     """
     unsynced = {
-        job_id: [Path(folder) for folder in future.result().unsynced]
+        job_id: future.result().unsynced
         for job_id, future in done.items()
         if future.exception() is None
     }
-    paths = {job_id: list(_with_files(folders)) for job_id, folders in unsynced.items()}
-    refused = sync_all(path for several in paths.values() for path in several)
+    refused = sync_trees(folder for folders in unsynced.values() for folder in folders)
     failed: dict[int, Future[HarmonizeResult]] = {}
-    for job_id, several in paths.items() if refused else ():
-        errors = [refused[path] for path in several if path in refused]
+    for job_id, folders in unsynced.items() if refused else ():
+        errors = [refused[folder] for folder in folders if folder in refused]
         if errors:
             failed[job_id] = _refused_by(errors[0])
     return done | failed
-
-
-def _with_files(folders: Iterable[Path]) -> Iterator[Path]:
-    for folder in folders:
-        with contextlib.suppress(OSError):  # the folder itself is refused by name
-            yield from folder.iterdir()
-        yield folder
 
 
 def _refused_by(error: OSError) -> Future[HarmonizeResult]:

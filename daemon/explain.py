@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from daemon.db.records import Dossier, JobRecord, shown
@@ -160,6 +161,7 @@ def counts_document(job: JobRecord) -> dict[str, int] | None:
     }
 
 
+@lru_cache(1_024)  # what is recorded together has one time, and is told several times
 def iso_time(at_s: float | None) -> str | None:
     """UTC, ISO 8601, milliseconds."""
     if at_s is None:

@@ -16,6 +16,7 @@ from daemon import members
 from daemon.db.records import Dossier, JobRecord, Move
 from daemon.explain import job_document, reason_text
 from daemon.folders.files import FileVanished
+from daemon.folders.laidout import OneLine
 from daemon.folders.syncs import Steps, Syncs, in_step
 from daemon.reference_keys import ReferenceKeys, written_beside
 from daemon.shell import Shell
@@ -170,7 +171,7 @@ class Finishing:
             case Disposition.DELIVERED if job.contract is None:  # an archive: its members deliver
                 yield from self._retire(job, dossier, syncs)
             case Disposition.DELIVERED:
-                report = self._shell.spool.keep_report(job, syncs)
+                report = self._shell.spool.keep_report(job, _KEPT, syncs)
                 yield
                 try:
                     changes["delivery"] = self._shell.spool.deliver(job, syncs)
@@ -224,7 +225,7 @@ class Finishing:
         job: JobRecord,
         dossier: Dossier,
         syncs: Syncs,
-        report: dict[str, Any] | None = None,
+        report: dict[str, OneLine] | None = None,
     ) -> Steps[None]:
         document = job_document(job, dossier)
         if report is not None:  # what it takes to explain a row later, or to correct its rejects

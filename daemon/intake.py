@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import chain, islice
 from typing import NamedTuple
 
 from loguru import logger
@@ -241,7 +242,11 @@ class Intake:
     ) -> list[tuple[Candidate, Flaw | None]]:
         ready: list[tuple[Candidate, Flaw | None]] = []
         large_bytes = self._shell.settings.workers.large_file_mb * 1024 * 1024
-        for turn in self._rota.order(self._turns(now_s)):
+        turns = self._rota.order(self._turns(now_s))
+        next_ones = list(islice(turns, room))
+        self._gate.foresee([turn.thing for turn in next_ones])
+        refusing = self._shell.spool.refusing()
+        for turn in chain(next_ones, turns):
             if len(ready) >= room:
                 break
             candidate = turn.thing
@@ -254,7 +259,7 @@ class Intake:
             answer = self._asked(candidate, now_s)
             if answer is None:
                 continue
-            refusal = self._shell.spool.refuses(candidate)
+            refusal = refusing.why(candidate)
             if refusal is None:
                 ready.append((candidate, answer.flaw))
                 large_room -= is_large

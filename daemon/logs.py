@@ -18,7 +18,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _JOURNAL_PRIORITY = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "DEBUG": 7, "TRACE": 7}
 _COLOUR = {"CRITICAL": "1;31", "ERROR": "31", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 _LIBRARIES = ("apscheduler", "watchdog", "alembic", "sqlalchemy")
+_AS_THEY_ARE = (int, str, bool, type(None))
 _FRAMES_SHOWN = 8
 _MAX_CHARS = 4_000  # of one message or field: a log line is not a place to keep things
 
@@ -46,8 +48,8 @@ Write = Callable[[list[LogLine]], None]
 class LogHandle:
     """What `configure` hands back; closing it empties the buffer into the database."""
 
-    def __init__(self, table: LogTable | None, sink_id: int | None) -> None:
-        self._table, self._sink_id = table, sink_id
+    def __init__(self, table: LogTable | None, sink: _StreamSink) -> None:
+        self._table, self._sink = table, sink
 
     @property
     def dropped(self) -> int:
@@ -56,9 +58,7 @@ class LogHandle:
 
     def close(self) -> None:
         """Write what is buffered, then send nothing more there. The other sinks stay."""
-        if self._sink_id is not None:
-            logger.remove(self._sink_id)
-            self._sink_id = None
+        self._sink.table = None
         if self._table is not None:
             self._table.close()
 
@@ -76,17 +76,13 @@ def configure(
     logger.configure(extra={}, patcher=lambda record: _prepare(record, as_json=as_json))
     # `diagnose` would print the value of every variable, and here those are patient data
     plain: dict[str, Any] = {"level": settings.level, "diagnose": False, "backtrace": False}
-    logger.add(_StreamSink(stream, as_json=as_json), format="{message}", colorize=False, **plain)
+    table = LogTable(write) if write is not None else None
+    sink = _StreamSink(stream, table, as_json=as_json)
+    logger.add(sink, format="{message}", colorize=False, **plain)
     if settings.file is not None:
         _add_file(settings, settings.file, plain)
     _route_standard_logging()
-    if write is None:
-        return LogHandle(None, None)
-    table = LogTable(write)
-    sink_id = logger.add(
-        lambda message: table.put(_as_line(message.record)), format="{message}", **plain
-    )
-    return LogHandle(table, sink_id)
+    return LogHandle(table, sink)
 
 
 def _add_file(settings: Logs, file: Path, plain: dict[str, Any]) -> None:
@@ -163,7 +159,9 @@ def _prepare(record: Record, *, as_json: bool) -> None:
 
 
 def _fields(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in record["extra"].items() if key != "job"}
+    fields = record["extra"].copy()
+    fields.pop("job", None)
+    return fields
 
 
 def _job(record: Record) -> str:
@@ -171,8 +169,14 @@ def _job(record: Record) -> str:
 
 
 def _time(record: Record) -> str:
-    at = record["time"].astimezone(UTC).isoformat(timespec="milliseconds")
-    return at.replace("+00:00", "Z")
+    at_s = record["time"].timestamp()
+    return f"{_second(int(at_s))}.{record['time'].microsecond // 1000:03d}Z"
+
+
+@lru_cache(4)
+def _second(at_s: int) -> str:
+    """UTC, ISO 8601; thousands of lines are of the same second."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _console_line(record: Record) -> str:
@@ -185,6 +189,8 @@ def _remark(record: Record) -> str:
 
 
 def _value(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
     text = printable(" < ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
     return f'"{text}"' if not text or " " in text or '"' in text else text
 
@@ -210,6 +216,13 @@ def _json_line(record: Record) -> str:
     return json.dumps(document, default=str)
 
 
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as JSON gives them back; most are numbers and codes, which stay as they are."""
+    if all(type(value) in _AS_THEY_ARE for value in fields.values()):
+        return fields
+    return dict(json.loads(json.dumps(fields, default=str)))
+
+
 def _as_line(record: Record) -> LogLine:
     job = _job(record)
     return LogLine(
@@ -217,23 +230,30 @@ def _as_line(record: Record) -> LogLine:
         level=record["level"].name,
         job_id=int(job[1:]) if job[1:].isdecimal() and job[0] == "j" else None,
         message=printable(record["message"]),
-        fields=json.loads(json.dumps(_fields(record), default=str)),
+        fields=_plain(_fields(record)),
     )
 
 
 class _StreamSink:
     """Writes rendered lines to a stream: for people, or for the journal when that is behind it.
 
+    And to the table of the database, if there is one: two sinks of loguru would cost twice as much.
     A stream that is gone (a closed terminal, a full disk) costs log lines, never the daemon.
     """
 
-    def __init__(self, stream: TextIO | None, *, as_json: bool) -> None:
+    def __init__(
+        self, stream: TextIO | None, table: LogTable | None = None, *, as_json: bool
+    ) -> None:
         self._stream = stream
+        self.table = table
         self._as_json = as_json
         self._for_journal = _is_journal(stream or sys.stderr)
         self._in_colour = not as_json and _is_terminal(stream or sys.stderr)
 
     def __call__(self, message: Message) -> None:
+        table = self.table
+        if table is not None:
+            table.put(_as_line(message.record))
         stream = self._stream or sys.stderr
         try:
             stream.write(self._rendered(message.record) + "\n")

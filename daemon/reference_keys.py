@@ -13,6 +13,7 @@ life, however many there are. What readers have mapped stays theirs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ _MANY_KEYS = 1_000_000  # 16 MB
 
 def written_beside(staging: Path) -> Path:
     """Where an attempt with this staging folder writes the keys of its delivery."""
-    return staging.with_name(f"{staging.name}.keys")
+    return Path(f"{staging}.keys")
 
 
 class ReferenceKeys:
@@ -60,8 +61,9 @@ class ReferenceKeys:
         """
         written: dict[str, list[Path]] = {}
         for folder in found:
-            for path in sorted(folder.glob("*.keys")) if folder.is_dir() else ():
-                written.setdefault(path.name, []).append(path)
+            for name in _names_in(folder):
+                if name.endswith(".keys"):
+                    written.setdefault(name, []).append(folder / name)
         if not written:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -71,6 +73,13 @@ class ReferenceKeys:
             fsync_dir(self._folder)
         for name, paths in written.items():
             _add(own / name, [read_keys(path) for path in paths])
+
+
+def _names_in(folder: Path) -> list[str]:
+    """What lies in a folder, in order; nothing when there is none."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(path.name for path in folder.iterdir())
+    return []
 
 
 def _add(path: Path, found: Sequence[Digests]) -> None:

@@ -21,6 +21,7 @@ Digests = npt.NDArray[np.bytes_]
 
 DIGEST = np.dtype("S16")
 _MAGIC = b"harmonizer-keys1"  # as long as a digest, so that what follows is aligned to it
+_READ_BYTES = 64 * 1024  # read, since to map a file takes longer
 _AT_ONCE = 1_000_000  # keys: 16 MB
 _CUTS = np.array([bytes([first]) for first in range(1, 256)], dtype=DIGEST)
 """Where keys with another first byte begin."""
@@ -49,21 +50,24 @@ def _ascend(halves: npt.NDArray[np.uint64]) -> bool:
 
 
 def read_keys(path: Path) -> Digests:
-    """The sorted keys of one file, mapped and not read; none when there is no such file.
+    """The sorted keys of one file, a large one mapped and not read; none when there is no file.
 
     Raises:
         ValueError: the file is not one of ours, or was cut.
     """
     try:
-        size_bytes = path.stat().st_size
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return np.empty(0, dtype=DIGEST)
-    with path.open("rb") as file:
-        is_ours = file.read(len(_MAGIC)) == _MAGIC
-    if not is_ours or size_bytes % DIGEST.itemsize:
+    try:
+        size_bytes = os.fstat(descriptor).st_size
+        head = os.read(descriptor, _READ_BYTES if size_bytes <= _READ_BYTES else len(_MAGIC))
+    finally:
+        os.close(descriptor)
+    if not head.startswith(_MAGIC) or size_bytes % DIGEST.itemsize:
         raise ValueError(f"{path.name} is no file of keys")
-    if size_bytes == len(_MAGIC):
-        return np.empty(0, dtype=DIGEST)
+    if size_bytes == len(head):
+        return np.frombuffer(head, dtype=DIGEST, offset=len(_MAGIC))
     return np.memmap(path, dtype=DIGEST, mode="r", offset=len(_MAGIC))
 
 

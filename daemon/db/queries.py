@@ -27,7 +27,7 @@ from daemon.db import rows
 from daemon.db.checks import problems_of
 from daemon.db.engine import reader_engine
 from daemon.db.errors import JobUnknown, StateError, StateMissing, StateUnavailable, plain_errors
-from daemon.db.models import attempt, command, event, job, known_file, log, meta, output, tally
+from daemon.db.models import attempt, command, event, job, log, meta, output, tally
 from daemon.db.records import (
     AttemptRecord,
     CommandRecord,
@@ -50,14 +50,11 @@ _IN_STATE = (
     select(job).where(job.c.state.in_(bindparam("states", expanding=True))).order_by(job.c.id)
 )
 _IN_STATE_AND_DUE = _IN_STATE.where(job.c.not_before_s <= bindparam("due_by_s"))
-_SEVERAL = bindparam("job_ids", type_=Integer, expanding=True)
-_STORIES = select(event).where(event.c.job_id.in_(_SEVERAL)).order_by(event.c.job_id, event.c.seq)
-_ATTEMPTS_OF = (
-    select(attempt).where(attempt.c.job_id.in_(_SEVERAL)).order_by(attempt.c.job_id, attempt.c.id)
-)
-_OUTPUTS_OF = (
-    select(output).where(output.c.job_id.in_(_SEVERAL)).order_by(output.c.job_id, output.c.name)
-)
+# Lists are given as JSON, so that the question is the same however long they are.
+_OF_SEVERAL = "SELECT * FROM {} WHERE job_id IN (SELECT value FROM json_each(:job_ids)) ORDER BY {}"
+_STORIES = text(_OF_SEVERAL.format("event", "job_id, seq"))
+_ATTEMPTS_OF = text(_OF_SEVERAL.format("attempt", "job_id, id"))
+_OUTPUTS_OF = text(_OF_SEVERAL.format("output", "job_id, name"))
 _STORY = select(event).where(event.c.job_id == _JOB_ID).order_by(event.c.seq)
 _ATTEMPTS = select(attempt).where(attempt.c.job_id == _JOB_ID).order_by(attempt.c.id)
 _OUTPUTS = select(output).where(output.c.job_id == _JOB_ID).order_by(output.c.name)
@@ -75,10 +72,12 @@ _FIRST_OF_NAME = (
     .where(job.c.source.in_(bindparam("sources", expanding=True)))
     .group_by(job.c.source)
 )
-_JOB_OF_FILE = select(known_file.c.job_id).where(
-    known_file.c.device == bindparam("device", type_=Integer),
-    known_file.c.inode == bindparam("inode", type_=Integer),
-)
+_JOBS_OF_FILES = text("""
+    SELECT known_file.device, known_file.inode, known_file.job_id
+    FROM json_each(:files) AS wanted CROSS JOIN known_file
+    WHERE known_file.device = json_extract(wanted.value, '$[0]')
+        AND known_file.inode = json_extract(wanted.value, '$[1]')
+""")
 _EARLIER_OF_NAME = (
     select(job)
     .where(job.c.source == bindparam("source", type_=LargeBinary), job.c.id < _JOB_ID)
@@ -214,7 +213,17 @@ class ReadStore:
 
     def job_of_file(self, device: int, inode: int) -> int | None:
         """The job that last put this very file somewhere, see `remember_files`."""
-        return self._one(_JOB_OF_FILE, device=rows.signed(device), inode=rows.signed(inode))
+        return self.jobs_of_files([(device, inode)]).get((device, inode))
+
+    def jobs_of_files(self, files: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The same for several files (device, inode), those of which it is known."""
+        if not files:
+            return {}
+        wanted = json.dumps([(rows.signed(device), rows.signed(inode)) for device, inode in files])
+        return {
+            (rows.unsigned(row.device), rows.unsigned(row.inode)): row.job_id
+            for row in self._all(_JOBS_OF_FILES, files=wanted)
+        }
 
     def story(self, job_id: int) -> list[EventRecord]:
         """Everything that happened to a job, in order."""
@@ -241,7 +250,7 @@ class ReadStore:
     def dossiers(self, job_ids: Sequence[int]) -> dict[int, Dossier]:
         """What is recorded about each of these jobs, in three questions however many they are."""
         found = {job_id: Dossier([], [], []) for job_id in job_ids}
-        ids = list(found)
+        ids = json.dumps(list(found))
         for row in self._all(_OUTPUTS_OF, job_ids=ids):
             found[row.job_id].outputs.append(rows.output_file(row))
         for row in self._all(_ATTEMPTS_OF, job_ids=ids):

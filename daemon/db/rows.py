@@ -170,7 +170,7 @@ def event_record(row: AnyRow) -> EventRecord:
         from_state=None if row.from_state is None else JobState(row.from_state),
         to_state=JobState(row.to_state),
         code=row.code,
-        detail=json.loads(row.detail),
+        detail={} if row.detail == "{}" else json.loads(row.detail),
     )
 
 

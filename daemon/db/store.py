@@ -24,6 +24,7 @@ from daemon.db.errors import (
     StateUnavailable,
     plain_errors,
 )
+from daemon.db.live import LiveJobs
 from daemon.db.models import command, job, known_file, log, meta
 from daemon.db.moves import SKIPPED_IDS, apply_moves, insert_jobs
 from daemon.db.opening import connect_to_read
@@ -31,7 +32,7 @@ from daemon.db.queries import ReadStore
 from daemon.db.records import ClaimIntent, JobRecord, KnownFile, LogLine, Move
 from daemon.db.rows import plain_text, signed, to_json
 from daemon.db.schema import migrate
-from daemon.states import JobState
+from daemon.states import LIVE, JobState
 
 __all__ = [
     "JobStore",
@@ -70,9 +71,7 @@ class JobStore(ReadStore):
         super().__init__(path, clock)
         self._writer = writer_engine(path)
         self._turn = threading.RLock()
-        self._writes = 0
-        self._counted_at = -1
-        self._counts: dict[JobState, int] = {}
+        self._live: LiveJobs | None = None  # until somebody asks, and after every failure
         self._hold_open()
 
     @staticmethod
@@ -84,8 +83,12 @@ class JobStore(ReadStore):
         """Record the intent to claim files, before any of them is touched. One transaction."""
         if not intents:
             return []
-        with self._writing() as connection:
-            return insert_jobs(connection, intents, self._clock())
+        with self._turn:
+            with self._writing() as connection:
+                opened = insert_jobs(connection, intents, self._clock())
+            if self._live is not None:
+                self._live.opened(opened)
+        return opened
 
     def skip_ids(self, highest: int) -> None:
         """Give no new job a number up to `highest`: folders on disk already bear them.
@@ -109,11 +112,17 @@ class JobStore(ReadStore):
         """
         if not moves:
             return []
-        try:
-            with self._writing() as connection:
-                return apply_moves(connection, moves, self._clock())
-        except StaleJob as stale:
-            raise StaleJob(self._outdated(moves) or stale.job_ids) from None
+        with self._turn:
+            try:
+                with self._writing() as connection:
+                    moved = apply_moves(connection, moves, self._clock())
+            except StaleJob as stale:
+                raise StaleJob(self._outdated(moves) or stale.job_ids) from None
+            if any(move.opens for move in moves):
+                self._live = None
+            elif self._live is not None:
+                self._live.moved([move.job for move in moves], moved)
+        return moved
 
     def remember_files(self, files: Sequence[KnownFile]) -> None:
         """Note which file on disk came from which job; the newest note wins."""
@@ -216,21 +225,22 @@ class JobStore(ReadStore):
                 connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
 
     def counts_by_state(self) -> dict[JobState, int]:
-        """As `ReadStore`; asked again only after a write, since no other process moves jobs."""
-        writes = self._writes
-        if self._counted_at != writes:
-            self._counts = super().counts_by_state()
-            self._counted_at = writes
-        return dict(self._counts)
+        """As `ReadStore`, without a question: no other process moves jobs."""
+        return self._jobs_at_hand().counts
 
     def in_state(
         self, *states: JobState, due_by_s: float = math.inf, limit: int | None = None
     ) -> list[JobRecord]:
-        """As `ReadStore`; where there are none, as mostly, that is known without a question."""
-        counts = self.counts_by_state()
-        if not any(counts[state] for state in states):
-            return []
-        return super().in_state(*states, due_by_s=due_by_s, limit=limit)
+        """As `ReadStore`; live jobs are known without a question."""
+        if not LIVE.issuperset(states):
+            return super().in_state(*states, due_by_s=due_by_s, limit=limit)
+        return self._jobs_at_hand().in_state(states, due_by_s, limit)
+
+    def _jobs_at_hand(self) -> LiveJobs:
+        with self._turn:
+            if self._live is None:
+                self._live = LiveJobs(super().in_state(*LIVE), super().counts_by_state())
+            return self._live
 
     def probe(self) -> None:
         """Write something over a new connection, to learn whether the database takes anything now.
@@ -265,6 +275,7 @@ class JobStore(ReadStore):
         self._kept.close()
         self._writer.dispose()
         self._reader.dispose()
+        self._live = None
         self._hold_open()
         return True
 
@@ -308,8 +319,9 @@ class JobStore(ReadStore):
             except StateError:
                 self._start_afresh()
                 raise
-            finally:
-                self._writes += 1  # also a commit that seemed to fail may have been made
+            except BaseException:
+                self._live = None
+                raise
 
     def _start_afresh(self) -> None:
         """Close every connection: one that met an error may be stuck in it.
@@ -317,6 +329,7 @@ class JobStore(ReadStore):
         A lock that could not be given back is kept by the process until the last one is closed,
         and none is while a cursor of its lives on in the traces of the errors it met.
         """
+        self._live = None  # also a commit that seemed to fail may have been made
         self._writer.dispose()
         self._reader.dispose()
         gc.collect()

@@ -41,7 +41,7 @@ class Claiming:
         self._inbox = inbox
         self._stack = ExitStack()
         self._folders: dict[bytes, int] = {}
-        self._touched: set[Path] = set()
+        self._touched: set[str] = set()
 
     def __enter__(self) -> Claiming:
         return self
@@ -72,7 +72,7 @@ class Claiming:
                 self._take(folder, name, seen, target)
             elif is_it:  # else the name is a newer file's by now
                 self._finish(folder, name, seen, target)
-        self._touched.update((target.parent, target.parent.parent, target.parent.parent.parent))
+        self._touch(target, 3)
 
     def bring(self, companion: Noted, folder: Path) -> None:
         """Take a companion of a claimed file into `folder`, or copy it. Idempotent.
@@ -95,7 +95,7 @@ class Claiming:
                 self._finish(from_folder, name, seen, target)
             else:
                 self._take(from_folder, name, seen, target)
-        self._touched.update((folder, folder.parent))
+        self._touch(target, 2)
 
     def swallow_sidecars(self, source: bytes) -> None:
         """After the original of a returned error folder was taken: remove what we wrote beside it.
@@ -124,6 +124,13 @@ class Claiming:
             os.fsync(folder)
         for error in sync_all(self._touched).values():
             raise error
+
+    def _touch(self, path: Path, levels: int) -> None:
+        """The names in so many folders above `path` must be durable."""
+        above = os.fspath(path)
+        for _ in range(levels):
+            above = os.path.dirname(above)
+            self._touched.add(above)
 
     def _open(self, folder_path: bytes) -> int:
         """A descriptor of a folder below the inbox, opened without following any link."""
@@ -155,7 +162,7 @@ class Claiming:
                 raise
             self._copy(folder, name, seen, target)
             return
-        written_meanwhile = fingerprint_of(target.lstat()) != fingerprint_of(seen)
+        written_meanwhile = fingerprint_of(os.lstat(target)) != fingerprint_of(seen)
         if written_meanwhile:
             with contextlib.suppress(FileExistsError):
                 rename_noreplace(target, self._path(folder, name))

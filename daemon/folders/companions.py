@@ -23,6 +23,7 @@ from daemon.folders.files import (
     fsync_dir,
     is_there,
     move_into_place,
+    read_whole,
     remove_tree,
     write_atomically,
     write_durably,
@@ -69,7 +70,7 @@ def note(job_dir: Path, along: Sequence[Along]) -> None:
 def noted(job_dir: Path) -> list[Noted]:
     """What was to come along; nothing when nothing was, or the note is not readable any more."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        document = json.loads((job_dir / _NOTE).read_bytes())
+        document = json.loads(read_whole(f"{job_dir}/{_NOTE}"))
         return [
             Noted(
                 os.fsencode(one["source"]),
@@ -91,9 +92,9 @@ def folder_in(job_dir: Path) -> Path:
 
 def companions_in(job_dir: Path) -> list[Path]:
     """The companions that are there, by name; half a copy is none."""
-    folder = folder_in(job_dir)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        names = sorted(path.name for path in folder.iterdir())
+        names = sorted(os.listdir(f"{job_dir}/{_FOLDER}"))
+        folder = folder_in(job_dir)
         return [folder / name for name in names if not name.startswith(".harmonizer-")]
     return []
 

@@ -37,6 +37,8 @@ __all__ = [
     "is_there",
     "move_into_place",
     "read_lease",
+    "read_whole",
+    "remove_private_tree",
     "remove_tree",
     "rename_noreplace",
     "sha256_durably",
@@ -48,6 +50,7 @@ __all__ = [
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _BLOCK_BYTES = 1024 * 1024
+_LEAST_BLOCK_BYTES = 4096
 
 
 class FileVanished(FileNotFoundError):
@@ -122,7 +125,7 @@ def sha256_durably(path: Path, syncs: Syncs) -> Steps[tuple[str, Fingerprint]]:
     syncs.want(path)
     yield
     try:
-        now = path.lstat()
+        now = os.lstat(path)
     except FileNotFoundError:
         raise FileVanished from None
     if _stamp(now) != _stamp(seen):
@@ -135,15 +138,24 @@ def _hashed(path: Path) -> tuple[str, os.stat_result]:
         descriptor = os.open(path, _READ)
     except FileNotFoundError:
         raise FileVanished from None
-    with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        before = os.fstat(stream.fileno())
+    try:
+        before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        after = os.fstat(stream.fileno())
+        digest, block_bytes = hashlib.sha256(), _block_for(before.st_size)
+        while block := os.read(descriptor, block_bytes):
+            digest.update(block)
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
     if _stamp(before) != _stamp(after):
         raise FileChanged
-    return digest, after
+    return digest.hexdigest(), after
+
+
+def _block_for(size_bytes: int) -> int:
+    """Small files are read at once, and no memory is made ready for more than they are."""
+    return max(_LEAST_BLOCK_BYTES, min(_BLOCK_BYTES, size_bytes + 1))
 
 
 def _stamp(seen: os.stat_result) -> tuple[int, ...]:
@@ -151,8 +163,24 @@ def _stamp(seen: os.stat_result) -> tuple[int, ...]:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
+def read_whole(path: Path | str) -> bytes:
+    """The content of a file, with as few system calls as it takes.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        blocks, block_bytes = [], _block_for(os.fstat(descriptor).st_size)
+        while block := os.read(descriptor, block_bytes):
+            blocks.append(block)
+    finally:
+        os.close(descriptor)
+    return b"".join(blocks)
+
+
 def write_durably(
-    path: Path,
+    path: Path | str,
     content: bytes,
     mode: int = 0o640,
     group: int | None = None,
@@ -164,16 +192,18 @@ def write_durably(
     With `syncs` it is durable at the caller's next stop, else on return.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
-        stream.write(content)
-        stream.flush()
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _write_all(descriptor, content)
         if group is not None:
-            os.fchown(stream.fileno(), -1, group)
-        os.fchmod(stream.fileno(), mode)
+            os.fchown(descriptor, -1, group)
+        os.fchmod(descriptor, mode)
         if syncs is None:
-            os.fsync(stream.fileno())
+            os.fsync(descriptor)
         else:
             syncs.want(path)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(
@@ -202,27 +232,29 @@ def move_into_place(
         TargetTaken: the target exists and is not a copy of the source.
         FileChanged: somebody wrote to the source while it was copied.
     """
-    if is_there(source):
-        try:
-            rename_noreplace(source, target)
-        except FileExistsError:
-            _finish(source, target)
-        except FileNotFoundError:
-            if is_there(source):
-                raise  # the target's folder is missing
-            raise FileVanished from None
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _move_across(source, target)
-    elif not is_there(target):
-        raise FileVanished
+    try:
+        rename_noreplace(source, target)
+    except OSError as error:
+        _move_otherwise(source, target, error)
     if syncs is None:
         fsync_dir(target.parent)
     else:
         syncs.want(target.parent)
     if sync_source and source.parent.is_dir():
         fsync_dir(source.parent)
+
+
+def _move_otherwise(source: Path, target: Path, refused: OSError) -> None:
+    """What is left of a move that is not one rename, or that was made before."""
+    if not is_there(source):
+        if not is_there(target):
+            raise FileVanished from None
+    elif isinstance(refused, FileExistsError):
+        _finish(source, target)
+    elif refused.errno == errno.EXDEV:
+        _move_across(source, target)
+    else:  # perhaps the target's folder is missing
+        raise refused
 
 
 def copy_verified(source: Path, target: Path) -> None:
@@ -284,10 +316,30 @@ def remove_tree(path: Path) -> None:
     Not even one that takes the place of a sub-folder meanwhile: some lie where others may write.
     """
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISDIR(path.lstat().st_mode):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def remove_private_tree(path: str) -> None:
+    """The same where nobody else may change anything, which takes half as many system calls."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            _remove_folder(path)
+        else:
+            os.unlink(path)
+
+
+def _remove_folder(path: str) -> None:
+    with os.scandir(path) as listing:
+        entries = list(listing)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            _remove_folder(entry.path)
+        else:
+            os.unlink(entry.path)
+    os.rmdir(path)
 
 
 def _partial_of(target: Path) -> Path:

@@ -8,7 +8,6 @@ says where to, so that a repeated call knows "done, and perhaps taken away since
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +25,11 @@ from daemon.folders.files import (
     move_into_place,
     write_durably,
 )
+from daemon.folders.laidout import laid_out
 from daemon.folders.syncs import Syncs
 from daemon.inbox.names import SIDECARS
 
-_LAID_OUT_LEVELS = 2
-_ENCODE = json.JSONEncoder(ensure_ascii=True, default=str).encode
+_LEADING_OUT = frozenset(("", ".", ".."))
 _FROM_STAGING = ("rejects.csv", "report.html", "report.json")
 
 
@@ -58,14 +57,14 @@ def jailed(folder: Path, relative: str) -> Path:
         OutsideFolder: it is not.
     """
     parts = relative.split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    if not _LEADING_OUT.isdisjoint(parts):
         raise OutsideFolder("a path leads out of its folder")
-    path = folder
+    path = os.fspath(folder)
     for part in parts[:-1]:
-        path /= part
-        if path.is_symlink():
+        path = f"{path}/{part}"
+        if os.path.islink(path):
             raise OutsideFolder("a link stands where one of the service's folders should be")
-    return path / parts[-1]
+    return folder / relative
 
 
 def make_folders(folder: Path, relative: str, modes: Modes) -> Path:
@@ -73,17 +72,25 @@ def make_folders(folder: Path, relative: str, modes: Modes) -> Path:
     path = folder
     for part in relative.split("/"):
         path = jailed(path, part)
+        with contextlib.suppress(FileNotFoundError):
+            _require_folder(path)
+            continue
         try:
             path.mkdir(mode=0o700)
-        except FileExistsError:
-            if not stat.S_ISDIR(path.lstat().st_mode):
-                raise OutsideFolder("a file or link stands where a folder should be") from None
+        except FileExistsError:  # made just now
+            _require_folder(path)
         else:
             if modes.group is not None:
                 os.chown(path, -1, modes.group)
             path.chmod(modes.folder | (path.stat().st_mode & stat.S_ISGID))
             fsync_dir(path.parent)
     return path
+
+
+def _require_folder(path: Path) -> None:
+    """Raises: OutsideFolder: something else bears its name; FileNotFoundError: nothing does."""
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        raise OutsideFolder("a file or link stands where a folder should be")
 
 
 def publish(ready: Path, folder: Path, relative: str, modes: Modes, syncs: Syncs) -> str:
@@ -100,9 +107,9 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes, syncs: Syncs
     """
     note = _note_of(ready)
     if not is_there(ready):
-        if not note.is_symlink():
+        if not os.path.islink(note):
             raise FileVanished("results are gone from the work folder")
-        return str(note.readlink())
+        return os.readlink(note)
     above = relative.rpartition("/")[0]
     parent = make_folders(folder, above, modes) if above else folder
     share(ready, parent, modes.group)
@@ -120,22 +127,24 @@ def publish(ready: Path, folder: Path, relative: str, modes: Modes, syncs: Syncs
 
 def was_published(ready: Path) -> bool:
     """True when `publish` has moved this folder, whatever became of it since."""
-    return _note_of(ready).is_symlink() and not is_there(ready)
+    return os.path.islink(_note_of(ready)) and not is_there(ready)
 
 
-def _note_of(ready: Path) -> Path:
-    return ready.with_name(f"{ready.name}.goes-to")
+def _note_of(ready: Path) -> str:
+    return f"{ready}.goes-to"
 
 
 def set_modes(ready: Path, modes: Modes) -> None:
     """Give everything in a folder the configured modes, before anybody can see it."""
-    for child in ready.iterdir():
-        seen = child.lstat()
-        if stat.S_ISDIR(seen.st_mode):
-            set_modes(child, modes)
-        elif stat.S_ISREG(seen.st_mode):
-            child.chmod(modes.file)
-    ready.chmod(modes.folder)
+    with os.scandir(ready) as listing:
+        children = list(listing)
+    for child in children:
+        mode = child.stat(follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            set_modes(Path(child.path), modes)
+        elif stat.S_ISREG(mode) and stat.S_IMODE(mode) != modes.file:  # as the worker made them
+            os.chmod(child.path, modes.file)
+    os.chmod(ready, modes.folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,20 +164,40 @@ def shelve(original: Path, shelf: Path, papers: Papers, modes: Modes, syncs: Syn
     The original keeps its name, bytes, times, owner and mode. When somebody removed it from the
     work folder, the papers stand alone and say so.
     """
-    shelf.mkdir(mode=0o700, exist_ok=True)
+    is_new = _made(shelf)
     place = place_in(shelf, original.name)
-    if place.parent != shelf:
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        place.parent.chmod(modes.folder)
-    if is_there(original) and not is_there(place):
-        original.rename(place)  # both in the job's private folder, so nobody can be overwritten
-    syncs.want(place.parent, shelf)
-    extra: dict[str, Any] = {} if is_there(place) else {"original_missing": True}
+    above = os.path.dirname(place)
+    if above != os.fspath(shelf):
+        _made(above)
+        os.chmod(above, modes.folder)
+    has_original = _brought(original, place)
+    syncs.want(above, shelf)
+    extra: dict[str, Any] = {} if has_original else {"original_missing": True}
     companions = papers.companions(shelf)
     if companions:
         extra["companions"] = list(companions)
-    _write_papers(shelf, papers, extra, modes, syncs)
-    shelf.chmod(modes.folder)
+    _write_papers(shelf, papers, extra, modes, syncs, is_new=is_new)
+    os.chmod(shelf, modes.folder)
+
+
+def _made(folder: Path | str) -> bool:
+    """Make a folder of the job's; False when it was there."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _brought(original: Path, place: Path) -> bool:
+    """Move the original on, within the job's private folder; False when it is in neither place."""
+    if is_there(place):
+        return True
+    try:
+        os.rename(original, place)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def place_in(folder: Path, name: str) -> Path:
@@ -179,12 +208,19 @@ def place_in(folder: Path, name: str) -> Path:
 
 
 def _write_papers(
-    shelf: Path, papers: Papers, extra: dict[str, Any], modes: Modes, syncs: Syncs
+    shelf: Path,
+    papers: Papers,
+    extra: dict[str, Any],
+    modes: Modes,
+    syncs: Syncs,
+    *,
+    is_new: bool,
 ) -> None:
-    beside = [name for name in _FROM_STAGING if _kept(papers.staging, shelf, name, modes)]
+    may_be = _FROM_STAGING if papers.staging is not None or not is_new else ()
+    beside = [name for name in may_be if _kept(papers.staging, shelf, name, modes)]
     if papers.text is not None:
         words = papers.text(beside).encode("utf-8", "backslashreplace")
-        write_durably(shelf / "REASON.txt", words, modes.file, syncs=syncs)
+        write_durably(f"{shelf}/REASON.txt", words, modes.file, syncs=syncs)
         beside.append("REASON.txt")
     document = {**papers.document, **extra}
     if beside:  # so that our own papers are known again, and an edited one is left alone
@@ -192,28 +228,7 @@ def _write_papers(
             name: sha256((shelf / name).read_bytes()).hexdigest() for name in beside
         }
     content = laid_out(document).encode()
-    write_durably(shelf / papers.document_name, content, modes.file, syncs=syncs)
-
-
-def laid_out(document: Mapping[str, Any]) -> str:
-    """JSON for people: a line for each part that has parts itself, or is one of the document's."""
-    return _lines(document, "\n", _LAID_OUT_LEVELS) + "\n"
-
-
-def _lines(value: object, line: str, levels: int) -> str:
-    if not levels or not isinstance(value, (Mapping, list, tuple)):
-        return _ENCODE(value)
-    deeper = line + "  "
-    if isinstance(value, Mapping):
-        parts = [
-            f"{_ENCODE(str(key))}: {_lines(part, deeper, levels - 1)}"
-            for key, part in value.items()
-        ]
-        return f"{{{deeper}{f',{deeper}'.join(parts)}{line}}}" if parts else "{}"
-    if not any(isinstance(part, (Mapping, list, tuple)) for part in value):
-        return _ENCODE(value)
-    parts = [_lines(part, deeper, min(1, levels - 1)) for part in value]
-    return f"[{deeper}{f',{deeper}'.join(parts)}{line}]"
+    write_durably(f"{shelf}/{papers.document_name}", content, modes.file, syncs=syncs)
 
 
 def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:
@@ -225,17 +240,18 @@ def _kept(staging: Path | None, shelf: Path, name: str, modes: Modes) -> bool:
     return place.is_file()
 
 
-def _write_note(note: Path, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if str(note.readlink()) == name:
-            return
-        note.unlink()
-    note.symlink_to(name)
+def _write_note(note: str, name: str) -> None:
+    try:
+        os.symlink(name, note)
+    except FileExistsError:
+        if os.readlink(note) != name:
+            os.unlink(note)
+            os.symlink(name, note)
 
 
 def share(ready: Path, parent: Path, group: int | None = None) -> None:
     """Give what was made elsewhere the configured group, or the one its new folder hands down."""
-    seen = parent.stat()
+    seen = os.stat(parent)
     if group is None and seen.st_mode & stat.S_ISGID:
         group = seen.st_gid
     if group is None:

@@ -15,6 +15,7 @@ import stat
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from daemon.inbox.settle import Candidate, Lease
 
@@ -94,16 +95,31 @@ def _rename_without_flag(source: PathLike, target: PathLike, source_dir: int | N
     os.rename(source, target, src_dir_fd=source_dir)
 
 
-def may_take_from(folder: PathLike, owner_uid: int) -> bool:
-    """Whether this process may move a file of `owner_uid` out of the folder: its rights say so.
+class Rights(NamedTuple):
+    """What this process may do in a folder."""
+
+    may_change: bool
+    is_sticky: bool
+    owner_uid: int
+
+    def may_take(self, uid: int) -> bool:
+        """Whether it may move a file of the user `uid` out of it."""
+        if not self.may_change:
+            return False
+        return not self.is_sticky or os.geteuid() in (0, uid, self.owner_uid)
+
+
+def rights_in(folder: PathLike) -> Rights:
+    """What this process may do in the folder.
 
     Raises:
         OSError: the folder cannot be looked at.
     """
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        return False
-    seen = Path(os.fsdecode(folder)).stat()
-    return not seen.st_mode & stat.S_ISVTX or os.geteuid() in (0, owner_uid, seen.st_uid)
+    may_change = os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
+    if not may_change:
+        return Rights(False, False, 0)
+    seen = os.stat(folder)
+    return Rights(True, bool(seen.st_mode & stat.S_ISVTX), seen.st_uid)
 
 
 _FS_IOC_GETFLAGS = 0x80086601  # <linux/fs.h>

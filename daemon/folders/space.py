@@ -43,14 +43,22 @@ def shortage(
     return None
 
 
-def lacks_room_for(size_bytes: int, work: Path) -> str | None:
-    """Why a file of that size should not be taken now; None when it fits.
+def free_bytes_of(folder: Path) -> int:
+    """How much may still be written where the folder is.
 
     Raises:
-        OSError: the work folder cannot be looked at.
+        OSError: the folder cannot be looked at.
     """
-    seen = os.statvfs(work)
-    free_bytes, needed_bytes = seen.f_bavail * seen.f_frsize, _NEEDS * size_bytes
+    seen = os.statvfs(folder)
+    return seen.f_bavail * seen.f_frsize
+
+
+def lacks_room_for(size_bytes: int, free_bytes: int) -> str | None:
+    """Why a file of that size should not be taken now; None when it fits.
+
+    free_bytes: how much there is where the work folder is.
+    """
+    needed_bytes = _NEEDS * size_bytes
     if needed_bytes <= free_bytes:
         return None
     return (

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import stat
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -28,13 +28,14 @@ from daemon.db.records import Fingerprint, JobRecord, KnownFile
 from daemon.folders import companions
 from daemon.folders.claim import Claiming
 from daemon.folders.files import (
-    FileChanged,
     FileVanished,
     fingerprint_of,
     fsync_dir,
     is_there,
     move_into_place,
     read_lease,
+    read_whole,
+    remove_private_tree,
     remove_tree,
     sha256_durably,
     write_atomically,
@@ -64,8 +65,8 @@ from daemon.folders.kept import (
     prune_days,
     take_back,
 )
-from daemon.folders.linux import is_pinned, may_take_from
-from daemon.folders.space import lacks_room_for
+from daemon.folders.laidout import OneLine, kept_of
+from daemon.folders.refusing import Refusing, refusal
 from daemon.folders.syncs import Steps, Syncs
 from daemon.inbox.completeness import Along
 from daemon.inbox.names import safe_stem
@@ -76,8 +77,8 @@ from pipeline.messages import begun_mark, outlived_mark
 
 __all__ = ["OutsideFolder", "Spool", "SpoolFolders", "TakesLong"]
 
-_PINNED = "marked immutable or append-only, so nothing can be moved"
 _JOB_FOLDER = re.compile(r"j([1-9][0-9]{0,17})")
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)  # by something else
 _MOST_KEPT = 2_048  # paths of jobs under way
 _STEM_BYTES = 120  # leaves room for the job, a counter and a consumer's own suffixes
 
@@ -157,27 +158,9 @@ class Spool:
             return Lease.FREE
         return read_lease(os.fsencode(self._folders.inbox) + b"/" + candidate.source, candidate)
 
-    def refuses(self, candidate: Candidate) -> str | None:
-        """Why the candidate could not be taken, as far as rights and free space tell.
-
-        Asked before a job is opened, so that a folder we may not change fills no history.
-        """
-        inbox = os.fsencode(self._folders.inbox) + b"/"
-        folder = inbox + candidate.source.rpartition(b"/")[0]
-        try:
-            may_change = may_take_from(folder, candidate.uid)
-            no_room = lacks_room_for(candidate.size_bytes, self._folders.work)
-        except OSError as error:
-            return _refusal(error)
-        if no_room is not None:
-            return no_room
-        if not may_change:
-            return _refusal(PermissionError(errno.EACCES, ""))
-        if candidate.kind == "file" and is_pinned(inbox + candidate.source):
-            return f"it is {_PINNED}; take that off (chattr -i -a) to have it taken"
-        return (
-            f"its folder is {_PINNED}; take that off (chattr -i -a)" if is_pinned(folder) else None
-        )
+    def refusing(self) -> Refusing:
+        """Who tells, for one turn, which candidates could not be taken."""
+        return Refusing(self._folders.inbox, self._folders.work)
 
     def claim_all(
         self, jobs: Sequence[JobRecord], along: Mapping[int, Sequence[Along]] | None = None
@@ -191,7 +174,7 @@ class Spool:
         with Claiming(self._folders.inbox) as claiming:
             for job in jobs:
                 try:
-                    self.input_dir(job.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self._make_input_dir(job.id)
                     if along and along.get(job.id):
                         companions.note(self.job_dir(job.id), along[job.id])
                     claiming.take(job, self.input_path(job))
@@ -200,12 +183,12 @@ class Spool:
                 except FileVanished:
                     refusals[job.id] = "it is no longer in the inbox"
                 except OSError as error:
-                    refusals[job.id] = _refusal(error)
+                    refusals[job.id] = refusal(error)
             try:
                 claiming.make_durable()
             except OSError as error:  # the files are ours all the same; a repeated call syncs again
                 for job in jobs:
-                    refusals.setdefault(job.id, _refusal(error))
+                    refusals.setdefault(job.id, refusal(error))
         return refusals
 
     def swallow_sidecars(self, job: JobRecord) -> None:
@@ -299,14 +282,22 @@ class Spool:
         """The claimed original, under its own name."""
         return _input_path(self._folders.work, job.id, job.name)
 
+    def _make_input_dir(self, job_id: int) -> None:
+        """Make the job's folder and the one for its original."""
+        path = self.input_dir(job_id)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path.parent)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
     def staging_dir(self, job_id: int, attempt: int) -> Path:
         """The only folder that attempt may write. A zombie worker can spoil no other."""
-        return self.job_dir(job_id) / f"attempt-{attempt}"
+        return _staging_dir(self._folders.work, job_id, attempt)
 
     def stat_input(self, job: JobRecord) -> tuple[Fingerprint, int] | None:
         """Fingerprint and st_mode of the claimed original; None when it is not in work/."""
         try:
-            seen = self.input_path(job).lstat()
+            seen = os.lstat(self.input_path(job))
         except (FileNotFoundError, NotADirectoryError):
             return None
         return fingerprint_of(seen), seen.st_mode
@@ -340,8 +331,9 @@ class Spool:
         path = self.staging_dir(job_id, attempt)
         remove_tree(path)
         for mark in (begun_mark, outlived_mark):
-            mark(str(path)).unlink(missing_ok=True)
-        path.mkdir(mode=0o700)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(mark(str(path)))
+        os.mkdir(path, 0o700)
         return path
 
     def has_begun(self, job_id: int, attempt: int) -> bool:
@@ -357,11 +349,16 @@ class Spool:
 
         The folder loses its name first: a job's folder is there with all its notes, or not at all.
         """
-        path, doomed = self.job_dir(job_id), self._folders.work / f".j{job_id}.cleared"
-        remove_tree(doomed)
+        path, doomed = self.job_dir(job_id), f"{self._folders.work}/.j{job_id}.cleared"
         with contextlib.suppress(FileNotFoundError):
-            path.rename(doomed)  # not synced: what a power failure brings back is only debris
-        remove_tree(doomed)
+            try:
+                os.rename(path, doomed)  # not synced: what a power failure brings back is debris
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+                remove_private_tree(doomed)  # of a clearing that was cut short
+                os.rename(path, doomed)
+        remove_private_tree(doomed)
 
     # -- out of work ------------------------------------------------------------------------
 
@@ -384,20 +381,25 @@ class Spool:
             set_modes(ready, self._modes)
         return publish(ready, self._folders.outbox, f"{contract}/{name}", self._modes, syncs)
 
-    def keep_report(self, job: JobRecord, syncs: Syncs) -> dict[str, Any] | None:
-        """The winning attempt's report; it stays with the job when its results have left.
+    def keep_report(
+        self, job: JobRecord, names: Collection[str], syncs: Syncs
+    ) -> dict[str, OneLine] | None:
+        """The parts of these names of the winning attempt's report, which stays with the job.
 
         To be called before `deliver`, and a stop must lie between: a copy that a crash has cut
         short is made again only while the results are here. None when both are gone.
         """
-        kept = self.job_dir(job.id) / "report.json"
-        fresh = self.staging_dir(job.id, job.attempts) / "report.json"
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            if fresh.is_file():
-                write_durably(kept, fresh.read_bytes(), syncs=syncs)
-                syncs.want(kept.parent)
-            report = json.loads(kept.read_bytes())
-            return report if isinstance(report, dict) else None
+        job_dir = self.job_dir(job.id)
+        kept = f"{job_dir}/report.json"
+        fresh = f"{self.staging_dir(job.id, job.attempts)}/report.json"
+        with contextlib.suppress(FileNotFoundError):
+            if _is_file(fresh):
+                content = read_whole(fresh)
+                write_durably(kept, content, syncs=syncs)
+                syncs.want(job_dir)
+            else:
+                content = read_whole(kept)
+            return kept_of(content, names)
         return None
 
     def retire(self, job: JobRecord, document: Mapping[str, Any], syncs: Syncs) -> Steps[str]:
@@ -500,7 +502,7 @@ class Spool:
         return len(originals)
 
     def _shelf(self, job_id: int) -> Path:
-        return self.job_dir(job_id) / "filed"
+        return _shelf(self._folders.work, job_id)
 
     def _file(
         self, job: JobRecord, papers: Papers, folder: Path, target: str, syncs: Syncs
@@ -513,7 +515,8 @@ class Spool:
                 return place
         if is_there(shelf) or not was_published(shelf):
             job_dir = self.job_dir(job.id)
-            job_dir.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(job_dir, 0o700)
             papers = replace(papers, companions=lambda shelf: companions.shelve(job_dir, shelf))
             shelve(self.input_path(job), shelf, papers, self._modes, syncs)
             yield
@@ -541,13 +544,17 @@ def _input_path(work: Path, job_id: int, name: bytes) -> Path:
     return _input_dir(work, job_id) / os.fsdecode(name)
 
 
-def _refusal(error: OSError) -> str:
-    """Why a file could not be taken, for people; names the setting to look at, never the file."""
-    if isinstance(error, FileChanged):
-        return str(error.strerror)
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return (
-            "the service may not take it out of its folder; give its user write permission there "
-            "(and mind a sticky bit)"
-        )
-    return f"it cannot be taken: {error.strerror or type(error).__name__}"
+@lru_cache(_MOST_KEPT)
+def _staging_dir(work: Path, job_id: int, attempt: int) -> Path:
+    return _job_dir(work, job_id) / f"attempt-{attempt}"
+
+
+@lru_cache(_MOST_KEPT)
+def _shelf(work: Path, job_id: int) -> Path:
+    return _job_dir(work, job_id) / "filed"
+
+
+def _is_file(path: str) -> bool:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return stat.S_ISREG(os.stat(path).st_mode)
+    return False

@@ -24,6 +24,7 @@ Steps = Generator[None, None, Result]  # stops wherever what it noted must be du
 _SIDE_BY_SIDE = 8  # flushes that a disk joins; more threads only cost
 _WORTH_THREADS = 3  # paths
 _WORTH_A_FILESYSTEM = 32  # paths
+_FILES_IN_A_FOLDER = 4  # at least, where whole folders are synced: data, report, page, description
 _MOST_DIRTY_KB = 64 * 1024  # of all programs: what is written in a moment
 
 
@@ -31,11 +32,11 @@ class Syncs:
     """What one job needs to be durable before it goes on. Files and folders alike, by path."""
 
     def __init__(self) -> None:
-        self.paths: set[Path] = set()
+        self.paths: set[str] = set()
 
-    def want(self, *paths: Path) -> None:
+    def want(self, *paths: Path | str) -> None:
         """These must be durable at the next stop."""
-        self.paths.update(paths)
+        self.paths.update([os.fspath(path) for path in paths])
 
 
 def in_step(
@@ -52,7 +53,7 @@ def in_step(
     going = {key: way(noted[key]) for key, way in ways.items()}
     results: dict[Key, Result] = {}
     failed: dict[Key, OSError] = {}
-    refused: Mapping[Path, OSError] = {}
+    refused: Mapping[str, OSError] = {}
     while going:
         for key, steps in list(going.items()):
             errors = [refused[path] for path in noted[key].paths if path in refused]
@@ -69,7 +70,7 @@ def in_step(
             else:
                 continue
             del going[key]
-        refused = sync_all({path for key in going for path in noted[key].paths})
+        refused = _synced({path for key in going for path in noted[key].paths})
     return results, failed
 
 
@@ -84,21 +85,46 @@ def alone(way: Callable[[Syncs], Steps[Result]]) -> Result:
     return results[None]
 
 
-def sync_all(paths: Iterable[Path]) -> dict[Path, OSError]:
+def sync_all(paths: Iterable[Path | str]) -> dict[Path, OSError]:
     """Make files and folders durable; returns those the system refused, each with its error.
 
     Very many at once are left to the filesystem as a whole, which is ten times cheaper, unless
     other programs have much unwritten: a large upload is not to be waited for.
     """
-    wanted = sorted(set(paths), key=os.fspath)
+    return {
+        Path(path): error for path, error in _synced([os.fspath(path) for path in paths]).items()
+    }
+
+
+def sync_trees(folders: Iterable[str]) -> dict[str, OSError]:
+    """The same for private folders and the files directly in them; returns the folders refused.
+
+    Where filesystems are synced as a whole, the files need not even be listed.
+    """
+    left = sorted(set(folders))
+    if len(left) * _FILES_IN_A_FOLDER >= _WORTH_A_FILESYSTEM and _little_is_dirty():
+        left = _left_by_filesystems(left, least=_WORTH_A_FILESYSTEM // _FILES_IN_A_FOLDER)
+    folder_of = {path: folder for folder in left for path in _with_files(folder)}
+    refused = _synced(folder_of)
+    return {folder_of[path]: error for path, error in refused.items()}
+
+
+def _with_files(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):  # the folder itself is refused by name
+        return [f"{folder}/{name}" for name in os.listdir(folder)] + [folder]
+    return [folder]
+
+
+def _synced(paths: Iterable[str]) -> dict[str, OSError]:
+    wanted = sorted(set(paths))
     if len(wanted) >= _WORTH_A_FILESYSTEM and _little_is_dirty():
-        wanted = _left_by_filesystems(wanted)
+        wanted = _left_by_filesystems(wanted, least=_WORTH_A_FILESYSTEM)
     each = map if len(wanted) < _WORTH_THREADS else _threads().map
     found = each(_refusal, wanted)
     return {path: error for path, error in zip(wanted, found, strict=True) if error is not None}
 
 
-def _refusal(path: Path) -> OSError | None:
+def _refusal(path: str) -> OSError | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -110,17 +136,17 @@ def _refusal(path: Path) -> OSError | None:
     return None
 
 
-def _left_by_filesystems(paths: list[Path]) -> list[Path]:
-    """Sync each filesystem that has many of the paths; returns those it does not answer for."""
-    by_device: dict[int, list[Path]] = {}
+def _left_by_filesystems(paths: list[str], *, least: int) -> list[str]:
+    """Sync each filesystem that has `least` of the paths; returns those it does not answer for."""
+    by_device: dict[int, list[str]] = {}
     left = []
     for path in paths:
         try:
-            by_device.setdefault(path.lstat().st_dev, []).append(path)
+            by_device.setdefault(os.lstat(path).st_dev, []).append(path)
         except OSError:
             left.append(path)  # it is refused by name
     for several in by_device.values():
-        if len(several) < _WORTH_A_FILESYSTEM or not sync_filesystem(several[0]):
+        if len(several) < least or not sync_filesystem(several[0]):
             left += several
     return left
 

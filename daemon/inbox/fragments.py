@@ -13,7 +13,8 @@ from pathlib import Path
 from loguru import logger
 
 from daemon.db.records import JobRecord
-from daemon.folders.kept import original_of
+from daemon.folders.files import fingerprint_of
+from daemon.folders.kept import archive_place, original_of
 from daemon.shell import Shell
 from daemon.states import JobState
 from pipeline.fragment import continues
@@ -67,6 +68,8 @@ class FiledOriginals:
     def _has_grown(self, job: JobRecord) -> bool:
         if job.state not in (JobState.DELIVERED, JobState.DUPLICATE, JobState.CANCELLED):
             return False  # in the error folder people may edit
+        if _lies_unchanged(self._shell, job):
+            return False
         seen = self._seen(job)
         known = (job.fingerprint.size_bytes, job.fingerprint.mtime_ns)
         return seen is not None and (seen.st_size, seen.st_mtime_ns) != known
@@ -81,6 +84,14 @@ class FiledOriginals:
                 self._places[job.id] = found
                 return found.lstat()
         return None
+
+
+def _lies_unchanged(shell: Shell, job: JobRecord) -> bool:
+    """Whether the very file that was claimed lies as it was where it is usually filed."""
+    folder = f"{shell.spool.folders.archive}/{archive_place(job)}"
+    with suppress(OSError):
+        return fingerprint_of(os.lstat(f"{folder}/{os.fsdecode(job.name)}")) == job.fingerprint
+    return False
 
 
 def _place_of(shell: Shell, job: JobRecord) -> Path | None:

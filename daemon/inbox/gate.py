@@ -7,7 +7,7 @@ after its limit it is taken to be refused, with a code.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -100,11 +100,17 @@ class Gate:
             return Answer()  # the sender himself says that it is whole
         return self._about_end(candidate, settle, now_s)
 
+    def foresee(self, candidates: Iterable[Candidate]) -> None:
+        """Ask the store at once what it will be asked about each of these."""
+        keys = {one[1:3] for one in candidates} - self._known.keys()
+        found = self._shell.store.jobs_of_files(keys)
+        self._known.update({key: found.get(key) for key in keys})
+
     def known_job(self, candidate: Candidate) -> int | None:
         """The job that put this very file somewhere before; asked once a scan."""
         key = candidate[1:3]
         if key not in self._known:
-            self._known[key] = self._shell.store.job_of_file(*key)
+            self.foresee([candidate])
         return self._known[key]
 
     def take(self, candidate: Candidate) -> list[Along]:

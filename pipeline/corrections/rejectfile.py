@@ -49,8 +49,8 @@ def job_in(path: Path, content: bytes | None = None) -> str | None:
 
 
 def _head_of(path: Path) -> bytes:
-    with path.open("rb") as source:
-        return source.read(HEAD_BYTES)
+    with path.open("rb", buffering=0) as source:
+        return source.read(HEAD_BYTES) or b""
 
 
 def _job_in(rows: Iterator[list[str]]) -> str | None:

@@ -43,7 +43,9 @@ LAYERS: list[tuple[str, ...]] = [
         "daemon.folders.syncs",
         "daemon.folders.files",
         "daemon.folders.groups",
+        "daemon.folders.laidout",
         "daemon.notify",
+        "daemon.folders.refusing",
         "daemon.folders.space",
     ),
     (

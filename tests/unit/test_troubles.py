@@ -15,7 +15,8 @@ import pytest
 
 from daemon.executors.base import AttemptLost
 from daemon.executors.inline import InlineExecutor
-from daemon.folders.linux import may_take_from
+from daemon.folders.linux import rights_in
+from daemon.folders.refusing import Refusing
 from daemon.folders.spool import Spool
 from daemon.inbox.settle import Candidate
 from daemon.shell import Troubles
@@ -158,21 +159,25 @@ def test_a_file_in_a_sticky_folder_of_others_opens_no_job() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o1777)
-        assert may_take_from(folder, 0)
-        assert as_somebody_else(lambda: may_take_from(folder, 65_534)), "its own file"
-        assert not as_somebody_else(lambda: may_take_from(folder, 0))
+        assert rights_in(folder).may_take(0)
+        assert as_somebody_else(lambda: rights_in(folder).may_take(65_534)), "its own file"
+        assert not as_somebody_else(lambda: rights_in(folder).may_take(0))
         folder.chmod(0o777)
-        assert as_somebody_else(lambda: may_take_from(folder, 0))
+        assert as_somebody_else(lambda: rights_in(folder).may_take(0))
         folder.chmod(0o755)
-        assert not as_somebody_else(lambda: may_take_from(folder, 65_534))
+        assert not as_somebody_else(lambda: rights_in(folder).may_take(65_534))
 
 
 def test_a_file_in_a_folder_we_may_not_change_waits_without_filling_the_history(
     world: World,
 ) -> None:
-    class ReadOnly(Spool):
-        def refuses(self, candidate: Candidate) -> str | None:
+    class Refuses(Refusing):
+        def why(self, candidate: Candidate) -> str | None:
             return "the service may not take it out of its folder"
+
+    class ReadOnly(Spool):
+        def refusing(self) -> Refusing:
+            return Refuses(self.folders.inbox, self.folders.work)
 
     coordinator = world.build(spool=ReadOnly(folders_of(world.settings), ()))
     world.drop("monday.csv")
