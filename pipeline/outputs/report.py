@@ -7,10 +7,10 @@ therefore outside the promise that the same input gives the same output bytes.
 from __future__ import annotations
 
 import platform
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class FieldTally:
 
     valid: int = 0
     null: int = 0
-    changed: defaultdict[str, int] = field(default_factory=partial(defaultdict, int))
+    changed: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
