@@ -99,8 +99,7 @@ def _contexts(data: bytes) -> Counter[bytes]:
         farthest = max(behind, start - _LONGEST_BEFORE)
         while start > farthest and text[start - 1] > 127:
             start -= 1
-        match = _RUN.match(text, start)
-        if match is not None:
+        for match in islice(_RUN.finditer(text, start), 1):
             found.append(text[max(behind, start - _LEAD) : match.end()])
     return Counter(found)
 
