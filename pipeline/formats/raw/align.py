@@ -25,7 +25,7 @@ _LONGEST_SPLIT, _LONG = 300, 20
 _MOST_MERGED = 12
 _RIVAL = 0.7  # places that are nearly as good
 _ROUNDING = 1e-6
-_LEAST_MISSED = 2.0  # what a column without a cell of its own costs at least
+_WORK_ROW, _WORK_CUT = 40, 10  # states that take as long as a row to begin with, and as a cut
 _GAPS = (3.0, 9.0, math.inf)  # how far below the most that can be the likeliest way is looked for
 
 _Move = tuple[int, int, tuple[str, ...]]
@@ -48,6 +48,7 @@ class Aligner:
         self.width = len(models)
         self._splits: dict[tuple[str, int], tuple[float, tuple[str, str]] | None] = {}
         self._last: _Row | None = None
+        self.work = 0  # states looked at so far, and what takes as long as some
 
     @cached_property
     def fits(self) -> list[Callable[[str], float]]:
@@ -97,6 +98,7 @@ class Aligner:
         """
         least = max(least, self.plain(cells)) - _ROUNDING
         least = max(least, self._shifted(cells) - _ROUNDING)
+        self.work += _WORK_ROW
         row = self._last = _Row(self, cells, joiner, merge, least, self._last)
         for gap in _GAPS:
             enough = max(least, row.most - gap)
@@ -143,6 +145,7 @@ class Aligner:
         cuts = [at for at in range(1, len(cell)) if cell[at - 1] != " " != cell[at]]
         if not cuts:
             return None
+        self.work += _WORK_CUT * len(cuts)
         fits: list[float] = []
         best, at = -math.inf, 0
         for cut in cuts:
@@ -233,6 +236,7 @@ class _Row:
             if not any(map(empty.__ne__, ahead[i + 1 : i + 1 + self._most])):
                 break  # nothing leads on from here
             here, below, cell = list(empty), ahead[i + 1], self._cells[i]
+            aligner.work += len(self._band(i))
             prices, is_blank = self._prices(i), not cell.strip()
             left = self._count - i
             splits = width - left if len(cell) <= _LONGEST_SPLIT else 0

@@ -16,7 +16,10 @@ from pipeline.formats.raw.alphabets import CODE_PAGES, SIGNS
 from pipeline.formats.raw.eastern import eastern
 
 _MOST_SEEN = 3_000
-_RUN = re.compile(rb"(?s)[\x00-\x7f]{0,2}[\x80-\xff]+[\x00-\x7f]?")
+_RUN = re.compile(rb"(?s)[\x80-\xff]+[\x00-\x7f]?")
+_LEAD = 2  # bytes below 128 before a run
+_LONGEST_BEFORE = 64  # bytes of a run before one that is looked for
+_ASCII = bytes(range(128))
 _SPACE, _LINE_END = b" \n"
 _COMMON, _USED, _FOREIGN, _ODD = 1.0, 0.5, -1.2, -2.5
 _BEST_PLACE, _ROUNDING = 1.2, 1e-6
@@ -79,9 +82,26 @@ def _likeliest(seen: _Seen) -> tuple[float, str, float | None]:
 
 
 def _contexts(data: bytes) -> Counter[bytes]:
-    """Runs of bytes above 127 with their neighbours, and how often each occurs."""
-    runs = _RUN.finditer(b"\n" + data)
-    return Counter(match[0] for match in islice(runs, _MOST_SEEN))
+    """Runs of bytes above 127 with their neighbours, and how often each occurs.
+
+    Of a long text the first ones, and for each byte that stands in none of them, its first one.
+    """
+    text = b"\n" + data
+    found: list[bytes] = []
+    behind = 0
+    for match in islice(_RUN.finditer(text), _MOST_SEEN):
+        start, end = match.span()
+        found.append(text[max(behind, start - _LEAD) : end])
+        behind = end
+    seen = set(b"".join(found))
+    for byte in sorted(set(text[behind:].translate(None, _ASCII)) - seen):
+        start = text.index(byte, behind)
+        farthest = max(behind, start - _LONGEST_BEFORE)
+        while start > farthest and text[start - 1] > 127:
+            start -= 1
+        for match in islice(_RUN.finditer(text, start), 1):
+            found.append(text[max(behind, start - _LEAD) : match.end()])
+    return Counter(found)
 
 
 @dataclass(frozen=True, slots=True)

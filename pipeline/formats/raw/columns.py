@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 from pipeline.formats.raw.celltypes import (
     CODE,
@@ -28,6 +29,8 @@ from pipeline.formats.raw.celltypes import (
     short_mask,
     shortened,
 )
+
+T = TypeVar("T")
 
 _TEXTUAL = (WORD, TEXT, CODE, OTHER)
 _MOST_ROWS = 400
@@ -264,8 +267,13 @@ class ColumnModel:
 
 def models_of(rows: Sequence[Sequence[str]], width: int) -> list[ColumnModel]:
     """One model a column, from rows that have `width` cells."""
-    judged = rows if len(rows) <= _MOST_ROWS else rows[:: len(rows) // _MOST_ROWS + 1]
+    judged = some_of(rows)
     return [ColumnModel([row[at] for row in judged]) for at in range(width)]
+
+
+def some_of(rows: Sequence[T]) -> Sequence[T]:
+    """As many of the rows, or of what stands for them, as columns are learned from."""
+    return rows if len(rows) <= _MOST_ROWS else rows[:: len(rows) // _MOST_ROWS + 1]
 
 
 @lru_cache(4_096)

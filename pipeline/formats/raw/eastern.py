@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _LEAST = 2
 _SHARE = 0.8
 _SAMPLE = 65_536
+_GLANCE, _ENOUGH, _FAR = 4_096, 100, 0.5  # bytes, pairs among them, and a share far from enough
 _PAIRS = re.compile(rb"(?s)[\x00-\x7f]+|[\x80-\xff].?")
 _OR_KANA = re.compile(rb"(?s)[\x00-\x7f]+|[\xa1-\xdf]|[\x80-\xff].?")
 _ASCII = bytes(range(128))
@@ -43,6 +44,8 @@ def eastern(data: bytes) -> tuple[str, float] | None:
     sample = data[:_SAMPLE]
     if count_high(sample) < 2 * _LEAST:
         return None
+    if len(sample) > _GLANCE and _is_none(sample[:_GLANCE]):
+        return None
     pairs = _pairs(sample, kana=False)
     codecs = ["euc-jp", "gb18030", "cp949", "cp950"]
     if 2 * _count(sample, _LEADS_932) >= _SHARE * count_high(sample):  # else no share is enough
@@ -57,6 +60,15 @@ def eastern(data: bytes) -> tuple[str, float] | None:
     if not found:
         return None
     return max(found, key=lambda one: one[1])
+
+
+def _is_none(head: bytes) -> bool:
+    """True when the head of a text is enough to tell that it is in none of them."""
+    pairs, kana = _pairs(head, kana=False), _pairs(head, kana=True)
+    if min(pairs.counts.total(), kana.counts.total()) < _ENOUGH:
+        return False
+    shares = [_usual(pairs, codec) for codec in ("euc-jp", "gb18030", "cp949", "cp950")]
+    return max(*shares, _usual(kana, "cp932")) < _FAR
 
 
 def _decodes(data: bytes, codec: str) -> bool:

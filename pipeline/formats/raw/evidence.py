@@ -37,6 +37,7 @@ def about_table(table: RawTable) -> list[str]:
         "lines that repeat the header: {}": table.repeated,
         "another table begins in line {}": table.others,
         "damaged lines, read as the other rows suggest: {}": table.mended,
+        "damaged lines, too many to look closely, left as they stand: {}": table.given_up,
     }
     notes = [text.format(_list(lines)) for text, lines in counts.items() if lines]
     if table.rows and table.header is None:

@@ -23,6 +23,7 @@ _SLACK, _SLACK_COLUMN = 7.0, 0.5
 _SLACK_BROKEN = 60.0
 _ROUNDING = 1e-6
 _MOST_TRIED = 10
+_MOST_WORK = 1_500_000  # states are looked at for the damaged rows of one table
 _JUDGED = 100
 _OTHER_QUOTE = 0.5
 _WHOLE = 1.5  # what one cell for each column speaks for a reading
@@ -33,10 +34,14 @@ _BLANK = 0.5  # blanks part words too
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """A row as it was read. changed: it was more than filled up at its end."""
+    """A row as it was read.
+
+    changed: it was more than filled up at its end. given_up: it was not looked at closely.
+    """
 
     cells: list[str]
     changed: bool
+    given_up: bool = False
 
 
 class Mender:
@@ -96,6 +101,8 @@ class Mender:
 
     def mend(self, record: RawRecord, lines: Lines) -> Mended:
         """Read one record that is broken or not as wide as the table."""
+        if self.can_align and self._aligner.work > _MOST_WORK:
+            return Mended(record.cells, changed=False, given_up=True)
         last = record.line + record.lines - 1
         text = lines.joined(record.line, last)
         tried: list[tuple[float, list[str], str, float]] = []

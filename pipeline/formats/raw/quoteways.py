@@ -12,6 +12,7 @@ from pipeline.formats.raw.lexer import Lexer
 _MOST_WAYS = 40
 _MOST_STEPS = 1_500
 _MOST_CLOSINGS = 8
+_MOST_CHARS = 200_000  # are parsed to find the doubled quotes of a line that part two cells
 _BAD_INNER, _LITERAL, _GLUED, _STRAY = 0.8, 1.5, 2.2, 0.2
 
 Way = tuple[float, list[str]]
@@ -83,7 +84,9 @@ def parted(text: str, dialect: RawDialect, width: int) -> list[Way]:
     lexer = Lexer(dialect)
     found: list[Way] = []
     at = text.find(quote * 2)
-    while at >= 0 and len(found) < _MOST_CLOSINGS:
+    tries = max(_MOST_CLOSINGS, _MOST_CHARS // len(text))
+    while at >= 0 and len(found) < _MOST_CLOSINGS and tries:
+        tries -= 1
         cut = at + 2 if text.startswith(quote * 4, at) else at + 1  # two empty cells, or two full
         parsed = lexer.parse(text[:cut] + delimiter + text[cut:])
         if parsed is not None and len(parsed[0]) == width and not parsed[2]:

@@ -25,6 +25,8 @@ from pipeline.formats.raw.table import TableFinder
 from pipeline.formats.raw.tableparts import RawTable
 
 _SURE_OF_TEXT, _SURE_OF_PAIRS, _EVEN = 0.55, 0.8, 0.97
+_GIVEN_UP = 0.5  # the most where damaged rows are left as they stand
+_WEAK, _WEAK_UNEVEN, _UNEVEN = 0.12, 0.3, 0.6
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
 _DECODED = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
 
@@ -48,7 +50,8 @@ class RawReading:
         """How sure the reading is, 0 to 1: no surer than its least sure part."""
         if not self.table.rows and self.table.header is None:
             return self.encoding.confidence
-        return round(min(self.encoding.confidence, self.sure, _of_header(self.table)), 3)
+        least = min(self.encoding.confidence, self.sure, _of_header(self.table))
+        return round(min(least, _GIVEN_UP) if self.table.given_up else least, 3)
 
     @property
     def sure(self) -> float:
@@ -294,7 +297,8 @@ def _declared(lines: Lines) -> str | None:
 
 def _fixed(lines: Lines, best: Score) -> FixedWidth | None:
     """Columns of fixed width, where blanks or nothing would part the cells otherwise."""
-    if best.dialect.delimiter not in (None, " ", "") and best.total > 0.12:
+    weak = _WEAK_UNEVEN if best.even < _UNEVEN else _WEAK  # marks of the text that parts nothing
+    if best.dialect.delimiter not in (None, " ", "") and best.total > weak:
         return None
     full = [text for text in lines.texts[:SAMPLE_LINES] if text.strip()]
     if best.dialect.delimiter in (" ", "") and best.even > 0.97:

@@ -119,9 +119,9 @@ class _Collected:
             self._cells += self._lexer.split_all(texts)
             return
         plain = iter(self._lexer.split_all([*compress(texts, map(not_, marked))]))
-        quick = self._lexer.quick_cells([*compress(texts, marked)])
-        found = iter([cells or [] for cells in quick])
-        self._cells += [next(found) if mark else next(plain) for mark in marked]
+        quick = [cells or [] for cells in self._lexer.quick_cells([*compress(texts, marked)])]
+        held = iter(quick)
+        self._cells += [next(held) if mark else next(plain) for mark in marked]
         for at, count in enumerate(counts):
             if marked[at] and not self._cells[base + at]:
                 self._place(base + at, self._lexer.single(texts[at], first + at))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Sequence
 
-from pipeline.formats.raw.columns import models_of
+from pipeline.formats.raw.columns import models_of, some_of
 from pipeline.formats.raw.headers import could_be_names, judge
 from pipeline.formats.raw.records import Records
 
 _LEAST = 3  # records, their header one of them
+_MOST_LOOKS = 60  # at records behind gaps: that many parts are no tables of their own
 
 
 def second_table(
@@ -24,7 +26,8 @@ def second_table(
     line stands; `first` to `last` is the first table, as far as is known.
     """
     broken = set(records.broken())
-    behind = first + 2  # of what was looked at
+    places = [at for at, fit in enumerate(fits) if fit]
+    behind, looks = first + 2, 0
     for at in range(first + 2, last + 1):
         if (fits[at] and not gaps[at]) or at < behind:
             continue
@@ -33,8 +36,12 @@ def second_table(
             if size >= _LEAST and _is_table(records.cells[at : at + size]):
                 return _with_titles(fits, first, at), at
             behind = at + max(1, size)
-        elif gaps[at] and at + 1 <= last and _starts_anew(records, fits, first, at, last):
-            return _with_titles(fits, first, at), at
+        elif gaps[at] and at + 1 <= last and _may_start_anew(records, fits, first, at):
+            looks += 1
+            if looks > _MOST_LOOKS:
+                return None
+            if _starts_anew(records, places, at, first, last):
+                return _with_titles(fits, first, at), at
     return None
 
 
@@ -71,16 +78,25 @@ def _is_table(rows: Sequence[Sequence[str]]) -> bool:
     return verdict.is_header and verdict.names >= 1
 
 
-def _starts_anew(records: Records, fits: Sequence[bool], first: int, at: int, last: int) -> bool:
-    """Tell whether a record behind a gap names other columns than the table has."""
+def _may_start_anew(records: Records, fits: Sequence[bool], first: int, at: int) -> bool:
     cells = records.cells[at]
-    if cells == records.cells[first] or not fits[at] or not could_be_names(cells):
-        return False
-    above = [records.cells[i] for i in range(first + 1, at) if fits[i]]
-    below = [records.cells[i] for i in range(at + 1, last + 1) if fits[i]]
+    return cells != records.cells[first] and fits[at] and could_be_names(cells)
+
+
+def _starts_anew(records: Records, places: Sequence[int], at: int, first: int, last: int) -> bool:
+    """Tell whether a record behind a gap names other columns than the table has.
+
+    places: the records as wide as the table.
+    """
+    here = bisect_left(places, at)
+    above = places[bisect_right(places, first) : here]
+    below = places[here + 1 : bisect_right(places, last)]
     if len(above) < 2 or len(below) < 2:
         return False
-    width = len(cells)
-    old, new = judge(cells, models_of(above, width)), judge(cells, models_of(below, width))
-    least = min(2.0, width / 2)
+    cells = records.cells[at]
+    old, new = (
+        judge(cells, models_of([records.cells[i] for i in some_of(rows)], len(cells)))
+        for rows in (above, below)
+    )
+    least = min(2.0, len(cells) / 2)
     return old.data == 0 and old.names >= least and new.is_header and new.names >= 1

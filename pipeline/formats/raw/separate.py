@@ -9,6 +9,7 @@ from pipeline.formats.raw.columns import models_of
 from pipeline.formats.raw.headers import could_be_names, judge
 from pipeline.formats.raw.lexer import Lines
 from pipeline.formats.raw.records import Records
+from pipeline.formats.raw.sampling import SAMPLE_LINES, sample_of
 
 _LEAST_LINES = 4  # a header and three rows
 _SURE = 0.45
@@ -30,7 +31,7 @@ def first_table(lines: Lines, listed: Sequence[int]) -> tuple[int, int] | None:
 
 def _is_table(lines: Lines, run: Sequence[int]) -> bool:
     part = Lines(lines.texts[run[0] - 1 : run[-1]], lines.ends[run[0] - 1 : run[-1]])
-    choice = choose(part)
+    choice = choose(part if len(run) <= SAMPLE_LINES else sample_of(part, 0))
     best = choice.best
     if best.width < 2 or best.even < 1.0 or choice.confidence < _SURE:
         return False

@@ -285,6 +285,8 @@ class TableFinder:
         made = mender.mend(record, self._lines)
         if made.changed:
             table.mended.append(self._line(at))
+        if made.given_up:
+            table.given_up.append(self._line(at))
         self._add(table, made.cells)
         table.last_line = record.line + record.lines
 
@@ -340,12 +342,13 @@ class TableFinder:
     def _after(self, table: RawTable, at: int, mender: Mender, others: list[int]) -> None:
         """Tell rows, footnotes and a further table behind the last row of the table's shape."""
         goes_on = not others and not table.footer
+        told = set(table.footer)
         if not others:
             found = table_below(self._records, self._fits, at)
             others += [] if found is None else [self._line(found)]
         for index in range(at, len(self._records)):
             line = self._line(index)
-            if line in table.footer:
+            if line in told:
                 continue
             if others and line >= others[0]:
                 continue

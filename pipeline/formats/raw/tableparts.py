@@ -33,6 +33,7 @@ class RawTable:
 
     header: names by position, None when the table has none. Everything else of the file is in
     `preamble`, `footer`, `comments`, `repeated` and `others` (first lines of further tables).
+    given_up: damaged lines that are rows as they stand, for there are too many to look closely.
     """
 
     width: int
@@ -46,6 +47,7 @@ class RawTable:
     repeated: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
     mended: list[int] = field(default_factory=list)
+    given_up: list[int] = field(default_factory=list)
     ragged: int = 0
     blank: int = 0
     header_lead: float = 0.0
