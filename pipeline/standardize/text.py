@@ -41,8 +41,10 @@ from pipeline.standardize.wholetexts import (
     FEW,
     few_joined,
     few_whole,
+    is_read_alike,
     match_pattern,
     match_whole,
+    matches_whole,
 )
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
@@ -392,6 +394,17 @@ def convert_string(
             result.bad[RowCode.PATTERN] = misfits
             result.values = put(values, misfits, pa.nulls(len(misfits), pa.string()))
     return result
+
+
+def count_misfits(values: pa.StringArray, pattern: str) -> int:
+    """How many values `convert_string` refuses by this pattern."""
+    if len(values) <= FEW and is_read_alike(pattern):
+        return sum(
+            not matches_whole(text, pattern) or matches_whole(text, SPREADSHEET_ERROR)
+            for text in values.to_pylist()
+            if text is not None
+        )
+    return sum(map(len, convert_string(values, pattern=pattern).bad.values()))
 
 
 def _without_errors(values: pa.StringArray) -> Converted:
