@@ -141,8 +141,8 @@ class Delivery:
     @property
     def _written_keys(self) -> list[Path]:
         """The folder of the delivery's keys, if one was made."""
-        folder = None if self.task.keys_dir is None else Path(self.task.keys_dir)
-        return [folder] if folder is not None and self.key_groups else []
+        folder = self.task.keys_dir
+        return [Path(folder)] if folder is not None and self.key_groups else []
 
     def _result(
         self, counts: RowCounts, outputs: tuple[OutputFile, ...], report: dict[str, Any]

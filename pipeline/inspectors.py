@@ -31,7 +31,7 @@ from pipeline.standardize.identifiers import (
 )
 from pipeline.standardize.numbers import NumberEvidence, decide_numbers
 from pipeline.standardize.ranges import split_ranges
-from pipeline.standardize.text import TextEvidence, convert_string, decide_text, fold, nullify
+from pipeline.standardize.text import TextEvidence, count_misfits, decide_text, fold, nullify
 from pipeline.standardize.units import normalize_unit
 from pipeline.standardize.us_states import us_states
 
@@ -448,8 +448,7 @@ class _Texts:
         converted = self._kind.observe(values)
         self._evidence.observe(values)
         if self._pattern is not None:
-            bad = convert_string(values, pattern=self._pattern).bad
-            self._misfits += sum(map(len, bad.values()))
+            self._misfits += count_misfits(values, self._pattern)
         return converted
 
     def settle(self) -> Settled:

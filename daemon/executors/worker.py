@@ -71,6 +71,14 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
     """Harmonize one file; every way it can end, short of the process ending, is an answer.
 
     This function is the whole contract with any engine: give it to a pipe, to Dask, to a shell.
+    """
+    answer: dict[str, Any] = json.loads(_answer(task, entry))
+    return answer
+
+
+def _answer(task: dict[str, Any], entry: str) -> str:
+    """The answer as JSON in one line.
+
     A mark beside the staging folder tells, should the daemon be lost meanwhile, that the attempt
     was really made.
     """
@@ -79,15 +87,18 @@ def run_task(task: dict[str, Any], entry: str = HARMONIZE) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):  # a task from elsewhere may have no folder
             _leave(begun_mark(task["staging_dir"]))
         result = load_entry(entry)(HarmonizeTask.from_json(task))
-        answer = {"ok": result.to_json()}
-        json.dumps(answer)  # what cannot cross is a mistake of this task, told as one
+        return json.dumps({"ok": result.to_json()})  # what cannot cross is our mistake, told as one
     except KeyboardInterrupt:  # not the task's doing; a worker process ignores it
         raise
     except BaseException as error:  # noqa: BLE001 - every bug goes to the parent, as plain data
-        return _told(error)
+        return json.dumps(_told(error), default=_type_of)
     finally:
         _busy_with.clear()
-    return answer
+
+
+def _type_of(thing: object) -> str:
+    """What is written of what JSON does not know."""
+    return type(thing).__name__
 
 
 def _leave(mark: Path) -> None:
@@ -148,7 +159,10 @@ class _Voice:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send one message whole; the daemon always listens, so this does not wait for long."""
-        text = json.dumps(message, default=lambda thing: type(thing).__name__)
+        self.tell(json.dumps(message, default=_type_of))
+
+    def tell(self, text: str) -> None:
+        """Send a message that is JSON already."""
         rest = memoryview(text.encode("ascii") + b"\n")
         with self._lock:
             while rest:
@@ -178,7 +192,7 @@ def serve(pipe: Connection[Any, Any], noise: Connection[Any, Any], limits: Worke
     with os.fdopen(os.dup(pipe.fileno()), "rb") as orders:
         for order in orders:
             voice.say({"begun": True})
-            voice.say(_obey(json.loads(order), limits.entry))
+            voice.tell(_obey(json.loads(order), limits.entry))
 
 
 def _warm_up(limits: WorkerLimits) -> None:
@@ -201,12 +215,12 @@ def _keep_what_is_loaded() -> None:
     gc.set_threshold(_GARBAGE_AT)
 
 
-def _obey(order: dict[str, Any], entry: str) -> dict[str, Any]:
+def _obey(order: dict[str, Any], entry: str) -> str:
     deadline_s: float = order["deadline_s"]
     _limit_cpu(deadline_s)
     signal.setitimer(signal.ITIMER_REAL, deadline_s)
     try:
-        return run_task(order["task"], entry)
+        return _answer(order["task"], entry)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.contract.loading import Contract
 from pipeline.formats.base import TextBatch
 from pipeline.messages import OutputFile
 from pipeline.outputs.files import HashingFile, csv_line
+from pipeline.plain import Kept
 from pipeline.plan import Plan
 from pipeline.sheet import Sheet
 
@@ -74,10 +76,15 @@ def reason_of(name: str) -> Reason:
 def counted_changes(changed: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """How many cells of each field were changed, by reason, as plain data."""
     return [
-        {"field": name, "change": reason_of(reason).kind, "reason": reason, "cells": cells}
+        _counted(name, reason, cells)
         for name, reasons in changed.items()
         for reason, cells in reasons.items()
     ]
+
+
+@lru_cache(maxsize=4_096)
+def _counted(name: str, reason: str, cells: int) -> Kept:
+    return Kept({"field": name, "change": reason_of(reason).kind, "reason": reason, "cells": cells})
 
 
 def change_column(sheet: Sheet, batch: TextBatch, plan: Plan, contract: Contract) -> pa.StringArray:

@@ -193,25 +193,28 @@ def _columns(
     rejected: dict[str, dict[str, int]] = {}
     for (code, name), rows in rejects_by_field.items():
         rejected.setdefault(name, {})[code] = rows
-    columns: dict[str, ColumnPlan] = {}
-    for one in plan.columns:
-        columns.setdefault(one.field, one)
     made = []
-    for described in contract.fields:
-        column, counted = columns.get(described.name), tally.of(described.name)
-        made.append(
-            _column(
-                described.name,
-                described.type,
-                None if column is None else column.label,
-                None if column is None else column.kind,
-                counted.valid,
-                counted.null,
-                tuple(_sorted(counted.changed).items()),
-                tuple(_sorted(rejected.get(described.name, {})).items()),
-            )
-        )
+    for one in _planned(contract, plan.columns):
+        counted, bad = tally.of(one[0]), rejected.get(one[0])
+        changed = tuple(_sorted(counted.changed).items()) if counted.changed else ()
+        refused = () if bad is None else tuple(_sorted(bad).items())
+        made.append(_column(*one, counted.valid, counted.null, changed, refused))
     return made
+
+
+@remembered(256)
+def _planned(
+    contract: Contract, columns: tuple[ColumnPlan, ...]
+) -> tuple[tuple[str, str, str | None, str | None], ...]:
+    """Each field with its type, and the label and kind of the column that feeds it, if any."""
+    feeding: dict[str, ColumnPlan] = {}
+    for one in columns:
+        feeding.setdefault(one.field, one)
+    named = ((field.name, field.type, feeding.get(field.name)) for field in contract.fields)
+    return tuple(
+        (name, kind, None, None) if one is None else (name, kind, one.label, one.kind)
+        for name, kind, one in named
+    )
 
 
 @lru_cache(maxsize=8_192)

@@ -139,7 +139,7 @@ class PairSearch:
             columns = [batch.column(name) for name in self._rules.block]
             if not all(isinstance(one, (pa.StringArray, pa.Date32Array)) for one in columns):
                 return False
-            blocks += zip(*(_block_form(one).to_pylist() for one in columns), strict=True)
+            blocks += zip(*map(_block_forms, columns), strict=True)
         usable = [
             block for block, is_kept in zip(blocks, kept.tolist(), strict=True)
             if is_kept and None not in block
@@ -290,15 +290,21 @@ def _block_form(column: pa.Array) -> pa.Array:
         return matching_form(column)
     if not pa.types.is_date32(column.type):
         return column
-    if len(column) <= FEW:
-        with suppress(OverflowError, ValueError):  # years that only Arrow knows
-            return pa.array(map(_either_way, column.to_pylist()), pa.int64())
     days, months = pc.day(column), pc.month(column)
     can_swap = pc.less_equal(days, 12)
     low = pc.if_else(can_swap, pc.min_element_wise(days, months), months)
     high = pc.if_else(can_swap, pc.max_element_wise(days, months), days)
     years = pc.multiply(pc.year(column), 10_000)
     return pc.add(years, pc.add(pc.multiply(low, 100), high))
+
+
+def _block_forms(column: pa.Array) -> list[Any]:
+    """The same, of a few values, as Python has them."""
+    if isinstance(column, pa.Date32Array):
+        with suppress(OverflowError, ValueError):  # years that only Arrow knows
+            return [_either_way(day) for day in column.to_pylist()]
+    forms: list[Any] = _block_form(column).to_pylist()
+    return forms
 
 
 def _either_way(day: date | None) -> int | None:

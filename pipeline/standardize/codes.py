@@ -8,7 +8,6 @@ refused or kept as written, counted, and listed with the nearest known codes for
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -113,25 +112,22 @@ class CodeEvidence:
 
     def __init__(self, codeset: CodeSet) -> None:
         self._codeset = codeset
-        self._counts: Counter[str] = Counter()
-        self._unknown: Counter[str] = Counter()
+        self._values = 0
+        self._counts = {RowCode.CODE_UNKNOWN: 0, RowCode.CODE_AMBIGUOUS: 0}
+        self._unknown: dict[str, int] = {}
 
     def observe(self, values: pa.StringArray) -> None:
         """Count a batch of cleaned text; null is a missing value."""
         for match, count in _matched(values, self._codeset).counted():
-            self._counts["values"] += count
+            self._values += count
             if match.bad is not None:
-                self._counts["ambiguous" if match.bad is RowCode.CODE_AMBIGUOUS else "unknown"] += (
-                    count
-                )
+                self._counts[match.bad] += count
                 if match.text in self._unknown or len(self._unknown) < _MAX_LISTED:
-                    self._unknown[match.text] += count
+                    self._unknown[match.text] = self._unknown.get(match.text, 0) + count
 
     def as_dict(self) -> dict[str, int | float]:
         """values, unknown and ambiguous counts; unknown_share (0 to 1) of both together."""
-        values, unknown, ambiguous = (
-            self._counts[name] for name in ("values", "unknown", "ambiguous")
-        )
+        values, (unknown, ambiguous) = self._values, self._counts.values()
         share = (unknown + ambiguous) / values if values else 0.0
         return {
             "values": values,
@@ -142,7 +138,7 @@ class CodeEvidence:
 
     def key(self) -> tuple[object, ...] | None:
         """All of it as numbers; None where there are unknown spellings besides."""
-        return None if self._unknown else (self._counts["values"],)
+        return None if self._unknown else (self._values,)
 
     def unknown_spellings(self) -> list[tuple[str, int]]:
         """Distinct texts in no code with their counts, most frequent first, at most 50."""

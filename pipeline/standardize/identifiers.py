@@ -7,7 +7,6 @@ spreadsheet has turned into dates, which cannot be undone.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import FileCode, RowCode
+from pipeline.plain import as_dict
 from pipeline.standardize.base import Converted, Question, Rows
 from pipeline.standardize.distinct import is_true, read_distinct
 from pipeline.standardize.textbytes import rows_beginning
@@ -121,22 +121,24 @@ def _check(
     return read_distinct(values, verdict).group(lambda answer: answer)
 
 
+@dataclass(slots=True)
 class IdentifierEvidence:
     """What an id column holds: counts of ids, of dates among them, of rounded ones."""
 
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+    values: int = 0
+    dates: int = 0
+    precision_lost: int = 0
 
     def observe(self, values: pa.StringArray) -> None:
         """Count a batch of cleaned text; null is a missing value."""
         present = values.drop_null() if values.null_count else values
-        self._counts["values"] += len(present)
-        self._counts["dates"] += len(_made_of_dates(present))
-        self._counts["precision_lost"] += len(precision_lost(present))
+        self.values += len(present)
+        self.dates += len(_made_of_dates(present))
+        self.precision_lost += len(precision_lost(present))
 
     def as_dict(self) -> dict[str, int]:
         """Counts: values, dates, precision_lost."""
-        return {name: self._counts[name] for name in ("values", "dates", "precision_lost")}
+        return as_dict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -41,8 +41,10 @@ from pipeline.standardize.wholetexts import (
     FEW,
     few_joined,
     few_whole,
+    is_read_alike,
     match_pattern,
     match_whole,
+    matches_whole,
 )
 
 # Joiners are letters' business in scripts from Hebrew on (Persian, Hindi) and in emoji; elsewhere
@@ -300,46 +302,57 @@ def fold_array(values: pa.StringArray) -> pa.StringArray:
     return read_distinct(values, fold).spread(lambda folded: folded, pa.string())
 
 
-_COUNTED = ("values", "missing", "not-ascii", "damaged", "repairable")
-
-
+@dataclass(slots=True)
 class TextEvidence:
     """What the texts of one column show: how many there are, and how many are damaged."""
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+    values: int = 0
+    missing: int = 0
+    not_ascii: int = 0
+    damaged: int = 0
+    repairable: int = 0
 
     def observe(self, values: pa.StringArray) -> None:
         """Count one batch of cleaned texts; null is missing."""
         missing = values.null_count
-        self.counts["values"] += len(values) - missing
-        self.counts["missing"] += missing
+        self.values += len(values) - missing
+        self.missing += missing
         special = rows_beyond_ascii(values)
         if len(special):
-            self.counts["not-ascii"] += len(special)
+            self.not_ascii += len(special)
             damaged = _matching(values, special, DAMAGE_HINT, is_damaged)
-            self.counts["damaged"] += len(damaged)
+            self.damaged += len(damaged)
             if len(damaged):
                 undone = read_distinct(values.take(pa.array(damaged)), repaired)
-                self.counts["repairable"] += undone.count(lambda text: text is not None)
+                self.repairable += undone.count(lambda text: text is not None)
 
-    def key(self) -> tuple[object, ...]:
-        """All of it as numbers, equal for what shows the same."""
-        counts = self.counts
-        return tuple([counts[name] for name in _COUNTED])
+    def key(self) -> tuple[int, ...]:
+        """All of it, equal for what shows the same."""
+        return self.values, self.missing, self.not_ascii, self.damaged, self.repairable
 
     def merge(self, other: TextEvidence) -> None:
         """Add what `other` saw."""
-        self.counts.update(other.counts)
+        self.values += other.values
+        self.missing += other.missing
+        self.not_ascii += other.not_ascii
+        self.damaged += other.damaged
+        self.repairable += other.repairable
 
     def as_dict(self) -> dict[str, int]:
         """Counts as plain data."""
-        return {name: count for name, count in sorted(self.counts.items()) if count}
+        counts = {
+            "damaged": self.damaged,
+            "missing": self.missing,
+            "not-ascii": self.not_ascii,
+            "repairable": self.repairable,
+            "values": self.values,
+        }
+        return {name: count for name, count in counts.items() if count}
 
 
 def decide_text(evidence: TextEvidence, *, column: str) -> list[Question]:
     """Return the questions a column of text raises: damage is never repaired without a yes."""
-    damaged, values = evidence.counts["damaged"], evidence.counts["values"]
+    damaged, values = evidence.damaged, evidence.values
     if not damaged:
         return []
     sentence = (
@@ -352,7 +365,7 @@ def decide_text(evidence: TextEvidence, *, column: str) -> list[Question]:
             column=column,
             sentence=sentence,
             key=f"text:{column}",
-            answers=_answers_to_damage(evidence.counts["repairable"], damaged),
+            answers=_answers_to_damage(evidence.repairable, damaged),
         )
     ]
 
@@ -392,6 +405,17 @@ def convert_string(
             result.bad[RowCode.PATTERN] = misfits
             result.values = put(values, misfits, pa.nulls(len(misfits), pa.string()))
     return result
+
+
+def count_misfits(values: pa.StringArray, pattern: str) -> int:
+    """How many values `convert_string` refuses by this pattern."""
+    if len(values) <= FEW and is_read_alike(pattern):
+        return sum(
+            not matches_whole(text, pattern) or matches_whole(text, SPREADSHEET_ERROR)
+            for text in values.to_pylist()
+            if text is not None
+        )
+    return sum(map(len, convert_string(values, pattern=pattern).bad.values()))
 
 
 def _without_errors(values: pa.StringArray) -> Converted:
