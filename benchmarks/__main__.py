@@ -32,6 +32,7 @@ def main() -> None:
         results[name] = measure()
         print(f"{name}: {time.perf_counter() - started:.0f} s", json.dumps(results[name]))
         report.write(results, Path(asked.results))
+    service.remove_used(folder)
 
 
 def _steps(folder: Path, asked: argparse.Namespace) -> dict[str, Callable[[], Any]]:

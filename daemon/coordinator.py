@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from loguru import logger
 
@@ -28,6 +29,7 @@ from daemon.shell import Shell
 from daemon.states import JobState
 from daemon.timers import Chore
 
+_UNDER_WAY = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
 _LEAST_SCAN_PAUSE_S = 0.05  # events come in thousands; a scan answers all of them at once
 _SCAN_SHARE = 10  # ... and scanning may take a tenth of the time
 _LONGEST_WAIT_S = 1.0
@@ -105,6 +107,14 @@ class Coordinator:
         self.holding.tend()
         self.finishing.finish()
         self.finishing.refresh_index()
+        if self._has_time():
+            self.finishing.tidy()
+
+    def _has_time(self) -> bool:
+        """Whether nothing is under way, and nothing was a moment ago."""
+        counts = self._shell.store.counts_by_state()
+        is_busy = any(counts[state] for state in _UNDER_WAY)
+        return not is_busy and not self.attempts.pace.is_fast(self._shell.monotonic())
 
     def do(self, chore: Chore) -> None:
         """Carry out what a timer says is due."""
@@ -139,8 +149,7 @@ class Coordinator:
         Held jobs wait for people, not for us.
         """
         counts = self._shell.store.counts_by_state()
-        live = (JobState.CLAIMING, JobState.QUEUED, JobState.RUNNING, JobState.FINALIZING)
-        if any(counts[state] for state in live) or self.intake.pending:
+        if any(counts[state] for state in _UNDER_WAY) or self.intake.pending:
             return False
         return not self.holding.is_busy
 
@@ -171,11 +180,16 @@ class Coordinator:
             self._space_seen_s = now_s
             intake, folders = self._shell.settings.intake, self._shell.spool.folders
             names = ("work", "outbox", "archive", "error", "review")
-            what = shortage(
+            look = partial(
+                shortage,
                 {name: getattr(folders, name) for name in names},
                 min_free_mb=intake.min_free_mb,
                 min_free_inodes=intake.min_free_inodes,
             )
+            what = look()
+            if what is not None and not self.finishing.is_tidy:
+                self.finishing.clear_up()
+                what = look()
             if what is None:
                 self._shell.troubles.over("space")
             else:
@@ -202,6 +216,8 @@ class Coordinator:
     def wait_s(self) -> float:
         """Seconds the loop may sleep unless something wakes it."""
         if self.holding.is_behind or self.left:
+            return 0.0
+        if not self.finishing.is_tidy and self._has_time():
             return 0.0
         now_s = self._shell.monotonic()
         due_s = min(self.intake.next_look_s(), self._shell.troubles.next_try_s(now_s))

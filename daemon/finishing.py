@@ -5,7 +5,8 @@ Every step may be repeated; a crash anywhere leaves a `finalizing` job whose ste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,6 +26,10 @@ from pipeline.errors import FileCode
 
 _AT_ONCE = 100  # jobs in one commit
 _LONGEST_TURN_S = 1.0
+_MOST_ASIDE = 10_000  # folders of finished jobs that wait for their removal, 40 KB each
+_LONGEST_TIDYING_S = 0.05  # in one turn: a file may come
+_SMALL_BYTES = 256 * 1024
+_FEW_ROWS = 5_000
 _INDEX_PAUSE_S = 2.0  # a thousand failures in a row rewrite the index once, not a thousand times
 
 
@@ -48,6 +53,7 @@ class Finishing:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self.left = 0  # jobs that the last turn had no time for
+        self._aside: deque[tuple[int, str]] = deque()  # cleared folders that are still to go
         self._index_is_stale = True
         self._index_written_at_s = float("-inf")
 
@@ -86,11 +92,31 @@ class Finishing:
             self._index_is_stale |= job.state is JobState.QUARANTINED or job.parent_id is not None
             said = {"code": job.reason_code} if job.reason_code else {}
             logger.bind(job=job.label, **said).info(str(job.state))
-            self._clear(job.id)
+            if _leaves_little(job):
+                self._set_aside(job.id)
+            else:
+                self._clear(job.id)
+        self._remove_aside(down_to=_MOST_ASIDE)
 
     def clear_up(self) -> None:
         """At a stop: try at once, and for the last time, to remove what could not be removed."""
+        self._remove_aside(down_to=0)
         self._clear_again(float("inf"))
+
+    def tidy(self) -> None:
+        """Remove some of the folders that were set aside: when there is time for it."""
+        self._remove_aside(down_to=0, for_s=_LONGEST_TIDYING_S)
+
+    @property
+    def is_tidy(self) -> bool:
+        """False while folders of finished jobs are still to be removed."""
+        return not self._aside
+
+    def _remove_aside(self, *, down_to: int, for_s: float = float("inf")) -> None:
+        until_s = self._shell.monotonic() + for_s
+        while len(self._aside) > down_to and self._shell.monotonic() <= until_s:
+            job_id, folder = self._aside.popleft()
+            self._try_to_clear(job_id, partial(self._shell.spool.remove_cleared, folder))
 
     def _clear_again(self, now_s: float | None = None) -> None:
         """What could not be removed when its job ended is tried again."""
@@ -153,9 +179,24 @@ class Finishing:
 
     def _clear(self, job_id: int) -> None:
         """Last of all: until the end is recorded, notes in the folder tell what was done."""
+        self._try_to_clear(job_id, partial(self._shell.spool.clear, job_id))
+
+    def _set_aside(self, job_id: int) -> None:
+        """The same, but that what is in the folder goes when there is time for it.
+
+        Some filesystems (ext4) do not give the place of a file that was just removed to a new one,
+        and search long for others while thousands were.
+        """
+
+        def set_aside() -> None:
+            self._aside.append((job_id, self._shell.spool.set_aside(job_id)))
+
+        self._try_to_clear(job_id, set_aside)
+
+    def _try_to_clear(self, job_id: int, act: Callable[[], None]) -> None:
         key = ("clear", job_id)
         try:
-            self._shell.spool.clear(job_id)
+            act()
         except OSError as error:
             what = f"a finished job's folder cannot be removed: {error.strerror}"
             self._shell.troubles.note(key, what, self._shell.monotonic())
@@ -237,3 +278,11 @@ class Finishing:
         known = yield from self._shell.spool.quarantine(job, text, document, syncs)
         if known is not None:  # so that the file is recognised when somebody moves it back
             self._shell.store.remember_files([known])
+
+
+def _leaves_little(job: JobRecord) -> bool:
+    """Whether what a job leaves in its folder is a few small files: keys, notes, its report."""
+    is_small = job.fingerprint.size_bytes <= _SMALL_BYTES
+    has_few_rows = job.counts is not None and job.counts.written <= _FEW_ROWS
+    is_plain = job.state is JobState.DELIVERED and job.attempts == 1
+    return is_plain and is_small and has_few_rows

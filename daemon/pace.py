@@ -41,6 +41,10 @@ class Pace:
             self._ended.popleft()
         return sum(attempts for _, attempts in self._ended) / _WINDOW_S
 
+    def is_fast(self, now_s: float) -> bool:
+        """Whether small files end in dozens a second."""
+        return self.rate(now_s) >= _FAST
+
     def in_flight(self, now_s: float) -> int:
         """How many attempts may be handed out at a time."""
         return max(_HANDED_OUT * self._capacity, math.ceil(self.rate(now_s) * _IN_FLIGHT_S))
@@ -51,10 +55,10 @@ class Pace:
 
     def claims_now(self, room: int, at_least: int, now_s: float) -> bool:
         """Whether so much room is worth a look through all that waits: half of what it can be."""
-        return self.rate(now_s) < _FAST or 2 * room >= self.ahead(at_least, now_s)
+        return not self.is_fast(now_s) or 2 * room >= self.ahead(at_least, now_s)
 
     def company_s(self, ended: int, going_on: int, now_s: float) -> float:
         """Seconds the next turn may wait for more than these to end; `going_on` have not yet."""
-        if ended >= _COMPANY or going_on < _ENOUGH * self._capacity or self.rate(now_s) < _FAST:
+        if ended >= _COMPANY or going_on < _ENOUGH * self._capacity or not self.is_fast(now_s):
             return 0.0
         return max(0.0, self._turn_s + _COMPANY_S - now_s)

@@ -349,6 +349,13 @@ class Spool:
 
         The folder loses its name first: a job's folder is there with all its notes, or not at all.
         """
+        self.remove_cleared(self.set_aside(job_id))
+
+    def set_aside(self, job_id: int) -> str:
+        """The first half of `clear`; returns the folder for the second, `remove_cleared`.
+
+        What a crash leaves of it is removed at the next start.
+        """
         path, doomed = self.job_dir(job_id), f"{self._folders.work}/.j{job_id}.cleared"
         with contextlib.suppress(FileNotFoundError):
             try:
@@ -358,7 +365,11 @@ class Spool:
                     raise
                 remove_private_tree(doomed)  # of a clearing that was cut short
                 os.rename(path, doomed)
-        remove_private_tree(doomed)
+        return doomed
+
+    def remove_cleared(self, folder: str) -> None:
+        """Remove what was set aside; does nothing when it is gone."""
+        remove_private_tree(folder)
 
     # -- out of work ------------------------------------------------------------------------
 
