@@ -78,11 +78,11 @@ class ColumnModel:
     def masks(self) -> Counter[str]:
         """How many short cells have each mask."""
         short = [text for text in self.values if len(text) <= _SHORT]
-        found = masks_of(short)
-        masks = Counter(found)
+        masks = Counter(masks_of(short))
         if len(self.values) < self.filled:
-            for mask, text in zip(found, short, strict=True):
-                masks[mask] += self.values[text] - 1
+            for text, count in self.values.items():
+                if count > 1 and len(text) <= _SHORT:
+                    masks[mask_of(text)] += count - 1
         return masks
 
     @cached_property
