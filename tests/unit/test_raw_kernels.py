@@ -11,12 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.formats.raw import mending
 from pipeline.formats.raw.align import Aligner
-from pipeline.formats.raw.celltypes import kind_of, mask_of, masks_of, one_kind, short_mask
+from pipeline.formats.raw.candidates import Sample, dialects, even_marks
+from pipeline.formats.raw.celltypes import (
+    kind_of,
+    kind_of_shape,
+    mask_of,
+    masks_of,
+    nines_of,
+    one_kind,
+    short_mask,
+)
+from pipeline.formats.raw.choose import choose
+from pipeline.formats.raw.codepages import _contexts
 from pipeline.formats.raw.columns import ColumnModel, models_of
 from pipeline.formats.raw.dialect import RawDialect
 from pipeline.formats.raw.eastern import _pairs
-from pipeline.formats.raw.lexer import Lexer
+from pipeline.formats.raw.lexer import Lexer, Lines
+from pipeline.formats.raw.mending import Mender
+from pipeline.formats.raw.reading import read_text
+from pipeline.formats.raw.records import Records
+from pipeline.formats.raw.scoring import score
 
 CELLS = st.one_of(
     st.from_regex(r"-?[0-9]{1,4}([.,][0-9]{1,3})?", fullmatch=True),
@@ -58,18 +74,64 @@ def test_a_short_mask_has_no_repeats(cell: str) -> None:
     assert short_mask(cell) == "".join(key for key, _ in groupby(mask_of(cell)))
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text(alphabet='ab ,"', max_size=14).filter(lambda text: '"' in text))
-def test_a_line_is_split_the_quick_way_as_the_long_way(text: str) -> None:
-    dialect = RawDialect(",", '"')
-    quick, long = Lexer(dialect), Lexer(dialect)
+@settings(max_examples=200, deadline=None)
+@given(st.lists(CELLS, max_size=6))
+def test_the_kind_of_a_cell_does_not_depend_on_which_digits_it_has(cells: list[str]) -> None:
+    assert list(map(kind_of_shape, nines_of(cells))) == list(map(kind_of_shape, cells))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CELLS, min_size=4, max_size=12), st.lists(CELLS, min_size=1, max_size=6))
+def test_cells_weighed_together_weigh_what_each_does_alone(
+    known: list[str], asked: list[str]
+) -> None:
+    column = ColumnModel(known)
+
+    assert column.fits(asked) == [ColumnModel(known).fit(cell) for cell in asked]
+    assert max(column.fits(asked)) <= column.best + 1e-9
+
+
+DIALECTS = [
+    RawDialect(",", '"'),
+    RawDialect(",", '"', skip_space=True),
+    RawDialect("||", '"'),
+    RawDialect(" ", '"'),
+    RawDialect("", '"'),
+    RawDialect(None, '"'),
+    RawDialect(",", "'", "\\"),
+    RawDialect("|", '"', skip_space=True, padded=True),
+    RawDialect(",", None),
+]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+@settings(max_examples=120, deadline=None)
+@given(texts=st.lists(st.text(alphabet="ab ,\"|\\'\x1f", max_size=12), max_size=6))
+def test_records_are_read_together_as_each_the_long_way(
+    dialect: RawDialect, texts: list[str]
+) -> None:
+    lines = Lines.of("\n".join([*texts, "a"]))
+    long = Lexer(dialect)
+    long._quick = None
     long._unquoted_cells = lambda text: []  # type: ignore[method-assign]
-    fast = quick._quick
-    assert fast is not None
 
-    told = fast.parse(text) or quick.parse(text)
+    assert list(Records.of(dialect, lines)) == list(long.records(lines))
 
-    assert told == long.parse(text)
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(alphabet='a1 ,;"', min_size=1, max_size=9), min_size=1, max_size=8))
+def test_the_best_reading_and_its_rival_are_those_of_all_readings_judged(texts: list[str]) -> None:
+    lines = Lines.of("\n".join(texts))
+    full = [text for text in lines.texts if text.strip()]
+    if not full:
+        return
+    told = choose(lines)
+    sample = Sample(full)
+    every = [score(dialect, lines, even_marks(sample)) for dialect in dialects(sample)]
+    others = [one.total for one in every if one.dialect.delimiter != told.dialect.delimiter]
+
+    assert told.best.total == max(one.total for one in every)
+    assert told.rival is None or told.rival.total in others
 
 
 @pytest.mark.parametrize("kana", [False, True])
@@ -206,3 +268,56 @@ def test_no_cell_fits_better_than_the_best_that_a_column_tells() -> None:
             cells = [*map(str, model.values), "", "7", "north", '"7"', "2020-01-01", "P-7", "x 1"]
 
             assert max(map(model.fit, cells)) <= model.best + 1e-9
+
+
+# work that is bounded, counted in steps and never by a clock
+
+
+def test_damaged_rows_beyond_what_is_looked_at_closely_are_kept_as_they_stand_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = Random(3)
+    rows = [[value(random, kind) for kind in (0, 1, 2, 0, 1, 2)] for _ in range(60)]
+    texts = [",".join(row) for row in rows]
+    for at in range(20, 60, 2):
+        texts[at] = ",".join(rows[at][:2] + rows[at][3:])
+    data = "\n".join(["a,b,c,d,e,f", *texts]).encode()
+    whole = read_text(data)
+    monkeypatch.setattr(mending, "_MOST_WORK", 500)
+
+    found = read_text(data)
+
+    assert whole.table.given_up == []
+    assert found.table.given_up
+    assert found.table.given_up == list(range(22, 62, 2))[-len(found.table.given_up) :]
+    assert len(found.table.rows) == len(whole.table.rows) == 60
+    assert found.confidence <= 0.5
+    last = found.table.rows[found.table.given_up[-1] - 2]
+    assert last == [*texts[58].split(","), ""]
+    assert any("left as they stand" in note for note in found.describe()["evidence"])
+
+
+def test_the_work_for_damaged_rows_grows_with_them_and_ends_at_its_bound() -> None:
+    random = Random(5)
+    rows = table(random, 8, 60)
+    work = []
+    for count in (50, 100):
+        mender = Mender(RawDialect(",", '"'), rows, 8)
+        lines = Lines.of("\n".join(",".join(damaged(random, rows[3])) for _ in range(count)))
+        for record in Lexer(RawDialect(",", '"')).records(lines):
+            mender.mend(record, lines)
+        work.append(mender._aligner.work)
+
+    assert work[1] < 3 * work[0]
+    assert work[1] < mending._MOST_WORK / 10
+
+
+def test_each_byte_above_127_is_looked_at_where_it_first_stands_however_far_below() -> None:
+    head = "".join(f"{at};Ümlaut\n" for at in range(4_000))
+    data = (head + "Köln;5 µg\nStraße;8 °C\nÄÖ\n").encode("cp1252")
+
+    found = _contexts(data)
+
+    assert {byte for byte in b"".join(found) if byte > 127} == {*data} - {*range(128)}
+    assert b"5 \xb5g" in found
+    assert found.total() < 3_020

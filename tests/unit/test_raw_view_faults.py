@@ -477,3 +477,25 @@ def test_names_of_several_words_stand_above_values_parted_by_single_blanks() -> 
 
     assert rows_of(reading)[:2] == ["Patient ID|First Name|Seen on|Weight kg",
                                     "101|Ann|2024-01-02|61.5"]  # fmt: skip
+
+
+def test_columns_that_line_up_win_over_commas_within_their_text() -> None:
+    names = ("Smith, J", "Ada", "New York", "Hill, Ann", "Müller, K")
+    made = [
+        f"{1000 + 7 * at:<14}{names[at % 5]:<20}20{10 + at % 9}-01-{10 + at % 9}    {at / 4:<10}"
+        for at in range(40)
+    ]
+    reading = read(f"{'id':<14}{'name':<20}{'day':<14}{'dose':<10}", *made)
+
+    assert reading.describe()["format"] == "fixed width"
+    assert reading.table.header == ["id", "name", "day", "dose"]
+    assert [row[1] for row in reading.table.rows] == [names[at % 5] for at in range(40)]
+
+
+def test_a_long_list_below_a_table_is_told_as_a_table_of_its_own() -> None:
+    below = [f"{at};{at * 3};x{at}" for at in range(900)]
+    reading = read(*WARDS, "", "code;times;room", *below)
+
+    told = reading.describe()
+    assert told["rows"] == 900
+    assert reading.table.header == ["code", "times", "room"]

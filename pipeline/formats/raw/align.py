@@ -183,6 +183,8 @@ class _Row:
         self._slack = slack = abs(self._count - self._width) + 2
         self._most = min(_MOST_MERGED, self._count - self._width + slack + 3)
         self._known_prices: dict[int, list[float]] = {}
+        self._spaced = bool(joiner.strip()) and any(cell[:1] == " " for cell in cells)
+        self._is_even = not self._spaced and Quoted not in map(type, cells)
         self._ahead = [[-math.inf] * (self._width + 2)] * (self._count + 2)
         self._least = least - self._gained()
         lacking = max(0, self._width - self._count)
@@ -198,7 +200,7 @@ class _Row:
 
     def _gained(self) -> float:
         """How much may be gained by merging cells, where that is no repair: words of prose."""
-        if not self._joiner.strip() or not any(cell[:1] == " " for cell in self._cells):
+        if not self._spaced:
             return 0.0
         prices = map(self._prices, range(self._count))
         return sum([max(0.0, -min(found[2:], default=0.0)) for found in prices])
@@ -316,6 +318,8 @@ class _Row:
 
     def _prices(self, i: int) -> list[float]:
         """Prices of merging cells from `i` on, by how many they are."""
+        if self._is_even:  # as many cells cost the same everywhere
+            i = 0
         if i not in self._known_prices:
             self._known_prices[i] = self._merged(i)
         return self._known_prices[i]

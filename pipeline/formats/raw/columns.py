@@ -78,11 +78,11 @@ class ColumnModel:
     def masks(self) -> Counter[str]:
         """How many short cells have each mask."""
         short = [text for text in self.values if len(text) <= _SHORT]
-        found = masks_of(short)
-        masks = Counter(found)
+        masks = Counter(masks_of(short))
         if len(self.values) < self.filled:
-            for mask, text in zip(found, short, strict=True):
-                masks[mask] += self.values[text] - 1
+            for text, count in self.values.items():
+                if count > 1 and len(text) <= _SHORT:
+                    masks[mask_of(text)] += count - 1
         return masks
 
     @cached_property
@@ -242,14 +242,17 @@ class ColumnModel:
             new = self._novel if self.strong == CODE else self._fresh
             likely = 0.5 * new * self.textual / total
             if likely > best:  # else likeness does not matter
-                best = max(best, likely * self._alike(text))
+                best = max(best, likely * self._alike(text, max(best, _FLOOR) / likely))
         elif self.kinds[kind]:
             new = max(self._novel, 0.15 if self.shorts.get(short_mask(text), 0) else 0.06)
             best = max(best, 0.5 * new * self.kinds[kind] / total)
         return math.log(max(_FLOOR, best))
 
-    def _alike(self, text: str) -> float:
-        """How much a text is like the column's texts in length and at its edges."""
+    def _alike(self, text: str, least: float) -> float:
+        """How much a text is like the column's texts in length and at its edges.
+
+        least: what is not more than that need not be exact.
+        """
         if not self.filled:
             return 0.0
         size = math.exp(-0.45 * abs(math.log((len(text) + 1) / (self.length + 1))))
@@ -257,6 +260,8 @@ class ColumnModel:
         tail = 0.06 + 0.94 * self._tails.get(_sort(text[-1]), 0) / self.filled
         usual = self._words.get(min(4, text.count(" ")), 0)
         words = 0.5 + 0.5 * min(1.0, 2 * usual / self.filled)
+        if size * head * tail * words <= least:
+            return least
         whole = 1.0
         if not self._glued and _GLUED.search(text) is not None:
             whole = _SEAM

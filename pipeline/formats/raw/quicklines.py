@@ -59,8 +59,30 @@ class QuickLines:
         except csv.Error:
             rows = []
         if len(rows) != len(texts):  # one of them is not in order, or goes on in the next
-            half = len(texts) // 2
-            return [*self._parsed(texts[:half]), *self._parsed(texts[half:])] if half else [None]
+            return self._each(told)
+        return self._without_odd(rows)
+
+    def _each(self, texts: Sequence[str]) -> list[list[str] | None]:
+        """The same, beginning anew behind each line that is not in order."""
+        found: list[list[str] | None] = []
+        while len(found) < len(texts):
+            begin = len(found)
+            lines = (texts[at] for at in range(begin, len(texts)))
+            reader = csv.reader(lines, **self._words)  # type: ignore[arg-type]
+            try:
+                for row in reader:
+                    if begin + reader.line_num != len(found) + 1:
+                        break  # the line goes on in the next
+                    found.append(row)
+            except csv.Error:
+                pass
+            if len(found) < len(texts):
+                found.append(None)
+        rows = iter(self._without_odd([row for row in found if row is not None]))
+        return [None if row is None else next(rows) for row in found]
+
+    def _without_odd(self, rows: list[list[str]]) -> list[list[str] | None]:
+        """The rows with their own delimiter; None for those a cell of which holds a quote."""
         whole = "".join(chain.from_iterable(rows))
         if self._is_long and _STAND_IN in whole:
             rows = [[cell.replace(_STAND_IN, self._delimiter) for cell in row] for row in rows]

@@ -26,7 +26,7 @@ from pipeline.formats.raw.tableparts import RawTable
 
 _SURE_OF_TEXT, _SURE_OF_PAIRS, _EVEN = 0.55, 0.8, 0.97
 _GIVEN_UP = 0.5  # the most where damaged rows are left as they stand
-_WEAK, _WEAK_UNEVEN, _UNEVEN = 0.12, 0.3, 0.6
+_WEAK, _WEAK_UNEVEN, _UNEVEN = 0.12, 0.35, 0.75
 _SEP = re.compile(r"\s*\"?sep=(.{1,3}?)\"?[,;|\t ]*", re.IGNORECASE)
 _DECODED = Encoding("utf-8", "utf-8", 0, 1.0, ("decoded before",))
 
