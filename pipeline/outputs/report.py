@@ -7,10 +7,10 @@ therefore outside the promise that the same input gives the same output bytes.
 from __future__ import annotations
 
 import platform
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,11 @@ class FieldTally:
 
     valid: int = 0
     null: int = 0
-    changed: defaultdict[str, int] = field(default_factory=partial(defaultdict, int))
+    changed: dict[str, int] = field(default_factory=dict)
+
+    def note(self, reason: str, cells: int) -> None:
+        """Count changed cells."""
+        self.changed[reason] = self.changed.get(reason, 0) + cells
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class Tally:
             own.valid += counted.valid
             own.null += counted.null
             for reason, cells in counted.changed.items():
-                own.changed[reason] += cells
+                own.note(reason, cells)
 
 
 def build_report(
