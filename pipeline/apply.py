@@ -170,7 +170,7 @@ class Applier:
         with self._counting:
             for change in sheet.changes:
                 cells = len(np.unique(sheet.origin[change.rows])) if is_split else len(change.rows)
-                self._tally.of(change.field).changed[change.reason] += cells
+                self._tally.of(change.field).note(change.reason, cells)
 
     def _refuse_misfits(self, split: SplitRows, sheet: Sheet) -> None:
         if not len(split.misfit):

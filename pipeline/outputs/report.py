@@ -40,7 +40,11 @@ class FieldTally:
 
     valid: int = 0
     null: int = 0
-    changed: Counter[str] = field(default_factory=Counter)
+    changed: dict[str, int] = field(default_factory=dict)
+
+    def note(self, reason: str, cells: int) -> None:
+        """Count changed cells."""
+        self.changed[reason] = self.changed.get(reason, 0) + cells
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class Tally:
             own.valid += counted.valid
             own.null += counted.null
             for reason, cells in counted.changed.items():
-                own.changed[reason] += cells
+                own.note(reason, cells)
 
 
 def build_report(

@@ -151,7 +151,7 @@ class RowWriter:
         places = np.cumsum(kept) - 1
         taken = {int(places[row]): values for row, values in filled.items() if kept[row]}
         for name in (name for values in taken.values() for name in values):
-            self.tally.of(name).changed["merged"] += 1
+            self.tally.of(name).note("merged", 1)
         if self.changes is None:
             return
         where = batch.select([RECORD, LINE, CHANGES]).filter(pa.array(kept))
