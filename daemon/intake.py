@@ -66,17 +66,22 @@ class Intake:
         self._flaws: dict[int, Flaw | None] = {}
         self._hashing: dict[int, Future[Digest]] = {}
         self.scan = Scan()
+        self._was_asked_to_take = False
         self.looked_at_s = float("-inf")
         self._said_at_s = float("-inf")
         self.left = 0  # claims that the last turn had no time for
 
     def look(self) -> None:
         """Scan the inbox and tell the settle clocks what is there."""
-        now_s = self._shell.monotonic()
+        now_s, before = self._shell.monotonic(), self.scan.candidates
         self.scan = self._scanned(now_s)
         self.looked_at_s = now_s
-        self._gate.look(self.scan.candidates)
-        self._settle.observe(self.scan.candidates, now_s)
+        is_same = self.scan.candidates == before and not self._gate.is_unsure
+        is_news = self._was_asked_to_take or not is_same
+        self._was_asked_to_take = False
+        if is_news:
+            self._gate.look(self.scan.candidates)
+        self._settle.observe(self.scan.candidates, now_s, is_news=is_news)
         self._shell.troubles.over_except("claim", self._settle)
 
     @property
@@ -113,6 +118,7 @@ class Intake:
             self._say_who_waits_long(now_s)
         if not ready:
             return 0
+        self._was_asked_to_take = True  # what could not be taken must be put together anew
         jobs = self._shell.store.open_jobs([self._intent(*one) for one in ready])
         along = {job.id: self._gate.take(one) for job, (one, _) in zip(jobs, ready, strict=True)}
         refusals = self._shell.spool.claim_all(jobs, along)

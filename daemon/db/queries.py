@@ -84,6 +84,7 @@ _EARLIER_OF_NAME = (
     .order_by(job.c.id.desc())
     .limit(3)
 )
+_PENDING_COMMANDS = select(command).where(command.c.done_at_s.is_(None)).order_by(command.c.id)
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 _COUNTS = (
     select(job.c.state, func.count().label("jobs"))
@@ -270,8 +271,7 @@ class ReadStore:
 
     def pending_commands(self) -> list[CommandRecord]:
         """Commands that wait for an answer, oldest first."""
-        wanted = select(command).where(command.c.done_at_s.is_(None)).order_by(command.c.id)
-        return [rows.command_record(row) for row in self._all(wanted)]
+        return [rows.command_record(row) for row in self._all(_PENDING_COMMANDS)]
 
     def command(self, command_id: int) -> CommandRecord | None:
         """A command as it stands, None if there is no such."""

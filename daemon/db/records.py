@@ -6,27 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from daemon.db.files import Fingerprint, Owner, shown
 from daemon.states import Disposition, JobEvent, JobState
 from pipeline.messages import OutputFile, RowCounts
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
-    """What one `lstat` said of a file. Two equal ones mean nobody wrote in between."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """Who dropped the file and with which permissions, as the inbox showed it."""
-
-    uid: int
-    gid: int
-    mode: int
+__all__ = [
+    "AttemptRecord",
+    "ClaimIntent",
+    "CommandRecord",
+    "Dossier",
+    "EventRecord",
+    "Fingerprint",
+    "JobRecord",
+    "KnownFile",
+    "LogLine",
+    "LogRecord",
+    "Move",
+    "Owner",
+    "parent_folder",
+    "shown",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +184,6 @@ class CommandRecord:
     done_at_s: float | None
     ok: bool | None
     answer: str | None
-
-
-def shown(path: bytes) -> str:
-    """A path for people: what would not print, or would act on a terminal, is escaped."""
-    text = path.decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def parent_folder(source: bytes) -> PurePosixPath:

@@ -45,6 +45,7 @@ __all__ = [
     "StateUnavailable",
 ]
 
+_MOST_META = 1_000  # keys that are kept in memory
 _SLICE = 5_000  # rows deleted in one transaction: the coordinator never waits long for a purge
 
 
@@ -72,6 +73,7 @@ class JobStore(ReadStore):
         self._writer = writer_engine(path)
         self._turn = threading.RLock()
         self._live: LiveJobs | None = None  # until somebody asks, and after every failure
+        self._meta: dict[str, str | None] = {}  # what was asked for
         self._hold_open()
 
     @staticmethod
@@ -219,10 +221,21 @@ class JobStore(ReadStore):
 
     def meta_set(self, key: str, value: str | None) -> None:
         """Keep `value` under `key`; None removes it."""
-        with self._writing() as connection:
-            connection.execute(delete(meta).where(meta.c.key == key))
-            if value is not None:
-                connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
+        with self._turn:
+            self._meta.pop(key, None)
+            with self._writing() as connection:
+                connection.execute(delete(meta).where(meta.c.key == key))
+                if value is not None:
+                    connection.execute(insert(meta), {"key": key, "value": plain_text(value)})
+
+    def meta_get(self, key: str) -> str | None:
+        """As `ReadStore`; asked once, since no other process writes there."""
+        with self._turn:
+            if key not in self._meta:
+                if len(self._meta) >= _MOST_META:
+                    self._meta.clear()
+                self._meta[key] = super().meta_get(key)
+            return self._meta[key]
 
     def counts_by_state(self) -> dict[JobState, int]:
         """As `ReadStore`, without a question: no other process moves jobs."""
@@ -275,7 +288,7 @@ class JobStore(ReadStore):
         self._kept.close()
         self._writer.dispose()
         self._reader.dispose()
-        self._live = None
+        self._forget()
         self._hold_open()
         return True
 
@@ -320,8 +333,13 @@ class JobStore(ReadStore):
                 self._start_afresh()
                 raise
             except BaseException:
-                self._live = None
+                self._forget()
                 raise
+
+    def _forget(self) -> None:
+        """What is kept of the database is asked for again."""
+        self._live = None
+        self._meta.clear()
 
     def _start_afresh(self) -> None:
         """Close every connection: one that met an error may be stuck in it.
@@ -329,7 +347,7 @@ class JobStore(ReadStore):
         A lock that could not be given back is kept by the process until the last one is closed,
         and none is while a cursor of its lives on in the traces of the errors it met.
         """
-        self._live = None  # also a commit that seemed to fail may have been made
+        self._forget()  # also a commit that seemed to fail may have been made
         self._writer.dispose()
         self._reader.dispose()
         gc.collect()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from daemon.db.records import shown
+from daemon.db.files import shown
 from daemon.inbox.checksums import MOST_BYTES, digests_in, sidecar_of
 from daemon.inbox.manifests import MOST_BYTES as MOST_MANIFEST_BYTES
 from daemon.inbox.manifests import Entry, entries_in

@@ -68,10 +68,12 @@ class Gate:
         self._complete: dict[tuple[int, ...], bool] = {}
         self._known: dict[tuple[int, int], int | None] = {}
         self.wait_for_others: set[bytes] = set()  # and are never given up
+        self.is_unsure = False  # something could not be read that may be read the next time
 
     def look(self, candidates: Sequence[Candidate]) -> None:
         """Put together what a scan saw."""
         self.wait_for_others.clear()
+        self.is_unsure = False
         self._known.clear()
         here = {one[1:5] for one in candidates}
         for known in (self._contents, self._ends, self._complete):
@@ -90,7 +92,10 @@ class Gate:
         missed = self._company.file_missed(candidate.source)
         if missed is not None and settle.rested(candidate.source, now_s):
             reason = self._late.file(candidate, missed, self._content(candidate)) or reason
-        return self._waits_for_others(candidate, reason, settle, now_s)
+        again_s = settle.all_rest_at_s(now_s)  # whoever comes later is news, and asks everybody
+        if missed is not None:
+            again_s = min(again_s, now_s + _LOOK_AGAIN_S * 15)
+        return self._waits_for_others(candidate, reason, settle, now_s, again_s)
 
     def end(self, candidate: Candidate, settle: SettleTracker, now_s: float) -> Answer:
         """Whether a candidate that is at rest has its end."""
@@ -127,15 +132,20 @@ class Gate:
                 self._shell.store.meta_set(_RELEASED.format(*one.companion[1:5]), None)
 
     def _waits_for_others(
-        self, candidate: Candidate, reason: str, settle: SettleTracker, now_s: float
+        self,
+        candidate: Candidate,
+        reason: str,
+        settle: SettleTracker,
+        now_s: float,
+        again_s: float,
     ) -> Answer:
         give_up_s = self._profiles.of(candidate.source).complete.give_up_s
         first_seen_s = settle.first_seen_s(candidate.source)
         if give_up_s is None or first_seen_s is None:
             self.wait_for_others.add(candidate.source)
-            return Answer(reason, now_s + _LOOK_AGAIN_S * 15)
+            return Answer(reason, again_s)
         if now_s - first_seen_s < give_up_s:
-            return Answer(reason, min(first_seen_s + give_up_s, now_s + _LOOK_AGAIN_S * 15))
+            return Answer(reason, min(first_seen_s + give_up_s, again_s))
         is_companion = self._company.is_companion(candidate.source)
         code = FileCode.UNPAIRED if is_companion else FileCode.INCOMPLETE
         return Answer(flaw=Flaw(code, f"the service waited {give_up_s:g} s for the rest"))
@@ -198,6 +208,7 @@ class Gate:
         if stamp not in self._contents:
             content = self._shell.spool.peek(candidate)
             if content is None:
+                self.is_unsure = True
                 return None
             self._contents[stamp] = content
         return self._contents[stamp]

@@ -16,7 +16,7 @@ from itertools import count
 from operator import attrgetter, itemgetter
 from typing import Literal, NamedTuple
 
-from daemon.db.records import Fingerprint, Owner
+from daemon.db.files import Fingerprint, Owner
 
 _BUSY_RETRY_S = 1.0  # a probe costs microseconds, but each is itself an event in the inbox
 _BUSY_RETRY_CAP_S = 5.0
@@ -146,6 +146,7 @@ class SettleTracker:
         self._turn = count()
         self._hints: dict[bytes, int] = {}
         self._held: set[bytes] = set()
+        self._restless_until_s = float("-inf")
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -153,8 +154,13 @@ class SettleTracker:
     def __contains__(self, source: object) -> bool:
         return source in self._watched
 
-    def observe(self, candidates: Iterable[Candidate], now_s: float) -> None:
+    def observe(
+        self, candidates: Iterable[Candidate], now_s: float, *, is_news: bool = True
+    ) -> None:
         """Replace what is known by a whole scan of the inbox.
+
+        is_news: off when it saw the very same as the scan before; then nothing has come that a
+        held candidate may wait for.
 
         Files are due in the order they were first seen. New inode, size or mtime starts the clock
         anew; chmod and the like do not. A file that was renamed keeps its clock.
@@ -181,7 +187,8 @@ class SettleTracker:
                 entry.look_at_s = -1.0  # what the heap still holds of it no longer counts
             self._adopt(new, gone, now_s)
         self._take_hints(now_s)
-        self._reconsider(now_s)
+        if is_news:
+            self._reconsider(now_s)
         self._ripen(now_s)
 
     def arrived_by_rename(self, source: bytes) -> None:
@@ -215,7 +222,7 @@ class SettleTracker:
 
     def hold(self, source: bytes, reason: str, until_s: float = float("inf")) -> None:
         """A candidate that is finished must wait for something else: the end of its content, or
-        another file. It is due again at `until_s`, and after every observation.
+        another file. It is due again at `until_s`, and after every observation of something new.
         """
         entry = self._watched.get(source)
         if entry is not None:
@@ -226,7 +233,11 @@ class SettleTracker:
     def rested(self, source: bytes, now_s: float) -> bool:
         """True when the candidate has not changed for its quiet period; whoever has it open."""
         entry = self._watched.get(source)
-        return entry is not None and now_s - entry.changed_s >= self._quiet_s(entry)
+        return entry is not None and now_s >= entry.changed_s + self._quiet_s(entry)
+
+    def all_rest_at_s(self, now_s: float) -> float:
+        """When every candidate will have been quiet for its period; infinity when they have."""
+        return self._restless_until_s if self._restless_until_s > now_s else float("inf")
 
     def first_seen_s(self, source: bytes) -> float | None:
         """Since when the candidate has been seen, under any name; None for an unknown one."""
@@ -322,7 +333,11 @@ class SettleTracker:
         entry.renamed = False
         entry.busy_looks = 0
         entry.reason = ""
-        self._look_at(entry, now_s + self._quiet_s(entry))
+        self._settles_at(entry, now_s + self._quiet_s(entry))
+
+    def _settles_at(self, entry: _Watched, at_s: float) -> None:
+        self._restless_until_s = max(self._restless_until_s, at_s)
+        self._look_at(entry, at_s)
 
     def _adopt(self, new: list[Candidate], gone: list[_Watched], now_s: float) -> None:
         """Start a clock for each new name, unless the same file had another name a moment ago."""
@@ -335,7 +350,7 @@ class SettleTracker:
                 entry.first_seen_s, entry.changed_s = old.first_seen_s, old.changed_s
                 entry.renamed = old.renamed
             self._watched[candidate[0]] = entry
-            self._look_at(entry, entry.changed_s + self._quiet_s(entry))
+            self._settles_at(entry, entry.changed_s + self._quiet_s(entry))
 
     def _take_hints(self, now_s: float) -> None:
         for source, looks in list(self._hints.items()):
@@ -357,7 +372,8 @@ class SettleTracker:
     def _look_at(self, entry: _Watched, at_s: float) -> None:
         self._ripe.pop(entry.candidate.source, None)
         entry.look_at_s = at_s
-        heapq.heappush(self._growing, (at_s, next(self._turn), entry))
+        if at_s != float("inf"):
+            heapq.heappush(self._growing, (at_s, next(self._turn), entry))
 
     def _readiness(self, entry: _Watched) -> Readiness:
         reason = entry.reason or self._quiet_reason(entry)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daemon.db.records import shown
+from daemon.db.files import shown
 from daemon.inbox.scan import scan_inbox
 from daemon.settings import Settings
 

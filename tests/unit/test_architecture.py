@@ -24,6 +24,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("pipeline.standardize", "pipeline.formats"),
     ("pipeline",),
     ("daemon.states", "daemon.errors", "daemon.settings", "daemon.settings_file"),
+    ("daemon.db.files",),
     ("daemon.db.records",),
     (
         "daemon.inbox.checksums",

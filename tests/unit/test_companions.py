@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from daemon.folders.spool import Spool
+from daemon.starting import folders_of
 from daemon.states import JobState
 from tests.support import GOOD, REFUSED, World, document
 
@@ -69,6 +71,45 @@ def test_a_file_waits_for_its_marker_and_takes_it_along(
     assert world.job(1).state is JobState.DELIVERED
     assert archived(world) == {"j1": sorted(["a.csv", Path(name).name])}
     assert nothing_is_left(world)
+    world.close()
+
+
+def test_a_pair_that_could_not_be_taken_is_put_together_anew(tmp_path: Path) -> None:
+    """Nothing changes in the inbox meanwhile, and still the marker is not taken for gone."""
+
+    class RefusesOnce(Spool):
+        refused = False
+
+        def claim_all(self, jobs: Any, along: Any = None) -> dict[int, str]:
+            if not self.refused:
+                self.refused = True
+                return {job.id: "it cannot be taken" for job in jobs}
+            return super().claim_all(jobs, along)
+
+    world = world_with(tmp_path, marker="{name}.ok")
+    coordinator = world.build(spool=RefusesOnce(folders_of(world.settings), ()))
+    world.drop("labs/a.csv")
+    world.drop("labs/a.csv.ok", "")
+    world.run_until_idle(coordinator)
+    assert archived(world).popitem()[1] == ["a.csv", "a.csv.ok"]
+    assert world.files("inbox") == []
+    coordinator.close()
+    world.close()
+
+
+def test_a_marker_that_still_rests_lets_its_file_go_when_it_has(tmp_path: Path) -> None:
+    """Without another look that sees something new."""
+    world = world_with(tmp_path, marker="{name}.ok")
+    world.drop("labs/a.csv")
+    world.run_until_idle()
+    world.drop("labs/a.csv.ok", "")
+    world.coordinator.look_soon()
+    world.coordinator.step()
+    assert "still being written" in reasons(world)["labs/a.csv"]
+    world.clock.advance(world.settings.intake.quiet_period_s)
+    world.coordinator.step()
+    assert world.job(1).state is not JobState.WITHDRAWN
+    assert world.files("inbox") == []
     world.close()
 
 

@@ -239,3 +239,37 @@ def test_a_refused_folder_comes_back_under_another_name(world: World, note: str)
     kept = ["my fix/REASON.txt", "my fix/reason.json"] if note == "edited" else []
     assert world.files("inbox") == kept
     assert (world.spool.folders.inbox / "my fix").exists() is (note == "edited")
+
+
+def test_folders_of_a_flood_of_small_files_go_when_it_is_over(tmp_path: Path) -> None:
+    world = World(tmp_path, intake={"claim_ahead": 60})
+    for number in range(30):
+        world.drop(f"{number}.csv", GOOD.replace("PT-", f"PT-{number}-"))
+    for _ in range(40):  # no time passes but what a file takes to settle
+        world.coordinator.look_soon()
+        world.coordinator.step()
+        if len(world.files("inbox")) == 30:
+            world.clock.advance(5)
+    assert world.store.counts_by_state()[JobState.DELIVERED] == 30
+    folders = [path.name for path in (tmp_path / "work").iterdir() if path.name != "state"]
+    assert len(folders) == 30
+    assert all(name.endswith(".cleared") for name in folders), "their names are free at once"
+
+    world.clock.advance(5)
+    world.coordinator.step()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["state"]
+    world.close()
+
+
+def test_at_a_stop_no_folder_of_a_finished_job_is_left(tmp_path: Path) -> None:
+    world = World(tmp_path, intake={"claim_ahead": 60})
+    for number in range(30):
+        world.drop(f"{number}.csv", GOOD.replace("PT-", f"PT-{number}-"))
+    for _ in range(40):
+        world.coordinator.look_soon()
+        world.coordinator.step()
+        if len(world.files("inbox")) == 30:
+            world.clock.advance(5)
+    world.coordinator.give_back()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["state"]
+    world.close()

@@ -147,6 +147,20 @@ def test_a_file_renamed_while_it_settles_keeps_its_clock(tracker: SettleTracker)
     assert [w.since_s for w in tracker.waiting(102.0)] == [100.0]
 
 
+def test_who_waits_for_others_is_asked_again_when_something_new_is_seen(
+    tracker: SettleTracker,
+) -> None:
+    tracker.observe([candidate()], 100.0)
+    assert ready_at(tracker, 102.0) == [b"a.csv"]
+    tracker.hold(b"a.csv", "its marker has not come")
+    tracker.observe([candidate()], 110.0, is_news=False)
+    assert tracker.due(110.0) == []
+    tracker.observe([candidate(), candidate(b"a.csv.ok", inode=11)], 120.0)
+    assert [one.source for one in tracker.due(120.0)] == [b"a.csv"]
+    assert tracker.all_rest_at_s(120.0) == 122.0
+    assert tracker.all_rest_at_s(122.0) == float("inf")
+
+
 def test_a_file_replaced_while_it_settles_starts_anew(tracker: SettleTracker) -> None:
     tracker.observe([candidate(inode=10)], 100.0)  # hazard 29
     tracker.observe([candidate(inode=11)], 101.9)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.folders.syncs import Steps, Syncs, alone, in_step, sync_all
+from daemon.folders.syncs import Steps, Syncs, alone, in_step, sync_all, sync_trees
 
 
 def writes(path: Path, story: list[str], syncs: Syncs) -> Steps[str]:
@@ -77,3 +77,19 @@ def test_those_that_are_refused_are_named_however_many_there_are(
     assert missing in refused
     assert set(refused) <= {missing, link}
     assert sync_all(there) == {}
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_a_folder_that_is_gone_is_named_and_the_others_are_synced(
+    tmp_path: Path, count: int
+) -> None:
+    folders = [tmp_path / f"attempt-{number}" for number in range(count)]
+    for folder in folders:
+        folder.mkdir()
+        for name in ("a.csv", "report.json", "report.html"):
+            (folder / name).write_bytes(os.urandom(100))
+    there, gone = [os.fspath(folder) for folder in folders], os.fspath(tmp_path / "gone")
+    assert sync_trees(there) == {}
+    refused = sync_trees([*there, gone])
+    assert isinstance(refused.pop(gone), FileNotFoundError)
+    assert refused == {}
