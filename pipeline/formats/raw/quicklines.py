@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from itertools import chain
+from operator import or_
 
 from pipeline.formats.raw.dialect import RawDialect
 
@@ -39,15 +40,24 @@ class QuickLines:
         return [None if out else next(rows) for out in odd]
 
     def _odd(self, texts: Sequence[str]) -> list[bool]:
-        """Of each line, whether blanks stand in it where the csv module takes them otherwise."""
+        """Of each line, whether it needs a closer look.
+
+        It does where no cell begins with a quote, and where blanks stand in it that the csv module
+        takes otherwise.
+        """
+        quote, begins = self._quote, self._delimiter + self._quote
+        spaced = f" {quote}"
+        found = [begins not in text and text[:1] != quote for text in texts]
         if self._by_blanks:
-            return [text[-1:] in (" ", "\t") for text in texts]
+            return [out or text[-1:] in (" ", "\t") for out, text in zip(found, texts, strict=True)]
         if self._skips:
-            return [text[:1] == " " or _STAND_IN in text for text in texts]
-        spaced = f" {self._quote}"
-        if self._is_long:
-            return [spaced in text or _STAND_IN in text for text in texts]
-        return [spaced in text for text in texts]
+            found = [out and spaced not in text for out, text in zip(found, texts, strict=True)]
+            odd = [text[:1] == " " or _STAND_IN in text for text in texts]
+        elif self._is_long:
+            odd = [spaced in text or _STAND_IN in text for text in texts]
+        else:
+            odd = [spaced in text for text in texts]
+        return list(map(or_, found, odd))
 
     def _parsed(self, texts: Sequence[str]) -> list[list[str] | None]:
         """The same for lines without such blanks."""
