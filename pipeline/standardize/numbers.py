@@ -42,6 +42,7 @@ from pipeline.standardize.number_grammar import (
     take_apart,
 )
 from pipeline.standardize.number_values import convert_numbers
+from pipeline.standardize.wholetexts import FEW, matches_whole
 
 __all__ = [
     "NumberDecision",
@@ -71,6 +72,10 @@ class NumberEvidence:
         """Count the shapes of a batch of cleaned text; null is a missing value."""
         rest = values.drop_null()
         self._counts["values"] += len(rest)
+        if len(rest) <= FEW:
+            for text in rest.to_pylist():
+                self._counts.update(_shapes_of_few(text))
+            return
         for shape, pattern in _PLAIN_SHAPES.items():
             if not len(rest):
                 return
@@ -96,6 +101,14 @@ class NumberEvidence:
     def total(self, *shapes: str) -> int:
         """Sum over shapes."""
         return sum(self._counts[shape] for shape in shapes)
+
+
+def _shapes_of_few(text: str) -> tuple[str, ...]:
+    """The same as Arrow and `_shapes_of` tell together."""
+    for shape, pattern in _PLAIN_SHAPES.items():
+        if matches_whole(text, pattern):
+            return (shape,)
+    return _shapes_of(text)
 
 
 def _shapes_of(text: str) -> tuple[str, ...]:

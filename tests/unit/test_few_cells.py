@@ -38,6 +38,7 @@ from pipeline.standardize.codes import Code, CodeEvidence, CodeSet, convert_code
 from pipeline.standardize.contact import convert_emails, convert_phones, convert_postal_codes_us
 from pipeline.standardize.dates import DateDecision, DateEvidence, convert_dates
 from pipeline.standardize.identifiers import IdentifierEvidence
+from pipeline.standardize.numbers import NumberEvidence
 from pipeline.standardize.text import TextEvidence, convert_string
 from pipeline.standardize.wholetexts import FEW, match_pattern, replace_whole
 
@@ -151,6 +152,23 @@ def test_few_cells_are_the_evidence_that_many_are(cells: list[str | None]) -> No
     codes.observe(once)
     more_codes.observe(over_and_over)
     assert codes.as_dict()["unknown"] * times == more_codes.as_dict()["unknown"]
+
+
+_NUMBERS = st.none() | st.sampled_from(
+    ["1", "12", "1234", "0123", "1.234", "1.5", "1,5", "1,234", "1.234,5", "<5", "5 mg", "-3", "5-",
+     "1 234", "1'234", "1E3", "neg", "", "12\n", "１２", "+4", "(5.00)", "1,2345",
+     "0.000", "1234.567"]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(cells=st.lists(_NUMBERS, min_size=1, max_size=9))
+def test_few_numbers_are_the_evidence_that_many_are(cells: list[str | None]) -> None:
+    few, all_of_them = NumberEvidence(), NumberEvidence()
+    few.observe(pa.array(cells, pa.string()))
+    over_and_over = pa.concat_arrays([pa.array(cells, pa.string())] * (FEW + 1))
+    all_of_them.observe(over_and_over)
+    assert _times(few.as_dict(), FEW + 1) == all_of_them.as_dict()
 
 
 def _times(counts: dict[str, Any], times: int) -> dict[str, Any]:
