@@ -35,14 +35,19 @@ class LiveJobs:
             self._counts[job.state] += 1
             self._by_state[job.state][job.id] = job
 
-    def moved(self, before: Iterable[JobRecord], after: Iterable[JobRecord]) -> None:
-        """Each of these jobs stands now as the record in the same place of `after` says."""
+    def moved(self, before: Iterable[JobRecord], after: Iterable[JobRecord]) -> bool:
+        """Each of these jobs stands now as the record in the same place of `after` says.
+
+        False when one of them was not known: then nothing said here can be relied on any more.
+        """
         for old, new in zip(before, after, strict=True):
+            if self._by_state[old.state].pop(old.id, None) is None:
+                return False
             self._counts[old.state] -= 1
             self._counts[new.state] += 1
-            del self._by_state[old.state][old.id]
             if new.state in self._by_state:
                 self._by_state[new.state][new.id] = new
+        return True
 
     def in_state(
         self, states: Sequence[JobState], due_by_s: float, limit: int | None

@@ -120,10 +120,11 @@ class JobStore(ReadStore):
                     moved = apply_moves(connection, moves, self._clock())
             except StaleJob as stale:
                 raise StaleJob(self._outdated(moves) or stale.job_ids) from None
-            if any(move.opens for move in moves):
+            known = self._live
+            if any(move.opens for move in moves) or (
+                known is not None and not known.moved([move.job for move in moves], moved)
+            ):
                 self._live = None
-            elif self._live is not None:
-                self._live.moved([move.job for move in moves], moved)
         return moved
 
     def remember_files(self, files: Sequence[KnownFile]) -> None:

@@ -74,6 +74,15 @@ def test_a_job_that_somebody_else_moved_is_read_again(store: JobStore, clock: Ha
     assert same_as_the_database(store, clock)
 
 
+def test_a_job_that_somebody_else_opened_can_be_moved(store: JobStore, clock: HandClock) -> None:
+    assert store.in_state(JobState.CLAIMING) == []
+    other = JobStore(store.path, clock, create=False)
+    job = open_job(other)
+    other.close()
+    store.advance(move(job, JobEvent.CLAIM_CONFIRMED, sha256="a" * 64))
+    assert same_as_the_database(store, clock)
+
+
 def test_what_is_kept_under_a_key_is_known_until_it_is_changed(store: JobStore) -> None:
     assert store.meta_get("paused") is None
     store.meta_set("paused", "for a reason")
