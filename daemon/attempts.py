@@ -76,13 +76,6 @@ class Attempts:
         )
 
     @property
-    def deferred(self) -> int:
-        """How many queued jobs wait for a time that has not come; they need no worker now."""
-        store = self._shell.store
-        queued = store.counts_by_state()[JobState.QUEUED]
-        return queued - len(store.in_state(JobState.QUEUED, due_by_s=self._shell.clock()))
-
-    @property
     def free(self) -> int:
         """How many more attempts could start now."""
         return max(0, self.pace.in_flight(self._shell.monotonic()) - len(self._in_flight))

@@ -143,11 +143,6 @@ class Finishing:
             self._shell.troubles.over("index")
             self._index_is_stale = False
 
-    @property
-    def index_is_stale(self) -> bool:
-        """True while error/INDEX.csv lags behind the database."""
-        return self._index_is_stale
-
     def _movable(self, jobs: Sequence[JobRecord]) -> list[JobRecord]:
         """The jobs all of whose folders are there; the others wait."""
         away = self._away()

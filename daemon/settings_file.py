@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -54,12 +53,6 @@ def as_yaml(values: dict[str, Any]) -> str:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(values, stream)
     return stream.getvalue()
-
-
-def write_default(path: Path, root: str) -> None:
-    """Write the default file unless there is one."""
-    if not path.exists():
-        path.write_text(default_text(root), encoding="utf-8")
 
 
 def _section(model: type[BaseModel], values: dict[str, Any]) -> Any:

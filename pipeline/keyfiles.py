@@ -71,10 +71,6 @@ def read_keys(path: Path) -> Digests:
     return np.memmap(path, dtype=DIGEST, mode="r", offset=len(_MAGIC))
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
 def private(path: str, flags: int) -> int:
     """An opener for `open`: the file is for nobody else's eyes, and no link is followed."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -151,10 +151,6 @@ class Policy(Part):
         """True when `rejected` of `rows` is more than the contract tolerates."""
         return exceeds(self.max_rejected, rejected, rows)
 
-    def too_many_unknown(self, unknown: int, rows: int) -> bool:
-        """True when `unknown` codes among `rows` values are more than the contract tolerates."""
-        return exceeds(self.max_unknown_codes, unknown, rows)
-
 
 def exceeds(tolerance: str | None, count: int, total: int) -> bool:
     """True when `count` of `total` is more than the tolerance, `5%` or a count; None never is."""

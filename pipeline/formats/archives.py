@@ -18,7 +18,6 @@ from typing import IO, BinaryIO, Literal
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from pipeline.ends.binary import is_cut, is_tar
-from pipeline.ends.packed import ZSTD_MARKS
 from pipeline.errors import ContentError, FileCode
 from pipeline.formats.signatures import DELIMITED_TEXT
 from pipeline.formats.source import open_source
@@ -28,14 +27,6 @@ from pipeline.messages import Limits
 
 ZIP = "a ZIP archive"
 TAR = "a tar archive"
-_MARKS = {
-    b"\x1f\x8b": "gz",
-    b"BZh": "bz2",
-    b"\xfd7zXZ\x00": "xz",
-    **dict.fromkeys(ZSTD_MARKS, "zst"),
-    b"PK\x03\x04": "zip",
-    b"PK\x05\x06": "zip",
-}
 _PIECE = 1 << 20
 _JUNK = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _ENCRYPTED = 0x1
@@ -121,13 +112,6 @@ class Archive:
         if found is None:
             raise MemberRefused(FileCode.SPECIAL, "it is no ordinary file")
         return found
-
-
-def wrapping_of(path: Path) -> str | None:
-    """The kind of packing, by the ending such files have; None for anything else."""
-    with open_source(path) as source:
-        head = source.read(8)
-    return next((kind for mark, kind in _MARKS.items() if head.startswith(mark)), None)
 
 
 @contextmanager

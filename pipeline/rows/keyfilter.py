@@ -57,27 +57,6 @@ class Comparison:
         return column if name in self.exact else matching_form(column)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matching:
-    """How columns are compared.
-
-    exact: fields compared letter by letter. instants: times with an offset, which are the same when
-    they mean the same moment. Other text is compared in its matching form.
-    """
-
-    exact: frozenset[str] = frozenset()
-    instants: frozenset[str] = frozenset()
-
-    def column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        """A column as duplicates are compared by it."""
-        column = batch.column(name)
-        if not pa.types.is_string(column.type):
-            return column
-        if name in self.instants:
-            return pc.cast(column, pa.timestamp("us", tz="UTC")).cast(pa.int64())
-        return column if name in self.exact else matching_form(column)
-
-
 class KeyFilter:
     """Names the rows whose key may occur more than once. State: 8 bytes a row."""
 
